@@ -1,0 +1,141 @@
+"""The four seams of sftgate: Engine, Suite, Judge, Evaluator. One outside world each, a few methods wide.
+
+A conversation is a generator: it yields the requests it wants answered, receives their completions in the same order, and may yield
+again (turns, draws, choices, judging), until it returns its result. ``harness.schedule`` drives thousands of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+
+from harness.errors import EngineError
+from harness.records import (
+    Admission,
+    Answer,
+    Candidate,
+    Completion,
+    Flag,
+    Item,
+    Judgment,
+    Metric,
+    Record,
+    Request,
+    Sample,
+    Verdict,
+)
+
+T = TypeVar("T")
+
+Conversation = Generator[Sequence[Request], Sequence[Completion], T]
+
+
+class Asked(Record, frozen=True, kw_only=True):
+    """A request on its way to an engine. ``candidate`` is a candidate's name; an engine serves a whole family of them."""
+
+    ticket: int
+    candidate: str
+    request: Request
+
+
+class Answered(Record, frozen=True, kw_only=True):
+    """What came back for a ticket. An error is not an answer, and never becomes one."""
+
+    ticket: int
+    result: Completion | EngineError
+
+
+class Engine(Protocol):
+    """Owns one device process and serves one family: a base model and all its adapters, interleaved.
+
+    Built as ``EngineClass(candidates, seed=…)``; entering starts the device process and probes it (adapter live, base clean);
+    leaving frees the device. ``capacity`` is how many requests it likes to hold at once.
+    """
+
+    capacity: int
+
+    @classmethod
+    def describe(cls, candidate: Candidate) -> Mapping[str, Any]:
+        """What of this engine can change outputs (name, version, dtype, determinism mode …), without starting it. Fingerprinted."""
+        ...
+
+    def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def submit(self, asked: Sequence[Asked]) -> None:
+        """Accept requests; must not block for long."""
+        ...
+
+    def poll(self, timeout: float) -> Sequence[Answered]:
+        """Return what has finished, in any order, waiting at most ``timeout`` seconds for the first."""
+        ...
+
+
+class Suite(Protocol):
+    """A set of items and the way to grade answers.
+
+    ``version`` changes whenever the same answers would be graded differently. ``primary`` names the metric shown first.
+    ``watched`` names the flags that become metrics of their own (``suite/task/truncated`` …) and are gated by default.
+    ``needs_baseline``: ``consult`` looks at the baseline's answer too. ``journalled`` False: never answer from the journal
+    (latency). ``concurrency``: how many conversations at once, None for as many as the engine likes.
+    ``judge``: the engine (config ``engines.NAME``) that ``consult`` and ``admit`` talk to, or None.
+    """
+
+    version: str
+    metrics: Mapping[str, Metric]
+    primary: str
+    watched: tuple[Flag, ...]
+    needs_baseline: bool
+    journalled: bool
+    concurrency: int | None
+    judge: str | None
+
+    def fingerprint(self) -> str:
+        """Hash of all that decides what is asked and how it is graded: items, options, version, prompts."""
+        ...
+
+    def items(self) -> Iterable[Item]:
+        """All items, in a fixed order; cheap to call twice."""
+        ...
+
+    def ask(self, item: Item) -> Conversation[Answer]:
+        """The conversation with the candidate about one item."""
+        ...
+
+    def grade(
+        self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
+    ) -> Iterator[Sample]:
+        """Scores, per item. Pure. Receives only answers without error; keys of ``judgments`` and ``baseline`` are item keys."""
+        ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A suite that has its answers judged, after the candidates' engine has closed."""
+
+    def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
+        """The conversation with the judge about one answer. ``baseline`` None: this answer is the baseline's own."""
+        ...
+
+    def admit(self) -> Conversation[Admission] | None:
+        """The examination that the judge must pass before its metrics may gate; None where none is configured."""
+        ...
+
+
+class Judge(Protocol):
+    """Scores an open answer through an engine named ``to``."""
+
+    version: str
+
+    def fingerprint(self) -> str: ...
+
+    def prefer(self, question: Sequence[Any], answer: str, other: str) -> Conversation[Sequence[Judgment]]:
+        """Is ``answer`` better than ``other``? Judgments with score 1 (answer), ½ (tie), 0 (other), or None (unparsable)."""
+        ...
+
+
+Evaluator = Callable[[Candidate, int], Verdict]
+"""What a trainer is given to look at a checkpoint at a step; it runs the harness in its own process."""
