@@ -220,8 +220,8 @@ class Fingerprints(Record, frozen=True, kw_only=True):
 class Run(Record, frozen=True, kw_only=True):
     """One candidate put through one suite, on disk, self-describing.
 
-    ``graded`` is the fingerprint that names the folder: what was asked of whom, and how it was graded. ``declared`` is the hash of the
-    candidate and suite as the config declared them, so that concluding from copied files notices a config that has moved on.
+    ``graded`` is the fingerprint that names the folder: what was asked of whom, and how it was graded. ``declared`` is the hash
+    of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
     """
 
     format: int = FORMAT
@@ -437,7 +437,7 @@ class Training(Record, frozen=True, kw_only=True):
 class Handover(Record, frozen=True, kw_only=True):
     """What a trainer hands over: the content of ``candidate.json``. Paths are relative to its folder unless absolute.
 
-    For a full fine-tune ``model`` is the folder of the new weights; for an adapter ``model`` is the base and ``adapter`` the adapter's folder.
+    For a full fine-tune ``model`` is the folder of the new weights; for an adapter ``model`` is the base, ``adapter`` its folder.
     """
 
     format: int = FORMAT
