@@ -67,7 +67,8 @@ class Request(Record, frozen=True, kw_only=True):
     ``score`` gives the log-probability of ``continuation`` after ``prompt`` or after ``messages`` + generation prompt.
     ``score_rolling`` gives the log-probability of all of ``prompt``, conditioned on BOS/EOS as in lm-eval.
     ``top_k = 0`` means off. ``to`` names another engine than the candidate's own (a judge, a simulated user).
-    ``draw`` counts sampled answers to one item; it is part of the journal key.
+    ``draw`` counts sampled answers to one item; it is part of the journal key. ``item`` is the key of the item that it belongs to,
+    by which recorded answers are found; it does not enter the journal key, because no model sees it.
     """
 
     kind: Literal["generate", "score", "score_rolling"] = "generate"
@@ -88,6 +89,7 @@ class Request(Record, frozen=True, kw_only=True):
     enable_thinking: bool | None = None
     to: str | None = None
     draw: int = 0
+    item: str | None = None
 
 
 class Completion(Record, frozen=True, kw_only=True):
