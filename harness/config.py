@@ -1,0 +1,255 @@
+"""TOML or YAML (by suffix) -> Config, strict: path, what was found, "did you mean".
+
+Paths inside a config are relative to the config's own folder; paths given by ``--set`` and ``--candidate`` are relative to where
+the command runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from harness.errors import ConfigError, UsageError
+from harness.plugins import did_you_mean
+from harness.records import Candidate, Handover, Record, Rule
+from harness.strict import convert, expand, override, read
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PATH_KEYS = {"model", "adapter", "store", "items", "text", "admission", "include"}
+
+
+class CandidateConfig(Candidate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A candidate as the user declares it."""
+
+
+class EngineConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A helper model (a judge, a simulated user) that suites refer to by name."""
+
+    model: str = ""
+    revision: str | None = None
+    adapter: str | None = None
+    engine: str = "vllm"
+    options: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
+
+
+class SuiteConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A suite as the user declares it.
+
+    ``retained`` marks what must not be lost (forgetting is derived for it). ``expect`` is the band in which the baseline's primary
+    metric must lie (a pair, or one pair per metric): outside it the suite is insensitive and passes nothing.
+    """
+
+    name: str
+    use: str
+    options: dict[str, Any] = {}
+    retained: bool = False
+    expect: tuple[float, float] | dict[str, tuple[float, float]] | None = None
+
+
+class RuleConfig(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule as the user declares it."""
+
+
+class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``max_errors``: share of items of a suite that may fail before its verdict is invalid."""
+
+    max_errors: float = 0.01
+
+
+class Comparability(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``allow``: differences between the sides that are accepted, and then said in the report's banner."""
+
+    allow: tuple[Literal["template", "engine", "dtype", "quantisation", "version"], ...] = ()
+
+
+class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off."""
+
+    candidates: tuple[CandidateConfig, ...]
+    suites: tuple[SuiteConfig, ...]
+    baseline: str
+    rules: tuple[RuleConfig, ...] = ()
+    engines: dict[str, EngineConfig] = {}
+    limits: Limits = Limits()
+    comparability: Comparability = Comparability()
+    bad_answers: bool = True
+    store: str = "runs"
+    seed: int = 0
+
+    def candidate(self, name: str) -> Candidate:
+        """The candidate named ``name``; ConfigError where there is none."""
+        for candidate in self.candidates:
+            if candidate.name == name:
+                return candidate
+        raise ConfigError(f"no candidate is named {name!r}. {did_you_mean(name, [c.name for c in self.candidates])}")
+
+
+class Loaded(Record, frozen=True, kw_only=True):
+    """A config and where it came from."""
+
+    config: Config
+    folder: Path
+    file: str
+
+    @property
+    def store(self) -> Path:
+        """The store's folder."""
+        return self.folder / self.config.store
+
+
+def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str] = ()) -> Loaded:
+    """Read, override, expand and check a config.
+
+    ``sets`` are ``path=value`` overrides; ``candidates`` are ``NAME=PATH`` with any Hugging Face or PEFT folder.
+    UsageError or ConfigError for everything that can be wrong in the file itself; models and data are checked by the pipeline.
+    """
+    path = Path(path)
+    raw = read(path)
+    if not isinstance(raw, dict):
+        raise ConfigError("a config is a table of keys", file=str(path))
+    for assignment in sets:
+        override(raw, _from_here(assignment))
+    for declared in candidates:
+        _declare(raw, declared, path)
+    config = convert(expand(raw, file=str(path)), Config, file=str(path))
+    folder = path.resolve().parent
+    config = _absolute(config, folder)
+    _check(config, str(path))
+    return Loaded(config=config, folder=folder, file=str(path))
+
+
+def _from_here(assignment: str) -> str:
+    """A path given on the command line is relative to where the command runs, not to the config."""
+    key, equals, value = assignment.partition("=")
+    if equals and key.rsplit(".", 1)[-1] in _PATH_KEYS and value and Path(value).exists():
+        return f"{key}={Path(value).resolve()}"
+    return assignment
+
+
+def _declare(raw: dict[str, Any], declared: str, config: Path) -> None:
+    """Add, or point elsewhere, the candidate of ``NAME=PATH``; the other settings come from one already declared with that name, else the baseline."""
+    name, equals, text = declared.partition("=")
+    if not equals or not name or not text:
+        raise UsageError(f"--candidate {declared!r}: expected NAME=PATH, such as week47=checkpoints/week47")
+    folder = Path(text).resolve()
+    if not folder.is_dir():
+        raise UsageError(f"--candidate {declared!r}: {text!r} is not a folder. Expected a Hugging Face model or a PEFT adapter.")
+    entries: list[dict[str, Any]] = raw.setdefault("candidates", [])
+    own = next((entry for entry in entries if entry.get("name") == name), None)
+    model = next((entry for entry in entries if entry.get("name") == raw.get("baseline")), {})
+    entry = dict(own or {key: model[key] for key in ("engine", "options", "resources") if key in model})
+    entry.pop("adapter", None)
+    entry |= {"name": name, **_places(folder, own or model, declared, config)}
+    if own is None:
+        entries.append(entry)
+    else:
+        entries[entries.index(own)] = entry
+
+
+def _places(folder: Path, template: dict[str, Any], declared: str, config: Path) -> dict[str, str]:
+    """Where the model and the adapter of a checkpoint folder are."""
+    if (folder / "candidate.json").is_file():
+        handover = read_handover(folder)
+        return {"model": handover.model} | ({"adapter": handover.adapter} if handover.adapter else {})
+    if (folder / "adapter_config.json").is_file():
+        named = msgspec.json.decode((folder / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or ""
+        base = str(template.get("model") or "") or named
+        if not base:
+            raise UsageError(
+                f"--candidate {declared!r}: the adapter does not name its base model. Declare a baseline with the base in {config}."
+            )
+        return {"model": base, "adapter": str(folder)}
+    if (folder / "config.json").is_file():
+        return {"model": str(folder)}
+    raise UsageError(
+        f"--candidate {declared!r}: {folder.name!r} holds neither config.json (a model) nor adapter_config.json (an adapter) "
+        "nor candidate.json (what sftgate train writes)"
+    )
+
+
+def read_handover(folder: Path) -> Handover:
+    """``candidate.json`` of a trained candidate, with its paths made absolute. UsageError where it is absent or malformed."""
+    file = folder / "candidate.json"
+    try:
+        handover = msgspec.json.decode(file.read_bytes(), type=Handover)
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{file}: not a candidate.json: {error}") from error
+    return msgspec.structs.replace(
+        handover,
+        model=_existing(handover.model, folder),
+        adapter=_existing(handover.adapter, folder) if handover.adapter else None,
+        base=_existing(handover.base, folder) if handover.base else "",
+    )
+
+
+def _existing(text: str, folder: Path) -> str:
+    """``text`` as an absolute path where it exists under ``folder`` or here; else unchanged (a hub name)."""
+    for place in (folder / text, Path(text)):
+        if text and place.exists():
+            return str(place.resolve())
+    return text
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    def located(entry: Any) -> Any:
+        model = entry.model if entry.engine == "openai" else _existing(entry.model, folder)
+        adapter = _existing(entry.adapter, folder) if entry.adapter else entry.adapter
+        return msgspec.structs.replace(entry, model=model, adapter=adapter)
+
+    candidates = []
+    for candidate in config.candidates:
+        place = Path(_existing(candidate.model, folder))
+        if candidate.engine != "openai" and not candidate.adapter and (place / "candidate.json").is_file():
+            handover = read_handover(place)
+            candidate = msgspec.structs.replace(candidate, model=handover.model, adapter=handover.adapter)
+        adapter_place = Path(_existing(candidate.adapter or "", folder))
+        if candidate.adapter and (adapter_place / "candidate.json").is_file():
+            handover = read_handover(adapter_place)
+            if handover.adapter:
+                candidate = msgspec.structs.replace(candidate, adapter=handover.adapter)
+        candidates.append(located(candidate))
+    engines = {name: located(engine) for name, engine in config.engines.items()}
+    return msgspec.structs.replace(config, candidates=tuple(candidates), engines=engines)
+
+
+def _check(config: Config, file: str) -> None:
+    def wrong(message: str, where: str) -> ConfigError:
+        return ConfigError(message, where=where, file=file)
+
+    for what, names in (("candidate", [c.name for c in config.candidates]), ("suite", [s.name for s in config.suites])):
+        where = f"{what}s"
+        if not names:
+            raise wrong(f"no {what} is declared. Expected at least one.", where)
+        for index, name in enumerate(names):
+            if not _NAME.fullmatch(name):
+                raise wrong(f"{name!r} cannot be a name. Use letters, digits, '.', '_' and '-'.", f"{where}[{index}].name")
+            if name in names[:index]:
+                raise wrong(f"two {what}s are named {name!r} (entries {names.index(name)} and {index}). Names must differ.", where)
+    names = [candidate.name for candidate in config.candidates]
+    if config.baseline not in names:
+        raise wrong(f"the baseline {config.baseline!r} is not a candidate. {did_you_mean(config.baseline, names)}", "baseline")
+    for name in config.engines:
+        if name in names:
+            raise wrong(f"{name!r} is the name of a candidate too. Give the engine another name.", f"engines.{name}")
+    if not 0 <= config.limits.max_errors < 1:
+        raise wrong(f"expected a share between 0 and 1, found {config.limits.max_errors!r}", "limits.max_errors")
+    for index, candidate in enumerate(config.candidates):
+        if candidate.reference is not None and candidate.reference not in names:
+            raise wrong(f"the reference {candidate.reference!r} is not a candidate. {did_you_mean(candidate.reference, names)}",
+                        f"candidates[{index}].reference")  # fmt: skip
+        if not candidate.model and candidate.engine != "fake":
+            raise wrong("the key 'model' is missing", f"candidates[{index}]")
+    for index, suite in enumerate(config.suites):
+        bands: Sequence[tuple[float, float]] = (
+            () if suite.expect is None else list(suite.expect.values()) if isinstance(suite.expect, dict) else [suite.expect]
+        )
+        for low, high in bands:
+            if low >= high:
+                raise wrong(f"expected a band [low, high] with low < high, found [{low}, {high}]", f"suites[{index}].expect")
