@@ -132,7 +132,10 @@ def _from_here(assignment: str) -> str:
 
 
 def _declare(raw: dict[str, Any], declared: str, config: Path) -> None:
-    """Add, or point elsewhere, the candidate of ``NAME=PATH``; the other settings come from one already declared with that name, else the baseline."""
+    """Add, or point elsewhere, the candidate of ``NAME=PATH``.
+
+    Its other settings come from the candidate already declared with that name, else from the baseline.
+    """
     name, equals, text = declared.partition("=")
     if not equals or not name or not text:
         raise UsageError(f"--candidate {declared!r}: expected NAME=PATH, such as week47=checkpoints/week47")
@@ -203,20 +206,21 @@ def _absolute(config: Config, folder: Path) -> Config:
         adapter = _existing(entry.adapter, folder) if entry.adapter else entry.adapter
         return msgspec.structs.replace(entry, model=model, adapter=adapter)
 
-    candidates = []
-    for candidate in config.candidates:
-        place = Path(_existing(candidate.model, folder))
-        if candidate.engine != "openai" and not candidate.adapter and (place / "candidate.json").is_file():
-            handover = read_handover(place)
-            candidate = msgspec.structs.replace(candidate, model=handover.model, adapter=handover.adapter)
-        adapter_place = Path(_existing(candidate.adapter or "", folder))
-        if candidate.adapter and (adapter_place / "candidate.json").is_file():
-            handover = read_handover(adapter_place)
-            if handover.adapter:
-                candidate = msgspec.structs.replace(candidate, adapter=handover.adapter)
-        candidates.append(located(candidate))
+    candidates = tuple(located(_handed_over(candidate, folder)) for candidate in config.candidates)
     engines = {name: located(engine) for name, engine in config.engines.items()}
-    return msgspec.structs.replace(config, candidates=tuple(candidates), engines=engines)
+    return msgspec.structs.replace(config, candidates=candidates, engines=engines)
+
+
+def _handed_over(candidate: CandidateConfig, folder: Path) -> CandidateConfig:
+    """A candidate that points at the folder of a training run, with the places that its ``candidate.json`` names."""
+    if candidate.engine == "openai":
+        return candidate
+    for text in (candidate.adapter, None if candidate.adapter else candidate.model):
+        place = Path(_existing(text or "", folder))
+        if text and (place / "candidate.json").is_file():
+            handover = read_handover(place)
+            return msgspec.structs.replace(candidate, model=handover.model, adapter=handover.adapter)
+    return candidate
 
 
 def _check(config: Config, file: str) -> None:

@@ -68,7 +68,7 @@ def expand(value: Any, *, file: str = "", where: str = "") -> Any:
 
 
 def override(raw: dict[str, Any], assignment: str) -> None:
-    """Apply one ``--set path=value`` in place. Entries of a list are addressed by their ``name`` or index; the value is TOML, else text."""
+    """Apply one ``--set path=value`` in place. A list's entries go by their ``name`` or index; the value is TOML, else text."""
     path, equals, text = assignment.partition("=")
     if not equals or not path:
         raise UsageError(f"--set {assignment!r}: expected PATH=VALUE, such as candidates.week47.adapter=out/week47")
