@@ -1,0 +1,374 @@
+"""Ask every candidate, have the answers judged, grade, write the runs. What is already on disk is not done again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.environment import environment
+from harness.fingerprint import digest
+from harness.journal import Journal
+from harness.pipeline.preparing import Pair, Prepared, declared_hash
+from harness.pipeline.progress import SILENT, Progress
+from harness.protocols import Engine, Judged, Suite
+from harness.records import Admission, Answer, Candidate, Completion, Flag, Item, Judgment, Request, Run, Sample
+from harness.schedule import Desk, Done, Talk, drive
+
+
+@dataclass
+class Measurement:
+    """What a call of ``measure`` did."""
+
+    paths: dict[Pair, Path] = field(default_factory=dict)
+    skipped: int = 0
+    sent: int = 0
+    reused: int = 0
+    engines: int = 0
+    seconds: float = 0.0
+    failed: int = 0
+
+
+@dataclass
+class _Asked:
+    """What asking one pair has gathered so far."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    judgments: dict[str, Sequence[Judgment]] = field(default_factory=dict)
+    judge_errors: dict[str, str] = field(default_factory=dict)
+    prompt_hashes: dict[str, str] = field(default_factory=dict)
+    sent: int = 0
+    reused: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+
+def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
+    """Bring every (suite, candidate) of the config to disk and select the runs in ``current.json``.
+
+    One engine per family of candidates; it is closed before the judges' engine opens. A finished run is skipped by fingerprint.
+    """
+    started = time.perf_counter()
+    done = Measurement()
+    pending = []
+    for pair in prepared.pairs():
+        path = prepared.store.find(pair[0], pair[1], prepared.graded(pair))
+        if path is None:
+            pending.append(pair)
+        else:
+            done.paths[pair] = path
+            done.skipped += 1
+    if pending:
+        with Journal(prepared.store.journal_path) as journal:
+            asked = _ask(prepared, pending, journal, progress, done)
+            admissions = _consult(prepared, pending, asked, journal, progress, done)
+        for pair in pending:
+            samples = grade(prepared, pair, asked)
+            run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]))
+            done.failed += run.failed
+            done.paths[pair] = prepared.store.write_run(run, samples)
+    prepared.store.set_current(done.paths)
+    done.seconds = time.perf_counter() - started
+    return done
+
+
+# ------------------------------------------------------------------------------------------------------------- asking
+
+
+def _ask(
+    prepared: Prepared, pending: Sequence[Pair], journal: Journal, progress: Progress, done: Measurement
+) -> dict[Pair, _Asked]:
+    wanted = list(pending)
+    for suite, _ in pending:
+        partner = (suite, prepared.config.baseline)
+        if prepared.suites[suite].needs_baseline and partner not in wanted:
+            wanted.append(partner)
+    gathered: dict[Pair, _Asked] = defaultdict(_Asked)
+    for family in families(prepared):
+        pairs = [pair for pair in wanted if pair[1] in family]
+        if not pairs:
+            continue
+        before = time.perf_counter()
+        title = f"asking {', '.join(family)}"
+        progress.stage(title, sum(len(prepared.items(suite)) for suite, _ in pairs))
+        with Desk(_openers(prepared, family, done)) as desk:
+            for suites, concurrency, use_journal in _rounds(prepared, pairs):
+                answered = drive(
+                    _talks(prepared, [pair for pair in pairs if pair[0] in suites]),
+                    desk,
+                    journal=journal if use_journal else None,
+                    asked=_asked_prints(prepared),
+                    concurrency=concurrency,
+                    first_requests=lambda key, requests: _remember_prompt(gathered, key, requests),
+                )
+                for finished in answered:
+                    _collect(gathered[finished.id[0]], finished, done)
+                    progress.advance()
+        for pair in pairs:
+            gathered[pair].seconds += time.perf_counter() - before
+    return gathered
+
+
+def families(prepared: Prepared) -> list[tuple[str, ...]]:
+    """Candidates that one engine can serve: same engine, base model, options and resources; in the order of the config."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for candidate in prepared.config.candidates:
+        key = [candidate.engine, candidate.model, candidate.revision, candidate.options, candidate.resources]
+        groups[digest(key)].append(candidate.name)
+    return [tuple(names) for names in groups.values()]
+
+
+def _rounds(prepared: Prepared, pairs: Iterable[Pair]) -> Iterator[tuple[set[str], int | None, bool]]:
+    """Suites that can share the engine go together; one with its own load (latency) goes alone, after the others."""
+    suites = {suite for suite, _ in pairs}
+    together = {name for name in suites if prepared.suites[name].concurrency is None and prepared.suites[name].journalled}
+    if together:
+        yield together, None, True
+    for name in sorted(suites - together):
+        yield {name}, prepared.suites[name].concurrency, prepared.suites[name].journalled
+
+
+def _talks(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[Talk]:
+    """Conversations of one round: item by item, all candidates side by side, so that the engine's batches mix adapters fairly."""
+    for suite in dict.fromkeys(suite for suite, _ in pairs):
+        names = [name for owner, name in pairs if owner == suite]
+        for item in prepared.items(suite):
+            for name in names:
+                yield Talk(id=((suite, name), item.key), candidate=name, conversation=prepared.suites[suite].ask(item))
+
+
+def _openers(prepared: Prepared, family: Sequence[str], done: Measurement) -> dict[str, Callable[[], Engine]]:
+    """How to start the engine of a family, and of every helper that an ``ask`` may address. One opener object, one engine."""
+    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(family, _opener(prepared, family, done))
+    for name in prepared.config.engines:
+        openers[name] = _opener(prepared, [name], done)
+    return openers
+
+
+def _opener(prepared: Prepared, family: Sequence[str], done: Measurement) -> Callable[[], Engine]:
+    def start() -> Engine:
+        done.engines += 1
+        members: list[Candidate] = [prepared.candidates[name] for name in family]
+        return prepared.engines[family[0]](members, seed=prepared.config.seed)
+
+    return start
+
+
+def _asked_prints(prepared: Prepared) -> dict[str, str]:
+    return {name: prints.asked for name, prints in prepared.prints.items()}
+
+
+def _remember_prompt(gathered: Mapping[Pair, _Asked], key: Any, requests: Sequence[Request]) -> None:
+    pair, item = key
+    gathered[pair].prompt_hashes[item] = prompt_hash(requests)
+
+
+def prompt_hash(requests: Sequence[Request]) -> str:
+    """Hash of what was first asked about an item: messages and decoding, not the item's name."""
+    return digest([msgspec.structs.replace(request, item=None) for request in requests])[:16]
+
+
+def _collect(into: _Asked, finished: Done, done: Measurement) -> None:
+    key = finished.id[1]
+    into.answers[key] = finished.value if finished.error is None else Answer(key=key, error=finished.error)
+    _count(into, finished, done)
+
+
+def _count(into: _Asked, finished: Done, done: Measurement) -> None:
+    into.sent += finished.sent
+    into.reused += finished.reused
+    into.tokens_in += finished.tokens_in
+    into.tokens_out += finished.tokens_out
+    done.sent += finished.sent
+    done.reused += finished.reused
+
+
+# ---------------------------------------------------------------------------------------------------------- consulting
+
+
+def _consult(
+    prepared: Prepared,
+    pending: Sequence[Pair],
+    asked: Mapping[Pair, _Asked],
+    journal: Journal,
+    progress: Progress,
+    done: Measurement,
+) -> dict[str, Admission]:
+    judged = [pair for pair in pending if prepared.suites[pair[0]].judge is not None]
+    admissions: dict[str, Admission] = {}
+    for judge in dict.fromkeys(prepared.suites[suite].judge for suite, _ in judged):
+        if judge is None:
+            continue
+        pairs = [pair for pair in judged if prepared.suites[pair[0]].judge == judge]
+        before = time.perf_counter()
+        progress.stage(f"consulting {judge}", sum(len(asked[pair].answers) for pair in pairs) + len({suite for suite, _ in pairs}))
+        with Desk({judge: _opener(prepared, [judge], done)}) as desk:
+            for finished in drive(_consultations(prepared, pairs, asked), desk, journal=journal, asked=_asked_prints(prepared)):
+                if isinstance(finished.id, str):
+                    admissions[finished.id] = _admission(finished, judge)
+                else:
+                    _note_judgment(asked[finished.id[0]], finished, done)
+                progress.advance()
+        for pair in pairs:
+            asked[pair].seconds += time.perf_counter() - before
+    return admissions
+
+
+def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pair, _Asked]) -> Iterator[Talk]:
+    for name in dict.fromkeys(suite for suite, _ in pairs):
+        suite = prepared.suites[name]
+        examination = suite.admit() if isinstance(suite, Judged) else None
+        if examination is not None and suite.judge is not None:
+            yield Talk(id=name, candidate=suite.judge, conversation=examination)
+    for pair in pairs:
+        suite = prepared.suites[pair[0]]
+        if not isinstance(suite, Judged) or suite.judge is None:
+            continue
+        others = asked[(pair[0], prepared.config.baseline)].answers if suite.needs_baseline else {}
+        for item in prepared.items(pair[0]):
+            answer, other = asked[pair].answers[item.key], others.get(item.key)
+            own = pair[1] == prepared.config.baseline
+            if answer.error is not None:
+                continue
+            if suite.needs_baseline and not own and (other is None or other.error is not None):
+                asked[pair].judge_errors[item.key] = "the baseline has no answer to compare with"
+                continue
+            yield Talk(id=(pair, item.key), candidate=suite.judge, conversation=suite.consult(item, answer, None if own else other))
+
+
+def _admission(finished: Done, judge: str) -> Admission:
+    if finished.error is None:
+        admission: Admission = finished.value
+        return admission
+    return Admission(judge=judge, admitted=False, pairs=0, accuracy=0.0, kappa=0.0, consistency=0.0, unparsable=0.0,
+                     reasons=(f"the examination failed: {finished.error}",))  # fmt: skip
+
+
+def _note_judgment(into: _Asked, finished: Done, done: Measurement) -> None:
+    key = finished.id[1]
+    if finished.error is None:
+        into.judgments[key] = tuple(finished.value or ())
+    else:
+        into.judge_errors[key] = f"the judge failed: {finished.error}"
+    _count(into, finished, done)
+
+
+# -------------------------------------------------------------------------------------------------------------- grading
+
+
+def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, _Asked]) -> list[Sample]:
+    """One sample per item, in the suite's order: scores, or the error that left it without."""
+    suite, own = prepared.suites[pair[0]], asked[pair]
+    others = asked[(pair[0], prepared.config.baseline)].answers if suite.needs_baseline else {}
+    baseline = {key: answer for key, answer in others.items() if answer.error is None}
+    answers = [answer for key, answer in own.answers.items() if answer.error is None and key not in own.judge_errors]
+    graded = {sample.key: sample for sample in _graded(suite, answers, own.judgments, baseline)}
+    samples = []
+    for item in prepared.items(pair[0]):
+        answer = own.answers[item.key]
+        error = answer.error or own.judge_errors.get(item.key)
+        sample = graded.get(item.key) if error is None else None
+        if sample is None:
+            sample = failed(item, error or "the suite returned no sample for this item", answer)
+        flags = tuple(dict.fromkeys((*sample.flags, *bad_answer_flags(answer.completions, suite.watched))))
+        samples.append(msgspec.structs.replace(_finite(sample), flags=flags, prompt_hash=own.prompt_hashes.get(item.key, "")))
+    return samples
+
+
+def _graded(
+    suite: Suite, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
+) -> list[Sample]:
+    """All at once; where a grader raises, one by one, so that one bad answer costs one item and becomes an error, not a zero."""
+    try:
+        return list(suite.grade(answers, judgments, baseline))
+    except Exception:
+        samples = []
+        for answer in answers:
+            try:
+                samples += list(suite.grade([answer], judgments, baseline))
+            except Exception as error:  # a grader is user code: whatever it raises is that item's error
+                samples.append(Sample(key=answer.key, task="", error=f"grading failed: {type(error).__name__}: {error}"))
+        return samples
+
+
+def failed(item: Item, error: str, answer: Answer) -> Sample:
+    """The sample of an item that could not be asked or graded."""
+    return Sample(
+        key=item.key, task=item.task, target=item.target, cluster=item.cluster, slices=item.slices, weight=item.weight, error=error,
+        outputs=tuple(completion.text for completion in answer.completions),
+    )  # fmt: skip
+
+
+def _finite(sample: Sample) -> Sample:
+    """A score that is not a finite number is a grader's failure."""
+    if sample.scores is None:
+        return sample
+    wrong = [name for name, value in sample.scores.items() if not math.isfinite(value)]
+    wrong += [name for name, values in sample.statistics.items() if not all(math.isfinite(value) for value in values)]
+    if not wrong:
+        return sample
+    return msgspec.structs.replace(sample, scores=None, draws={}, statistics={}, error=f"{', '.join(wrong)} is not a finite number")
+
+
+def bad_answer_flags(completions: Iterable[Completion], watched: Sequence[Flag]) -> list[Flag]:
+    """Truncated and empty, read from generated completions; scored continuations have neither."""
+    generated = [completion for completion in completions if completion.logprob is None]
+    flags: list[Flag] = []
+    if "truncated" in watched and any(completion.finish == "length" for completion in generated):
+        flags.append("truncated")
+    if "empty" in watched and any(not completion.text.strip() and not completion.tool_calls for completion in generated):
+        flags.append("empty")
+    return flags
+
+
+def _run(prepared: Prepared, pair: Pair, samples: Sequence[Sample], asked: _Asked, admission: Admission | None) -> Run:
+    suite_name, name = pair
+    suite, prints = prepared.suites[suite_name], prepared.prints[name]
+    declared = next(entry for entry in prepared.config.suites if entry.name == suite_name)
+    return Run(
+        candidate=prepared.candidates[name],
+        suite=suite_name,
+        use=declared.use,
+        fingerprints=prints,
+        graded=prepared.graded(pair),
+        items_hash=digest([[item.key, item.data, item.target] for item in prepared.items(suite_name)]),
+        suite_hash=suite.fingerprint(),
+        judge_hash=prepared.prints[suite.judge].asked if suite.judge else None,
+        engine=dict(prepared.facts[name]),
+        metrics=dict(suite.metrics),
+        primary=suite.primary,
+        watched=suite.watched,
+        retained=declared.retained,
+        expect=bands(declared.expect, suite.primary),
+        planned=len(samples),
+        asked=len(asked.answers),
+        failed=sum(sample.error is not None for sample in samples),
+        reused_requests=asked.reused,
+        sent_requests=asked.sent,
+        tokens_in=asked.tokens_in,
+        tokens_out=asked.tokens_out,
+        flags=dict(Counter(flag for sample in samples for flag in sample.flags)),
+        admission=admission,
+        seed=prepared.config.seed,
+        limit=prepared.limit,
+        declared=declared_hash(prepared.config, pair),
+        reference=prepared.references.get(name),
+        seconds=asked.seconds,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+    )
+
+
+def bands(expect: tuple[float, float] | dict[str, tuple[float, float]] | None, primary: str) -> dict[str, tuple[float, float]]:
+    """``expect`` of a suite as metric -> band; a bare pair is meant for the primary metric."""
+    if expect is None:
+        return {}
+    return expect if isinstance(expect, dict) else {primary: expect}

@@ -1,0 +1,248 @@
+"""From a config to suites, fingerprints and pairs to measure: everything that can be wrong before a model starts is found here."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.checkpoints import check_candidate
+from harness.config import Config, Loaded, SuiteConfig, read_handover
+from harness.engines import ENGINES
+from harness.errors import ConfigError
+from harness.fingerprint import candidate_fingerprints, digest
+from harness.gate import check_rules
+from harness.plugins import did_you_mean, load
+from harness.protocols import Engine, Suite
+from harness.records import Candidate, Fingerprints, Item, Request
+from harness.store import Store
+from harness.strict import convert
+from suites import SUITES
+
+Pair = tuple[str, str]
+"""(suite, candidate)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked config with its suites built and its candidates fingerprinted. ``limit``: items per suite (``--smoke``)."""
+
+    loaded: Loaded
+    suites: Mapping[str, Suite]
+    engines: Mapping[str, type[Engine]]
+    candidates: Mapping[str, Candidate]
+    facts: Mapping[str, Mapping[str, Any]]
+    prints: Mapping[str, Fingerprints]
+    references: Mapping[str, str]
+    limit: int | None = None
+    _items: dict[str, list[Item]] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """The config, as loaded."""
+        return self.loaded.config
+
+    @cached_property
+    def store(self) -> Store:
+        """The store that the config names."""
+        return Store(self.loaded.store)
+
+    def items(self, suite: str) -> list[Item]:
+        """The items of a suite; with a limit, the same seeded sample for every candidate, in the suite's order."""
+        if suite not in self._items:
+            items = list(self.suites[suite].items())
+            if self.limit is not None and self.limit < len(items):
+                chosen = {item.key for item in sorted(items, key=lambda item: digest([self.config.seed, item.key]))[: self.limit]}
+                items = [item for item in items if item.key in chosen]
+            self._items[suite] = items
+        return self._items[suite]
+
+    def pairs(self) -> Iterator[Pair]:
+        """Every (suite, candidate) of the config, baseline first within a suite."""
+        names = sorted((c.name for c in self.config.candidates), key=lambda name: name != self.config.baseline)
+        for suite in self.config.suites:
+            for name in names:
+                yield suite.name, name
+
+    def graded(self, pair: Pair) -> str:
+        """The *graded* fingerprint: asked + suite + judge + the baseline's asked where the suite looks at it."""
+        suite = self.suites[pair[0]]
+        return digest(
+            {
+                "asked": self.prints[pair[1]].asked,
+                "suite": suite.fingerprint(),
+                "judge": self.prints[suite.judge].asked if suite.judge else None,
+                "baseline": self.prints[self.config.baseline].asked if suite.needs_baseline else None,
+                "is_baseline": suite.needs_baseline and pair[1] == self.config.baseline,
+                "seed": self.config.seed,
+                "limit": self.limit,
+            }
+        )
+
+    def metric_ids(self) -> set[str]:
+        """Every ``suite/task/metric`` that the runs will provide, flags and forgetting included."""
+        ids = set()
+        for declared in self.config.suites:
+            suite = self.suites[declared.name]
+            names = [*suite.metrics, *suite.watched, *(("lost", "gained") if declared.retained else ())]
+            for task in {item.task for item in self.items(declared.name)}:
+                ids |= {"/".join(part for part in (declared.name, task, name) if part) for name in names}
+        return ids
+
+
+def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
+    """Check everything that can be checked without starting a model. ConfigError otherwise."""
+    config = loaded.config
+    models = _models(config)
+    engines = {
+        name: load(candidate.engine, ENGINES, what="engine", where=f"{_place(config, name)}.engine")
+        for name, candidate in models.items()
+    }
+    for name, candidate in models.items():
+        check_candidate(candidate, where=_place(config, name))
+    suites = {entry.name: build_suite(entry, loaded, f"suites[{index}]") for index, entry in enumerate(config.suites)}
+    for index, entry in enumerate(config.suites):
+        judge = suites[entry.name].judge
+        if judge is not None and judge not in config.engines:
+            known = did_you_mean(judge, config.engines) if config.engines else "The config declares no engines."
+            raise ConfigError(f"the judge {judge!r} is not declared under 'engines'. {known}", where=f"suites[{index}].options.judge",
+                              file=loaded.file)  # fmt: skip
+    for name, engine in engines.items():
+        checking = getattr(engine, "check", None)
+        if checking is not None:
+            checking(models[name], where=_place(config, name))
+    nonce = uuid.uuid4().hex
+    facts = {name: dict(engines[name].describe(candidate)) for name, candidate in models.items()}
+    prints = {name: candidate_fingerprints(candidate, facts[name], nonce=nonce) for name, candidate in models.items()}
+    prepared = Prepared(
+        loaded=loaded, suites=suites, engines=engines, candidates=models, facts=facts, prints=prints, limit=limit,
+        references=find_references(config, prints),
+    )  # fmt: skip
+    _check_items(prepared)
+    _check_policy(prepared)
+    return prepared
+
+
+def _models(config: Config) -> dict[str, Candidate]:
+    """Candidates and helper engines, by name: both are weights that something serves."""
+    models = {
+        entry.name: Candidate(**{key: getattr(entry, key) for key in Candidate.__struct_fields__}) for entry in config.candidates
+    }
+    fields = ("model", "revision", "adapter", "engine", "options", "resources")
+    helpers = {name: Candidate(name=name, **{key: getattr(entry, key) for key in fields}) for name, entry in config.engines.items()}
+    return models | helpers
+
+
+def _place(config: Config, name: str) -> str:
+    names = [candidate.name for candidate in config.candidates]
+    return f"candidates[{names.index(name)}]" if name in names else f"engines.{name}"
+
+
+def build_suite(entry: SuiteConfig, loaded: Loaded, where: str) -> Suite:
+    """The suite that ``entry`` declares, with its data read and checked."""
+    kind = load(entry.use, SUITES, what="suite", where=f"{where}.use")
+    options = convert(entry.options, kind.Options, where=f"{where}.options", file=loaded.file)
+    suite: Suite = kind(entry.name, options, seed=loaded.config.seed, folder=loaded.folder, where=where)
+    return suite
+
+
+def find_references(config: Config, prints: Mapping[str, Fingerprints]) -> dict[str, str]:
+    """Candidate -> what its forgetting is measured against: declared, else its own base where that is a candidate too."""
+    plain = {candidate.model: candidate.name for candidate in reversed(config.candidates) if not candidate.adapter}
+    weights = {prints[candidate.name].weights: candidate.name for candidate in reversed(config.candidates) if not candidate.adapter}
+    found = {}
+    for candidate in config.candidates:
+        base = candidate.reference or (plain.get(candidate.model) if candidate.adapter else None)
+        if base is None and candidate.adapter:
+            base = weights.get(prints[candidate.name].weights)
+        if base is None and not candidate.adapter:
+            base = plain.get(_trained_from(candidate))
+        if base is not None and base != candidate.name:
+            found[candidate.name] = base
+    return found
+
+
+def _trained_from(candidate: Candidate) -> str:
+    """The base of a full fine-tune, as its ``candidate.json`` names it."""
+    for folder in (Path(candidate.model), Path(candidate.model).parent):
+        if (folder / "candidate.json").is_file():
+            return read_handover(folder).base
+    return ""
+
+
+def _check_items(prepared: Prepared) -> None:
+    """No empty suite; and where a suite talks to a chat model, the model has a chat template."""
+    local = [name for name in _local(prepared)]
+    for index, entry in enumerate(prepared.config.suites):
+        items = prepared.items(entry.name)
+        if not items:
+            raise ConfigError("the suite has no items", where=f"suites[{index}]", file=prepared.loaded.file)
+        if any(request.messages for request in first_requests(prepared.suites[entry.name], items[0])):
+            for name in local:
+                if not prepared.prints[name].template:
+                    raise ConfigError(
+                        f"{prepared.candidates[name].model!r} has no chat template, and suite {entry.name!r} asks in chat form. "
+                        "Add chat_template.jinja to the model's folder.",
+                        where=_place(prepared.config, name),
+                        file=prepared.loaded.file,
+                    )
+
+
+def _local(prepared: Prepared) -> Iterable[str]:
+    """Candidates whose files are here, so that their template can be read."""
+    return [c.name for c in prepared.config.candidates if prepared.prints[c.name].weights is not None]
+
+
+def first_requests(suite: Suite, item: Item) -> tuple[Request, ...]:
+    """What a suite asks first about an item, without asking it."""
+    conversation = suite.ask(item)
+    try:
+        return tuple(next(conversation))
+    except StopIteration:
+        return ()
+    finally:
+        conversation.close()
+
+
+def _check_policy(prepared: Prepared) -> None:
+    config = prepared.config
+    try:
+        check_rules(config.rules, prepared.metric_ids(), candidates=[c.name for c in config.candidates])
+    except ConfigError as error:
+        raise ConfigError(str(error), file=prepared.loaded.file) from error
+    if any(rule.against == "reference" for rule in config.rules):
+        for candidate in config.candidates:
+            if candidate.name != config.baseline and candidate.name not in prepared.references:
+                if candidate.name in prepared.references.values():
+                    continue
+                raise ConfigError(
+                    f"a rule compares with the reference, but the base of {candidate.name!r} is not a candidate. "
+                    f'Declare its base model as a candidate, or set reference = "NAME" on {candidate.name!r}.',
+                    file=prepared.loaded.file,
+                )
+
+
+def declared_hash(config: Config, pair: Pair) -> str:
+    """Hash of a pair as the config declares it, blind to where folders lie on this machine and to policy (rules, bands)."""
+    suite = next(entry for entry in config.suites if entry.name == pair[0])
+    candidate = config.candidate(pair[1])
+    judge = config.engines.get(str(suite.options.get("judge", "")))
+    return digest(
+        {
+            "suite": [suite.name, suite.use, suite.options],
+            "candidate": [candidate.name, _tail(candidate.model), _tail(candidate.adapter), candidate.engine, candidate.revision,
+                          candidate.options],
+            "judge": msgspec.to_builtins(msgspec.structs.replace(judge, model=_tail(judge.model), resources={})) if judge else None,
+            "seed": config.seed,
+        }
+    )  # fmt: skip
+
+
+def _tail(path: str | None) -> str:
+    """The last two parts of a path: enough to tell checkpoints apart, the same after the files were copied elsewhere."""
+    return "/".join(Path(path).parts[-2:]) if path else ""
