@@ -195,7 +195,12 @@ class Sample(Record, frozen=True, kw_only=True):
 
 
 class Admission(Record, frozen=True, kw_only=True):
-    """How a judge did on labelled pairs, and whether it may gate."""
+    """How a judge did on labelled pairs, and whether it may gate.
+
+    ``accuracy`` and Cohen's ``kappa`` are three-way, over both orders; ``consistency`` is the share of pairs whose two orders agree;
+    ``first_slot`` the share of the ``conflicts`` in which the first answer was preferred twice (exact binomial p in ``first_slot_p``).
+    ``canaries`` are bad answers (empty, copied) set against right ones; ``canaries_beaten`` counts those that lost, as they must.
+    """
 
     judge: str
     admitted: bool
@@ -205,6 +210,10 @@ class Admission(Record, frozen=True, kw_only=True):
     consistency: float
     unparsable: float
     first_slot: float | None = None
+    first_slot_p: float | None = None
+    conflicts: int = 0
+    canaries: int = 0
+    canaries_beaten: int = 0
     reasons: tuple[str, ...] = ()
 
 
