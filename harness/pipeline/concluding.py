@@ -39,7 +39,7 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
             found = store.read(current[pair])
             if found.run.declared != declared_hash(config, pair):
                 raise ComparabilityError(
-                    f"{candidate.name!r} was measured in suite {suite.name!r} under another declaration than {loaded.file} has now. "
+                    f"{candidate.name!r} was measured in suite {suite.name!r}, but {loaded.file} has changed since then. "
                     f"Run: sftgate measure {loaded.file}"
                 )
             run = msgspec.structs.replace(found.run, retained=suite.retained, expect=bands(suite.expect, found.run.primary))

@@ -110,8 +110,8 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
         judge = suites[entry.name].judge
         if judge is not None and judge not in config.engines:
             known = did_you_mean(judge, config.engines) if config.engines else "The config declares no engines."
-            raise ConfigError(f"the judge {judge!r} is not declared under 'engines'. {known}", where=f"suites[{index}].options.judge",
-                              file=loaded.file)  # fmt: skip
+            place = f"suites[{index}].options.judge"
+            raise ConfigError(f"the judge {judge!r} is not declared under 'engines'. {known}", where=place, file=loaded.file)
     for name, engine in engines.items():
         checking = getattr(engine, "check", None)
         if checking is not None:
@@ -177,7 +177,7 @@ def _trained_from(candidate: Candidate) -> str:
 
 def _check_items(prepared: Prepared) -> None:
     """No empty suite; and where a suite talks to a chat model, the model has a chat template."""
-    local = [name for name in _local(prepared)]
+    local = list(_local(prepared))
     for index, entry in enumerate(prepared.config.suites):
         items = prepared.items(entry.name)
         if not items:

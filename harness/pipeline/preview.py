@@ -128,7 +128,7 @@ def _rule_rows(prepared: Prepared) -> list[RuleRow]:
                 margin=rule.margin,
                 detectable=detectable_loss(items, discordance=ASSUMED_DISCORDANCE, alpha=rule.alpha),
                 passes=chance,
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -148,7 +148,9 @@ def _unequal(prepared: Prepared) -> list[str]:
         if ours.template != theirs.template:
             lines.append(f"{candidate.name}: another chat template than {baseline}")
         facts, others = prepared.facts[candidate.name], prepared.facts[baseline]
-        for key in sorted({*facts, *others}):
-            if facts.get(key) != others.get(key):
-                lines.append(f"{candidate.name}: {key} is {facts.get(key)!r}, {baseline} has {others.get(key)!r}")
+        lines += [
+            f"{candidate.name}: {key} is {facts.get(key)!r}, {baseline} has {others.get(key)!r}"
+            for key in sorted({*facts, *others})
+            if facts.get(key) != others.get(key)
+        ]
     return lines

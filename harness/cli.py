@@ -1,0 +1,83 @@
+"""The command line: one verb per file in ``harness.commands``, imported only when it is called, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, SftgateError
+from harness.plugins import did_you_mean
+
+VERBS = {
+    "demo": "train four fine-tunes of a tiny real model, gate them, write the report",
+    "init": "write a first config for a checkpoint",
+    "train": "fine-tune a model as a train config says",
+    "run": "measure, gate and report: the whole way",
+    "measure": "ask every candidate and grade the answers",
+    "gate": "decide from what was measured",
+    "report": "write the report from what was measured",
+    "compare": "compare two candidates, metric by metric",
+    "show": "show how the candidates answered an item",
+    "list": "list suites, engines, judges, or the runs of a store",
+    "review": "export a blind review, import the votes",
+    "lab": "build the tiny real models and print what they know",
+    "doctor": "check this installation",
+}
+"""In the order of a user's work."""
+
+EPILOG = """exit codes: 0 pass · 2 usage or config · 10 gate failed, proven · 11 inconclusive · 12 not comparable or no baseline ·
+13 evaluation or infrastructure error · 130 interrupted"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; its return value is the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help"}:
+        print(overview())
+        return 0
+    if words[0] in {"-V", "--version"}:
+        from importlib.metadata import version
+
+        print(f"sftgate {version('sftgate')}")
+        return 0
+    verb = words[0]
+    if verb not in VERBS:
+        complain(f"{verb!r} is not a command. {did_you_mean(verb, VERBS)}")
+        return EXIT_USAGE
+    command = importlib.import_module(f"harness.commands.{verb}")
+    parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG)
+    command.declare(parser)
+    parsed = parser.parse_args(words[1:])
+    try:
+        code: int = command.execute(parsed)
+    except SftgateError as error:
+        complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("interrupted. Everything answered so far is in the journal; run the same command again to continue.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def overview() -> str:
+    """The text of ``sftgate --help``."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
+    title = "Eval-first regression harness for supervised fine-tuning."
+    return "\n\n".join(("usage: sftgate COMMAND …", title, verbs, EPILOG, "sftgate COMMAND --help says more."))
+
+
+def complain(message: str) -> None:
+    """One paragraph to a person, on stderr, without control characters that a model or a file may have smuggled in."""
+    clean = "".join(character if character.isprintable() or character == "\n" else "�" for character in message)
+    print(f"sftgate: {clean}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

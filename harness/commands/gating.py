@@ -1,0 +1,133 @@
+"""What ``run``, ``measure``, ``gate`` and ``report`` share: their flags, the print-out, and writing what was concluded."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.table import Table
+
+from harness.commands.console import Bars, err, out
+from harness.config import Loaded, load
+from harness.errors import UsageError
+from harness.pipeline import Measurement, Preview, conclude, measure, prepare, preview
+from harness.pipeline.concluding import read_measured
+from harness.records import Conclusion, Measured, Training
+from harness.store import Store
+
+
+def declare_config(parser: argparse.ArgumentParser) -> None:
+    """The positional and the flags that say which config."""
+    parser.add_argument("config", type=Path, help="a .toml or .yaml file")
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets",
+                        help="override one value, such as candidates.week47.adapter=out/week47")  # fmt: skip
+    parser.add_argument("--candidate", action="append", default=[], metavar="NAME=PATH", dest="candidates",
+                        help="add a candidate, or point one elsewhere: any Hugging Face or PEFT folder")  # fmt: skip
+
+
+def declare_measuring(parser: argparse.ArgumentParser) -> None:
+    """The flags that say how much to ask."""
+    parser.add_argument("--smoke", type=int, metavar="N", help="ask N items per suite: does everything work?")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print what would be done, ask nothing")
+
+
+def load_config(arguments: argparse.Namespace) -> Loaded:
+    """The config that the command line names."""
+    return load(arguments.config, sets=arguments.sets, candidates=arguments.candidates)
+
+
+def measure_now(loaded: Loaded, *, smoke: int | None, dry_run: bool) -> Measurement | None:
+    """Prepare, print what will be done, and do it; None after a dry run."""
+    if smoke is not None and smoke < 1:
+        raise UsageError(f"--smoke {smoke}: expected at least 1 item per suite")
+    prepared = prepare(loaded, limit=smoke)
+    show_preview(preview(prepared))
+    if dry_run:
+        err.print("dry run: nothing was asked")
+        return None
+    with Bars() as bars:
+        measurement = measure(prepared, progress=bars)
+    err.print(
+        f"{measurement.sent} requests asked, {measurement.reused} answered from the journal, {measurement.skipped} runs already "
+        f"finished, {measurement.engines} engine starts, {measurement.seconds:.1f} s"
+    )
+    return measurement
+
+
+def show_preview(plan: Preview) -> None:
+    """The print-out before asking."""
+    err.print(f"[bold]engines[/] {' · '.join('+'.join(family) for family in plan.families)}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("suite", "use", "items", "clusters", "requests", "in journal", "runs done"):
+        table.add_column(title, justify="left" if title in {"suite", "use"} else "right")
+    for row in plan.suites:
+        table.add_row(row.name, row.use, f"{row.items:,}", f"{row.clusters:,}", f"{row.requests:,}", f"{row.journalled:,}",
+                      f"{row.finished}/{row.candidates}")  # fmt: skip
+    err.print(table)
+    if plan.rules:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("rule", "metrics", "items", "margin", "can see a loss of", "P(pass) if harmless"):
+            table.add_column(title, justify="left" if title == "rule" else "right")
+        for rule in plan.rules:
+            table.add_row(
+                rule.name, str(rule.metrics), f"{rule.items:,}", "" if rule.margin is None else f"{rule.margin:g}",
+                f"{rule.detectable:.3f}", "" if rule.passes is None else f"{rule.passes:.0%}",
+            )  # fmt: skip
+        err.print(table)
+        err.print("[dim]the last two columns assume that 10 % of the items are answered differently; the verdict does not[/]")
+        if plan.passes is not None:
+            err.print(f"P(the whole gate passes a harmless candidate) ≈ {plan.passes:.0%}")
+    for line in plan.unequal:
+        err.print(f"[yellow]not equal[/] {line}", markup=True)
+    err.print(
+        f"{plan.to_send:,} requests to send (first turns; ≈ {plan.prompt_characters / 4:,.0f} prompt tokens, at most "
+        f"{plan.answer_tokens:,} answer tokens); {plan.disk_free / 2**30:.0f} GiB of disk free"
+    )
+
+
+def decide(loaded: Loaded) -> tuple[Conclusion, dict[tuple[str, str], Measured]]:
+    """Conclude from the store."""
+    measured = read_measured(loaded)
+    return conclude(loaded, measured, command=shlex.join(["sftgate", *sys.argv[1:]])), measured
+
+
+def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> Path:
+    """verdict.json, report.html, summary.md and junit.xml in the store; the path of the report."""
+    from reports.page import render
+    from reports.summary import junit, markdown
+
+    store = Store(loaded.store)
+    store.write_text("verdict.json", msgspec.json.format(msgspec.json.encode(conclusion), indent=1).decode())
+    store.write_text("summary.md", markdown(conclusion))
+    store.write_text("junit.xml", junit(conclusion).decode())
+    store.write_text("report.html", render(conclusion, measured, read_training(loaded)))
+    return loaded.store / "report.html"
+
+
+def read_training(loaded: Loaded) -> dict[str, Training]:
+    """``training.json`` of every candidate that has one beside its weights or adapter."""
+    found = {}
+    for candidate in loaded.config.candidates:
+        place = Path(candidate.adapter or candidate.model)
+        for folder in (place, place.parent):
+            file = folder / "training.json"
+            if file.is_file():
+                try:
+                    found[candidate.name] = msgspec.json.decode(file.read_bytes(), type=Training)
+                except msgspec.DecodeError as error:
+                    raise UsageError(f"{file}: not a training.json of this version: {error}") from error
+                break
+    return found
+
+
+def announce(conclusion: Conclusion, report: Path | None) -> None:
+    """The verdicts, for a person at a terminal."""
+    from reports.summary import terminal
+
+    for line in terminal(conclusion):
+        out.print(line, markup=False)
+    if report is not None:
+        out.print(f"report: {report}", markup=False)

@@ -1,0 +1,45 @@
+"""``sftgate list``: what there is to use, or what a store holds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.table import Table
+
+from harness.commands.console import out
+from harness.errors import UsageError
+from harness.store import Store
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Flags."""
+    parser.add_argument("what", help="suites, engines, judges, or the folder of a store")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """A table on stdout."""
+    from harness.engines import ENGINES
+    from judges import JUDGES
+    from suites import SUITES
+
+    known = {"suites": SUITES, "engines": ENGINES, "judges": JUDGES}
+    if arguments.what in known:
+        for name, target in known[arguments.what].items():
+            out.print(f"{name:<14} {target}", markup=False)
+        return 0
+    folder = Path(arguments.what)
+    if not folder.is_dir():
+        raise UsageError(f"{arguments.what!r} is none of {', '.join(known)} and not the folder of a store")
+    _runs(Store(folder))
+    return 0
+
+
+def _runs(store: Store) -> None:
+    table = Table(header_style="bold")
+    for title in ("suite", "candidate", "items", "failed", "seconds", "created", "folder"):
+        table.add_column(title)
+    for (suite, name), path in store.current().items():
+        run = store.read(path).run
+        table.add_row(suite, name, str(run.planned), str(run.failed), f"{run.seconds:.1f}", run.created, path.name)
+    out.print(table)

@@ -1,0 +1,80 @@
+"""``sftgate show``: how the candidates answered, item by item."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from harness.commands.console import out
+from harness.commands.gating import declare_config, load_config
+from harness.errors import UsageError
+from harness.pipeline.concluding import read_measured
+from harness.plugins import did_you_mean
+from harness.records import Sample
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Flags."""
+    declare_config(parser)
+    parser.add_argument("--suite", help="only this suite")
+    parser.add_argument("--item", help="only the item with this key")
+    parser.add_argument("--lost", metavar="NAME", help="only items that NAME got wrong and the baseline right")
+    parser.add_argument("--limit", type=int, default=10, help="at most so many items (default 10)")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Items on stdout."""
+    loaded = load_config(arguments)
+    measured = read_measured(loaded)
+    suites = list(dict.fromkeys(suite for suite, _ in measured))
+    if arguments.suite is not None and arguments.suite not in suites:
+        raise UsageError(f"--suite {arguments.suite!r}: {did_you_mean(arguments.suite, suites)}")
+    shown = 0
+    for suite in [arguments.suite] if arguments.suite else suites:
+        sides = {
+            name: {sample.key: sample for sample in each.samples} for (owner, name), each in measured.items() if owner == suite
+        }
+        primary = next(each.run.primary for (owner, _), each in measured.items() if owner == suite)
+        for key in next(iter(sides.values())):
+            if arguments.item is not None and key != arguments.item:
+                continue
+            if arguments.lost is not None and not _lost(sides, key, loaded.config.baseline, arguments.lost, primary):
+                continue
+            if shown == arguments.limit:
+                out.print(f"… more than {arguments.limit} items; see --limit", markup=False)
+                return 0
+            shown += 1
+            _print(suite, key, sides)
+    if not shown:
+        out.print("no such item", markup=False)
+    return 0
+
+
+def _lost(sides: Mapping[str, Mapping[str, Sample]], key: str, baseline: str, name: str, primary: str) -> bool:
+    if name not in sides:
+        raise UsageError(f"--lost {name!r}: {did_you_mean(name, sides)}")
+    before, after = sides[baseline].get(key), sides[name].get(key)
+    if before is None or after is None or before.scores is None or after.scores is None:
+        return False
+    return after.scores.get(primary, 0.0) < before.scores.get(primary, 0.0)
+
+
+def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> None:
+    first = next(side[key] for side in sides.values() if key in side)
+    out.print(f"[bold]{suite}/{first.task}[/] {key}", markup=True)
+    out.print(_safe(f"  prompt  {first.prompt}"), markup=False)
+    out.print(_safe(f"  target  {first.target}"), markup=False)
+    for name, side in sides.items():
+        sample = side.get(key)
+        if sample is None:
+            continue
+        scores = f"error: {sample.error}" if sample.scores is None else " ".join(f"{k}={v:g}" for k, v in sample.scores.items())
+        out.print(
+            _safe(f"  {name}: {' | '.join(sample.outputs)}   ({scores}{' ' + ','.join(sample.flags) if sample.flags else ''})"),
+            markup=False,
+        )
+
+
+def _safe(text: str) -> str:
+    """Model text without control characters: a terminal obeys them."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)

@@ -1,0 +1,43 @@
+"""``sftgate train``: fine-tune a model as a train config says."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.commands.console import Bars, out
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Flags."""
+    parser.add_argument("config", type=Path, help="a .toml or .yaml file")
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="override one value")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Train; prints the folder that ``run --candidate NAME=FOLDER`` takes."""
+    from trainers.loop import train
+
+    from trainers.config import load
+
+    config = load(arguments.config, arguments.sets)
+    with Bars() as bars:
+        folder = train(config, progress=Stages(bars))
+    out.print(str(folder), markup=False)
+    return 0
+
+
+class Stages:
+    """A trainer tells (stage, done, total); bars want stages and steps."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._stage = ""
+        self._done = 0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._bars.stage(stage, total)
+            self._stage, self._done = stage, 0
+        self._bars.advance(done - self._done)
+        self._done = done
