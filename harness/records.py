@@ -234,7 +234,7 @@ class Run(Record, frozen=True, kw_only=True):
     ``graded`` is the fingerprint that names the folder: what was asked of whom, and how it was graded. ``declared`` is the hash
     of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
     ``reference`` names the candidate that forgetting is measured against. ``seconds`` is the wall time of the stages that this run
-    took part in, shared with the other candidates of its engine.
+    took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl`` held.
     """
 
     format: int = FORMAT
@@ -270,6 +270,7 @@ class Run(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     created: str = ""
     environment: dict[str, Any] = {}
+    samples_hash: str = ""
 
 
 # --------------------------------------------------------------------------------------------------- what is decided

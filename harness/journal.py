@@ -1,0 +1,166 @@
+"""The journal: every request ever answered, by content hash. An SQLite file in WAL mode.
+
+Each batch of completions is one transaction: ``kill -9`` loses at most the requests in flight. Several processes may read and
+write at once; the first answer to a key stays. Nothing here deletes or repairs: a file that cannot be trusted is an error, and is
+left as it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from harness.errors import JournalError
+from harness.records import Completion
+
+_APPLICATION = 0x53465447  # "SFTG"
+_VERSION = 1
+_BATCH = 500  # keys per SELECT
+_LONG = 512  # bytes from which a value is worth compressing
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Completion)
+
+
+class Journal:
+    """Completions by journal key (hex SHA-256). A context manager; for one thread at a time.
+
+    ``patience`` is how many seconds a write waits for another process to finish its own. Raises JournalError, here and in every
+    method, where the file is corrupt, is no journal, or cannot be written.
+    """
+
+    def __init__(self, path: Path | str, *, patience: float = 60.0) -> None:
+        self.path = Path(path)
+        with self._errors():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
+        try:
+            with self._errors():
+                self._open()
+        except JournalError:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        self._connection.close()
+
+    def get(self, key: str) -> Completion | None:
+        """The completion under ``key``, or None."""
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Completion]:
+        """The completions of those keys that the journal knows."""
+        found: dict[str, Completion] = {}
+        with self._errors():
+            for start in range(0, len(keys), _BATCH):
+                blobs = [bytes.fromhex(key) for key in keys[start : start + _BATCH]]
+                marks = ",".join("?" * len(blobs))
+                for blob, value in self._connection.execute(f"SELECT key, value FROM completions WHERE key IN ({marks})", blobs):
+                    found[blob.hex()] = self._decode(blob.hex(), value)
+        return found
+
+    def put_many(self, pairs: Iterable[tuple[str, Completion]]) -> None:
+        """Write completions in one transaction, on disk when this returns. A key that is already known keeps its first answer."""
+        rows = [(bytes.fromhex(key), _encode(completion)) for key, completion in pairs]
+        if not rows:
+            return
+        with self._errors(), self._transaction():
+            self._connection.executemany("INSERT OR IGNORE INTO completions (key, value) VALUES (?, ?)", rows)
+
+    def count(self) -> int:
+        """How many completions there are."""
+        with self._errors():
+            return int(self._connection.execute("SELECT count(*) FROM completions").fetchone()[0])
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _open(self) -> None:
+        execute = self._connection.execute
+        (application,) = execute("PRAGMA application_id").fetchone()
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if application != _APPLICATION and execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise JournalError(f"{self} is a database of something else; name another store, or move that file away.")
+        if application == _APPLICATION and version != _VERSION:
+            raise JournalError(
+                f"{self} has format {version}, and this sftgate reads format {_VERSION}; use the version that wrote it."
+            )
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA cache_size = -65536")  # KiB
+        with self._transaction():  # a write, so that an unwritable file is found now and not after an hour
+            execute("CREATE TABLE IF NOT EXISTS completions (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL)")
+            execute(f"PRAGMA application_id = {_APPLICATION}")
+            execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say what SQLite means."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(f"{self} {_explain(error)} Nothing in it was changed. (SQLite: {error})") from error
+        except OSError as error:
+            raise JournalError(
+                f"{self} cannot be created: {error.strerror}. Name a store in a folder that you may write to."
+            ) from error
+
+    def _decode(self, key: str, value: bytes) -> Completion:
+        try:
+            payload = zlib.decompress(value[5:]) if value[:1] == b"z" else value[5:]
+            if int.from_bytes(value[1:5], "big") == zlib.crc32(payload):
+                return _decoder.decode(payload)
+        except (zlib.error, msgspec.MsgspecError):
+            pass
+        raise JournalError(f"{self} is damaged: the answer under {key[:12]}… cannot be read. {_REMEDY} Nothing in it was changed.")
+
+    def __str__(self) -> str:
+        return f"journal {str(self.path)!r}"
+
+
+_REMEDY = "Move it away (with its -wal and -shm files) to start a new one, or restore a copy."
+
+
+def _encode(completion: Completion) -> bytes:
+    """One byte of kind (z: compressed, p: plain), CRC-32 of the content, content (msgpack)."""
+    payload = _encoder.encode(completion)
+    check = zlib.crc32(payload).to_bytes(4, "big")
+    if len(payload) < _LONG:
+        return b"p" + check + payload
+    return b"z" + check + zlib.compress(payload, 1)
+
+
+def _explain(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")):
+        return f"is damaged, or is no SQLite file. {_REMEDY}"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return "cannot be written. Name a store in a folder that you may write to."
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "is held by another process for too long. Wait for that run, or stop it."
+    if name.startswith("SQLITE_FULL"):
+        return "cannot grow: the disk is full. Free some space and run again; what was answered so far is kept."
+    return "cannot be used."

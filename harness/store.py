@@ -1,0 +1,268 @@
+"""Runs on disk: self-describing, written at once or not at all, never overwritten.
+
+    ROOT/journal.sqlite                                    every request ever answered
+    ROOT/<suite>/<candidate>@<hash12>/samples.jsonl        one item per line, UTF-8
+    ROOT/<suite>/<candidate>@<hash12>/run.json             written last: a folder without it is not a run
+    ROOT/<suite>/<candidate>@<hash12>.2/                   a second attempt at the same question
+    ROOT/current.json                                      which runs the last measure selected
+    ROOT/verdict.json  report.html  summary.md  junit.xml  review/
+
+A run is written into a temporary folder beside its place, flushed to the disk, and renamed. Gate and report need nothing but these
+files, copied anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.errors import StoreError
+from harness.records import FORMAT, Measured, Record, Run, Sample
+
+T = TypeVar("T")
+
+HASH_LENGTH = 12
+"""Hex digits of ``graded`` in a run's folder name."""
+
+_UNSAFE = re.compile(r'[%/\\:*?"<>|@\x00-\x1f\x7f]|^\.|[. ]$')
+
+
+class _Header(Record, frozen=True, kw_only=True):
+    format: int = 0
+
+
+class _Entry(Record, frozen=True, kw_only=True):
+    suite: str
+    candidate: str
+    path: str
+
+
+class _Current(Record, frozen=True, kw_only=True):
+    format: int = FORMAT
+    runs: tuple[_Entry, ...] = ()
+
+
+class Store:
+    """The folder that holds everything one project measured. Creating the object touches nothing on disk."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal is."""
+        return self.root / "journal.sqlite"
+
+    def write_run(self, run: Run, samples: Iterable[Sample]) -> Path:
+        """Write a run and return its folder. A run that is there already stays, and this one becomes the next attempt.
+
+        Raises StoreError where the store cannot be written, or where a number is NaN or infinite: that is a fault of the suite.
+        """
+        lines = [_encode(_finite_sample(sample), what=f"sample {sample.key!r} of suite {run.suite!r}") for sample in samples]
+        content = b"".join(line + b"\n" for line in lines)
+        run = msgspec.structs.replace(run, samples_hash=hashlib.sha256(content).hexdigest())
+        _require_finite(msgspec.to_builtins(run), f"run of {run.candidate.name!r} in suite {run.suite!r}")
+        parent, stem = self._place(run.suite, run.candidate.name, run.graded)
+        with _errors(parent, "written"):
+            parent.mkdir(parents=True, exist_ok=True)
+            temporary = parent / f".tmp-{os.getpid()}-{secrets.token_hex(4)}"
+            temporary.mkdir()
+            try:
+                _write(temporary / "samples.jsonl", content)
+                _write(temporary / "run.json", msgspec.json.format(_encode(run, what="run"), indent=1))
+                _flush_folder(temporary)
+                return _claim(temporary, parent, stem)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def find(self, suite: str, candidate: str, graded: str) -> Path | None:
+        """The folder of the newest complete attempt with this ``graded`` fingerprint, or None."""
+        parent, stem = self._place(suite, candidate, graded)
+        attempts = {_attempt(path.name, stem): path for path in parent.glob(f"{_glob(stem)}*")}
+        for number in sorted((n for n in attempts if n is not None), reverse=True):
+            path = attempts[number]
+            if (path / "run.json").is_file() and (path / "samples.jsonl").is_file() and _read_run(path).graded == graded:
+                return path
+        return None
+
+    def read(self, path: Path | str) -> Measured:
+        """A run with its samples. Raises StoreError where it is missing, damaged, changed by hand, or of another format."""
+        folder = Path(path)
+        run = _read_run(folder)
+        content = _read(folder / "samples.jsonl")
+        if run.samples_hash and hashlib.sha256(content).hexdigest() != run.samples_hash:
+            raise StoreError(
+                f"{str(folder / 'samples.jsonl')!r} is not what was written: it was changed, or copied in part. Copy the run "
+                "again, or measure again (answers come from the journal)."
+            )
+        decode = msgspec.json.Decoder(Sample).decode
+        samples = []
+        for number, line in enumerate(content.splitlines(), start=1):
+            try:
+                samples.append(decode(line))
+            except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+                raise StoreError(f"{str(folder / 'samples.jsonl')!r} line {number} cannot be read: {error}") from error
+        return Measured(run=run, samples=tuple(samples))
+
+    def set_current(self, entries: Mapping[tuple[str, str], Path]) -> None:
+        """Remember which runs the last measure selected, by (suite, candidate); as paths inside the store, so that it may move."""
+        root = self.root.resolve()
+        runs = tuple(
+            _Entry(suite=suite, candidate=candidate, path=os.path.relpath(path.resolve(), root).replace(os.sep, "/"))
+            for (suite, candidate), path in entries.items()
+        )
+        self.write_text("current.json", msgspec.json.format(msgspec.json.encode(_Current(runs=runs)), indent=1).decode() + "\n")
+
+    def current(self) -> dict[tuple[str, str], Path]:
+        """The runs that the last measure selected, by (suite, candidate); empty where nothing was measured yet."""
+        path = self.root / "current.json"
+        if not path.is_file():
+            return {}
+        return {(entry.suite, entry.candidate): self.root / entry.path for entry in _decode(path, _Current).runs}
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file of the store at once, in place of the old one; folders are made as needed."""
+        path = self.root / name
+        atomic_write(path, text)
+        return path
+
+    def _place(self, suite: str, candidate: str, graded: str) -> tuple[Path, str]:
+        return self.root / _folder_name(suite), f"{_folder_name(candidate)}@{graded[:HASH_LENGTH]}"
+
+
+def atomic_write(path: Path | str, data: bytes | str) -> None:
+    """Write a file so that readers see the old content or the new one, whole. Text is UTF-8. Raises StoreError."""
+    target = Path(path)
+    content = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    with _errors(target, "written"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".tmp-{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            _write(temporary, content)
+            os.replace(temporary, target)
+            _flush_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- inside
+
+
+def _claim(temporary: Path, parent: Path, stem: str) -> Path:
+    """Rename a finished folder to the first free attempt; renaming onto one with content fails, so two processes never meet."""
+    number = 1
+    while True:
+        place = parent / (stem if number == 1 else f"{stem}.{number}")
+        if not place.exists():
+            try:
+                os.rename(temporary, place)
+            except OSError:
+                if not place.exists():
+                    raise
+            else:
+                _flush_folder(parent)
+                return place
+        number += 1
+
+
+def _attempt(name: str, stem: str) -> int | None:
+    if name == stem:
+        return 1
+    number = name.removeprefix(f"{stem}.")
+    return int(number) if number.isascii() and number.isdigit() else None
+
+
+def _folder_name(name: str) -> str:
+    """``name`` as a folder name: what a file system may refuse is written %XX, so two names never become one."""
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name) or "%"
+
+
+def _glob(text: str) -> str:
+    return re.sub(r"([\[\]*?])", r"[\1]", text)
+
+
+def _read_run(folder: Path) -> Run:
+    return _decode(folder / "run.json", Run)
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    content = _read(path)
+    try:
+        written = msgspec.json.decode(content, type=_Header).format
+        if written == FORMAT:
+            return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{str(path)!r} cannot be read: {error}. Copy it again, or measure again (answers come from the journal)."
+        ) from error
+    raise StoreError(f"{str(path)!r} has format {written}, and this sftgate reads format {FORMAT}; use the version that wrote it.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise StoreError(f"{str(path)!r} does not exist; measure first, or copy the whole run folder.") from error
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename inside ``folder`` survive a power cut, where the system lets folders be flushed."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _errors(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be {what}: {error.strerror}. Nothing that was there is lost.") from error
+
+
+def _encode(record: Record, *, what: str) -> bytes:
+    try:
+        return msgspec.json.encode(record)
+    except (TypeError, UnicodeEncodeError) as error:
+        raise StoreError(f"{what} holds something that JSON cannot: {error}.") from error
+
+
+def _finite_sample(sample: Sample) -> Sample:
+    numbers = {"scores": sample.scores, "draws": sample.draws, "statistics": sample.statistics, "weight": sample.weight}
+    _require_finite(numbers, f"sample {sample.key!r}")
+    return sample
+
+
+def _require_finite(value: Any, where: str) -> None:
+    """JSON has no NaN, and a mean over one is none: refuse it where it enters, by name."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise StoreError(f"{where} is {value}; a score must be a finite number, or the sample must carry an error instead.")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            _require_finite(part, f"{where}, {key}")
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _require_finite(part, where)
