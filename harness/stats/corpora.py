@@ -1,0 +1,167 @@
+"""Differences of corpus metrics: paired bootstrap for intervals and margins, approximate randomisation for "no difference".
+
+Both sides are resampled with the same documents (or clusters of documents). Approximate randomisation swaps the two systems'
+documents at random; Koehn's bootstrap p is one-sided in nature and about half of it: it is not used as a p for "no difference".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness.stats import corpus, resampling
+from harness.stats.binary import tango_interval
+from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, Test
+from harness.stats.power import mean_items, mean_mde
+from harness.stats.proportion import Side
+
+
+@dataclass(frozen=True)
+class CorpusPairs:
+    """Sufficient statistics per document, shape (documents, width), of both sides. ``sign`` −1 where lower scores are better."""
+
+    aggregator: str
+    baseline: Array
+    candidate: Array
+    clusters: Codes
+    strata: Codes
+    sign: int = 1
+    seed: int = 0
+
+    @property
+    def items(self) -> int:
+        return len(self.baseline)
+
+    @cached_property
+    def _sums(self) -> tuple[Array, Array]:
+        """Per cluster: summed statistics of baseline and candidate."""
+        names, code = np.unique(self.clusters, return_inverse=True)
+        sums = np.zeros((2, len(names), self.baseline.shape[1]))
+        np.add.at(sums[0], code, self.baseline)
+        np.add.at(sums[1], code, self.candidate)
+        return sums[0], sums[1]
+
+    @property
+    def units(self) -> int:
+        return len(self._sums[0])
+
+    @cached_property
+    def values(self) -> tuple[float, float]:
+        """Scores of baseline and candidate, not oriented."""
+        return corpus.aggregate(self.aggregator, self.baseline), corpus.aggregate(self.aggregator, self.candidate)
+
+    @property
+    def gain(self) -> float:
+        return self.sign * (self.values[1] - self.values[0])
+
+    @cached_property
+    def resampled(self) -> tuple[Array, Array]:
+        """Scores of both sides over the bootstrap resamples."""
+        _, first = np.unique(self.clusters, return_index=True)
+        strata = np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
+        sides: tuple[list[Array], list[Array]] = ([], [])
+        for counts in resampling.weights(strata, self.seed):
+            for scores, sums in zip(sides, self._sums, strict=True):
+                scores.append(corpus.score(self.aggregator, counts @ sums))
+        return np.concatenate(sides[0]), np.concatenate(sides[1])
+
+    @cached_property
+    def _gains(self) -> Array:
+        return np.sort(self.sign * (self.resampled[1] - self.resampled[0]))
+
+    @property
+    def _still(self) -> bool:
+        """Nothing differs between the resamples: the bootstrap would give an interval of no width."""
+        return self.units < 2 or float(np.ptp(self._gains)) < 1e-12
+
+    def test(self, delta: float, side: Side) -> PValue:
+        return self._randomisation(side) if delta == 0 else self._percentile(delta, side)
+
+    def _randomisation(self, side: Side) -> PValue:
+        baseline, candidate = self._sums
+        change = candidate - baseline
+        hits = total = 0
+        observed, tolerance = self.gain, 1e-9 * max(1.0, abs(self.values[0]))
+        for swapped in resampling.flips(self.units, self.seed):
+            moved = swapped @ change
+            left = corpus.score(self.aggregator, baseline.sum(axis=0) + moved)
+            right = corpus.score(self.aggregator, candidate.sum(axis=0) - moved)
+            gains = self.sign * (right - left)
+            if side == "greater":
+                hits += int((gains >= observed - tolerance).sum())
+            elif side == "less":
+                hits += int((gains <= observed + tolerance).sum())
+            else:
+                hits += int((np.abs(gains) >= abs(observed) - tolerance).sum())
+            total += len(gains)
+        extra = 0 if resampling.exact(self.units) else 1
+        differing = int((np.abs(change).sum(axis=1) > 0).sum())
+        parameters = {"delta": 0.0, "side": side, "resamples": total + extra, "seed": self.seed}
+        floor = max(1 / (total + extra), 0.5**differing)
+        return PValue((hits + extra) / (total + extra), "approximate randomisation", parameters, floor)
+
+    def _percentile(self, delta: float, side: Side) -> PValue:
+        parameters = {"delta": delta, "side": side, "resamples": len(self._gains), "seed": self.seed}
+        if self._still:
+            interval = self._bounded(0.90)
+            if interval is None or interval.low is None or interval.high is None:
+                return PValue(1.0, "undefined: the documents do not differ", parameters, 1.0)
+            # The level at which the score interval just reaches delta, by bisection on its own tail.
+            return PValue(self._bounded_tail(delta, side), "score bound on documents that could differ", parameters)
+        beyond = self._gains <= delta if side == "greater" else self._gains >= delta
+        p = (1 + int(beyond.sum())) / (1 + len(self._gains))
+        return PValue(min(1.0, 2 * min(p, 1 - p)) if side == "two-sided" else p, "paired bootstrap", parameters)
+
+    @property
+    def _span(self) -> float:
+        """How far two scores can be apart; for ratios, which have no ceiling, as far as the score is from nothing."""
+        return corpus.SPANS.get(self.aggregator, abs(self.values[0]))
+
+    def _bounded(self, level: float) -> Interval | None:
+        if self._span == 0.0:
+            return None
+        low, high = tango_interval(0, 0, self.units, level)
+        return Interval(
+            self.gain + low * self._span, self.gain + high * self._span, level, "score bound on documents that could differ",
+            "no document differs between the two sides",
+        )  # fmt: skip
+
+    def _bounded_tail(self, delta: float, side: Side) -> float:
+        if side == "two-sided":
+            return min(1.0, 2 * min(self._bounded_tail(delta, "greater"), self._bounded_tail(delta, "less")))
+        low, high = 1e-12, 0.5
+        for _ in range(50):
+            tail = (low + high) / 2
+            interval = self._bounded(1 - 2 * tail)
+            limit = None if interval is None else (interval.low if side == "greater" else interval.high)
+            proven = limit is not None and (limit > delta if side == "greater" else limit < delta)
+            low, high = (low, tail) if proven else (tail, high)
+        return high if high < 0.5 else 1.0
+
+    def interval(self, level: float) -> Interval:
+        note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
+        if self._still:
+            nothing = "nothing bounds the difference: one document, or scores of 0"
+            return self._bounded(level) or Interval(None, None, level, "none", nothing)
+        low, high = np.quantile(self._gains, [(1 - level) / 2, (1 + level) / 2])
+        return Interval(float(low), float(high), level, "paired bootstrap, percentile", note)
+
+    @cached_property
+    def _standard_error(self) -> float:
+        return 0.0 if self._still else float(self._gains.std(ddof=1))
+
+    def mde(self, alpha: float, power: float = 0.8) -> float | None:
+        return mean_mde(self._standard_error, alpha, power) if self._standard_error > 0 else None
+
+    def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
+        return mean_items(self._standard_error, self.items, distance, alpha, power) if self._standard_error > 0 else None
+
+    def relative(self, level: float) -> tuple[float, float, float] | None:
+        """Candidate/baseline as a factor with its interval, on the log scale; None where a score is not positive."""
+        base, cand = self.resampled
+        if self._still or min(float(base.min()), float(cand.min()), *self.values) <= 0:
+            return None
+        low, high = np.exp(np.quantile(np.log(cand / base), [(1 - level) / 2, (1 + level) / 2]))
+        return self.values[1] / self.values[0], float(low), float(high)

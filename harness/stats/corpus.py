@@ -1,0 +1,81 @@
+"""Corpus metrics from sufficient statistics: summed over documents first, scored once, vectorised over resamples.
+
+Layouts (per document):
+``mean`` [value] · ``ratio`` [numerator, denominator] · ``bits_per_byte`` [bits (−log2 likelihood), bytes] ·
+``bleu`` [system length, reference length, correct 1–4, total 1–4] · ``chrf`` [hypothesis, reference, match] × 6 orders.
+BLEU is sacrebleu's corpus score (``smooth:exp``, no effective order), chrF its ``nc:6 nw:0`` with effective order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+WIDTHS = {"mean": 1, "ratio": 2, "bits_per_byte": 2, "bleu": 10, "chrf": 18}
+SPANS = {"bleu": 100.0, "chrf": 100.0}
+"""Largest possible difference between two scores, where there is one."""
+
+
+def aggregate(name: str, statistics: Array) -> float:
+    """The corpus score of documents with these statistics, shape (documents, width) or (documents,) for ``mean``."""
+    table = np.asarray(statistics, dtype=float)
+    if table.ndim == 1:
+        table = table[:, None]
+    _check(name, table)
+    if len(table) == 0:
+        raise ValueError(f"{name} of no documents is undefined")
+    if name == "mean":
+        return float(table.mean())
+    return float(score(name, table.sum(axis=0)))
+
+
+def score(name: str, totals: Array) -> Array:
+    """Scores of summed statistics, shape (…, width) -> (…). ``mean`` has no totals; use ``aggregate``."""
+    table = np.asarray(totals, dtype=float)
+    _check(name, table)
+    if name in ("ratio", "bits_per_byte"):
+        return _divide(table[..., 0], table[..., 1])
+    if name == "bleu":
+        return _bleu(table)
+    if name == "chrf":
+        return _chrf(table)
+    raise ValueError(f"{name!r} is not an aggregation of totals")
+
+
+def _check(name: str, table: Array) -> None:
+    if name not in WIDTHS:
+        raise ValueError(f"unknown aggregation {name!r}; known: {', '.join(WIDTHS)}")
+    if table.shape[-1] != WIDTHS[name]:
+        raise ValueError(f"{name} needs {WIDTHS[name]} statistics per document, found {table.shape[-1]}")
+
+
+def _divide(numerator: Array, denominator: Array) -> Array:
+    """Quotient; 0 where the denominator is not positive."""
+    positive = denominator > 0
+    return np.asarray(np.where(positive, numerator / np.where(positive, denominator, 1.0), 0.0), dtype=float)
+
+
+def _bleu(table: Array) -> Array:
+    """sacrebleu's ``compute_bleu`` with ``smooth_method="exp"``: the k-th order without a match counts 1 / (2^k total)."""
+    system, reference = table[..., 0], table[..., 1]
+    correct, total = table[..., 2:6], table[..., 6:10]
+    penalty = np.where(system < reference, np.exp(1 - _divide(reference, np.maximum(system, 1e-300))), 1.0)
+    penalty = np.where(system > 0, penalty, 0.0)
+    halvings = np.cumsum(correct == 0, axis=-1)
+    smoothed = np.where(correct > 0, correct, 0.5**halvings)
+    # An order without a single n-gram ends sacrebleu's loop with precision 0: its logarithm is -9999999999, the score 0.
+    scored = (total > 0).all(axis=-1) & (correct > 0).any(axis=-1)
+    precision = np.where(total > 0, smoothed / np.where(total > 0, total, 1.0), 1.0)
+    return np.asarray(np.where(scored, 100 * penalty * np.exp(np.log(precision).mean(axis=-1)), 0.0), dtype=float)
+
+
+def _chrf(table: Array) -> Array:
+    """F with beta 2 of precision and recall, each averaged over the orders that both sides have."""
+    hypothesis, reference, match = table[..., 0::3], table[..., 1::3], table[..., 2::3]
+    present = (hypothesis > 0) & (reference > 0)
+    orders = np.maximum(present.sum(axis=-1), 1)
+    precision = np.where(present, _divide(match, hypothesis), 0.0).sum(axis=-1) / orders
+    recall = np.where(present, _divide(match, reference), 0.0).sum(axis=-1) / orders
+    return 100 * _divide(5 * precision * recall, 4 * precision + recall)

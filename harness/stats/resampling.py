@@ -1,0 +1,48 @@
+"""Random signs and resampling weights, in chunks, from a seed. One row per resample, one column per unit (item or cluster)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+RESAMPLES = 9_999
+EXACT_UNITS = 13
+"""Up to here all 2^units sign patterns are enumerated (8,192 ≤ 9,999)."""
+CHUNK_CELLS = 4_000_000
+
+
+def flips(units: int, seed: int, resamples: int = RESAMPLES) -> Iterator[Array]:
+    """Chunks of 0/1 rows that say which units change sides. Exact (all patterns, the unflipped first) for few units."""
+    if units <= EXACT_UNITS:
+        patterns = np.arange(2**units)[:, None] >> np.arange(units)[None, :]
+        yield (patterns & 1).astype(float)
+        return
+    rng = np.random.default_rng(seed)
+    rows = max(1, CHUNK_CELLS // units)
+    width = (units + 7) // 8
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        packed = rng.integers(0, 256, size=(count, width), dtype=np.uint8)
+        yield np.unpackbits(packed, axis=1, count=units).astype(float)
+
+
+def exact(units: int) -> bool:
+    """Whether ``flips`` enumerates."""
+    return units <= EXACT_UNITS
+
+
+def weights(strata: NDArray[np.intp], seed: int, resamples: int = RESAMPLES) -> Iterator[Array]:
+    """Chunks of bootstrap counts: each row says how often each unit was drawn, with replacement, within its stratum."""
+    units = len(strata)
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    rows = max(1, CHUNK_CELLS // units)
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        drawn = np.concatenate([m[rng.integers(0, len(m), size=(count, len(m)))] for m in members], axis=1)
+        flat = (drawn + np.arange(count)[:, None] * units).ravel()
+        yield np.bincount(flat, minlength=count * units).reshape(count, units).astype(float)
