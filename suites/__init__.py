@@ -1,0 +1,13 @@
+"""What we ask and how we score it. A dict is the registry; the modules are imported when a config names them."""
+
+from __future__ import annotations
+
+SUITES = {
+    "prompted": "suites.prompted:Prompted",
+    "lm_eval": "suites.lm_eval:LmEval",
+    "instructions": "suites.instructions:Instructions",
+    "forgetting": "suites.forgetting:Forgetting",
+    "generation": "suites.generation:Generation",
+    "preference": "suites.preference:Preference",
+    "latency": "suites.latency:Latency",
+}

@@ -1,0 +1,96 @@
+"""The final answer inside free text: the last number, the last JSON value, what stands after a marker.
+
+Model text is hostile: every function here is linear (or bounded) in its length, never evaluates it, and looks at its last
+``BOUND`` characters only, because final answers stand at the end. ``None`` means: nothing of the kind is there (unparsable).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from typing import Any, NamedTuple, NoReturn
+
+BOUND = 100_000
+_STARTS = 1_000  # places where a JSON value may begin that are tried at most, from the end of the text
+
+_NUMBER = re.compile(
+    r"(?<![0-9A-Za-z_.])[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3}(?![0-9]))?|(?<![0-9A-Za-z_.])[-+]?\.[0-9]+"
+)
+_BOXED = re.compile(r"\\boxed\s{0,8}\{([^{}]{0,200})\}")
+_MINUS = str.maketrans({"−": "-", "–": "-", "﹣": "-", "－": "-"})
+
+
+def after_marker(text: str, marker: str) -> str | None:
+    """What stands after the last ``marker``, stripped, up to the end of its line when something stands on that line."""
+    _, found, rest = text[-BOUND:].rpartition(marker)
+    if not found:
+        return None
+    line, _, _ = rest.lstrip(" \t").partition("\n")
+    return line.strip() or rest.strip()
+
+
+def last_number(text: str) -> float | None:
+    """The final number: after the last ``####`` (GSM8K), else inside the last ``\\boxed{}``, else the last in the text.
+
+    Reads thousands separators, decimals, exponents, full-width digits and Unicode minus; ``50%`` is 50. Not finite: None.
+    """
+    bounded = unicodedata.normalize("NFKC", text[-BOUND:]).translate(_MINUS)
+    marked = after_marker(bounded, "####") if "####" in bounded else None
+    if marked is not None:
+        return _first(marked)
+    boxed = _BOXED.findall(bounded)
+    if boxed:
+        return _first(boxed[-1])
+    found = None
+    for match in _NUMBER.finditer(bounded):
+        found = match.group()
+    return None if found is None else _finite(found)
+
+
+def _first(text: str) -> float | None:
+    match = _NUMBER.search(text)
+    return None if match is None else _finite(match.group())
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits.replace(",", ""))
+    return value if math.isfinite(value) else None
+
+
+class Parsed(NamedTuple):
+    """A JSON value that was found (it may be ``null``, hence the wrapper)."""
+
+    value: Any
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def last_json(text: str) -> Parsed | None:
+    """The last JSON object or array in the text (fences and prose around it are skipped), or the whole text if it is a scalar."""
+    bounded = text[-BOUND:]
+    whole = _decode(bounded.strip(), 0)
+    if whole is not None and whole[1] == len(bounded.strip()):
+        return Parsed(whole[0])
+    starts = [match.start() for match in re.finditer(r"[{\[]", bounded)][-_STARTS:]
+    found, end = None, 0
+    for start in starts:
+        if start < end:
+            continue
+        decoded = _decode(bounded, start)
+        if decoded is not None:
+            found, end = Parsed(decoded[0]), decoded[1]
+    return found
+
+
+def _decode(text: str, start: int) -> tuple[Any, int] | None:
+    try:
+        return _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None

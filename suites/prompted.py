@@ -1,0 +1,129 @@
+"""Questions with known answers: asked through the chat template, graded by exact match, containment, pattern, JSON or number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import ConfigError
+from harness.fingerprint import digest
+from harness.protocols import Conversation
+from harness.records import Answer, Flag, Item, Judgment, Metric, MetricKind, Sample
+from suites.decoding import Decoding, check_decoding, generations
+from suites.extraction import after_marker
+from suites.items import messages_of, read_items, readable
+from suites.rows import locate
+from suites.scoring import Grader, Normalisation, Score, grader
+
+
+class PromptedOptions(Decoding, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``score``: one or several; the first is primary. ``after``: the answer is what stands after the last such marker.
+
+    ``normalise`` applies to both sides of exact_match and contains; ``tolerance`` (relative or absolute) to numeric.
+    """
+
+    items: str
+    score: Score | tuple[Score, ...] = "exact_match"
+    normalise: tuple[Normalisation, ...] = ("strip",)
+    tolerance: float = 1e-6
+    after: str | None = None
+
+
+class Prompted:
+    """Items from JSONL (``suites.items``); a score is the mean over its draws, and an answer that cannot be parsed is wrong."""
+
+    Options = PromptedOptions
+    version = "1"
+    watched: tuple[Flag, ...] = ("truncated", "empty", "unparsable")
+    needs_baseline = False
+    journalled = True
+    concurrency: int | None = None
+    judge: str | None = None
+
+    def __init__(self, name: str, options: PromptedOptions, *, seed: int, folder: Path, where: str) -> None:
+        self.name, self.options, self.seed = name, options, seed
+        place = f"{where}.options"
+        check_decoding(options, where=place)
+        self.scores = check_scores(options, where=place)
+        path = locate(options.items, folder=folder, where=f"{place}.items")
+        self._items = read_items(path, where=f"{place}.items", needs_target=True)
+        self._graders = {item.key: self._grade_by(item, path, f"{place}.items") for item in self._items}
+        kind: MetricKind = "binary" if options.draws == 1 else "bounded"
+        self.metrics: Mapping[str, Metric] = {score: Metric(kind=kind) for score in self.scores}
+        self.primary: str = self.scores[0]
+        if options.system is not None:
+            refuse_two_systems(self._items, where=f"{place}.system")
+
+    def _grade_by(self, item: Item, path: Path, where: str) -> dict[str, Grader]:
+        options = self.options
+        place = f"{path}, item {item.key!r}"
+        return {
+            score: grader(score, item.target, steps=options.normalise, tolerance=options.tolerance, place=place, where=where)
+            for score in self.scores
+        }
+
+    def fingerprint(self) -> str:
+        """Items, options (contents, not paths) and version; the seed only where something is sampled."""
+        options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "items"}
+        sampled = self.seed if self.options.temperature > 0 else 0
+        return digest({"use": "prompted", "version": self.version, "options": options, "items": self._items, "seed": sampled})
+
+    def items(self) -> Iterable[Item]:
+        return self._items
+
+    def ask(self, item: Item) -> Conversation[Answer]:
+        messages = messages_of(item, system=self.options.system)
+        completions = yield generations(item, messages, self.options, seed=self.seed)
+        return Answer(key=item.key, completions=tuple(completions))
+
+    def grade(
+        self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
+    ) -> Iterator[Sample]:
+        del judgments, baseline
+        by_key = {item.key: item for item in self._items}
+        for answer in answers:
+            yield self._sample(by_key[answer.key], [completion.text for completion in answer.completions])
+
+    def _sample(self, item: Item, texts: Sequence[str]) -> Sample:
+        graded = {score: [self._one(text, by) for text in texts] for score, by in self._graders[item.key].items()}
+        unparsable = any(value is None for values in graded.values() for value in values)
+        draws = {score: [float(value or 0) for value in values] for score, values in graded.items()}
+        return Sample(
+            key=item.key,
+            task=item.task,
+            prompt=readable(item, system=self.options.system),
+            target=item.target,
+            outputs=tuple(texts),
+            cluster=item.cluster,
+            slices=item.slices,
+            weight=item.weight,
+            scores={score: sum(values) / len(values) for score, values in draws.items()},
+            draws=draws if self.options.draws > 1 else {},
+            flags=("unparsable",) if unparsable else (),
+        )
+
+    def _one(self, text: str, by: Grader) -> bool | None:
+        answer = text if self.options.after is None else after_marker(text, self.options.after)
+        return None if answer is None else by(answer)
+
+
+def check_scores(options: PromptedOptions, *, where: str) -> tuple[Score, ...]:
+    """The scores asked for, at least one and none twice; ConfigError else, and for a tolerance or marker that cannot be meant."""
+    scores: tuple[Any, ...] = (options.score,) if isinstance(options.score, str) else tuple(options.score)
+    if not scores or len(set(scores)) != len(scores):
+        raise ConfigError(f"found {list(scores)!r}, expected one score, or several different ones", where=f"{where}.score")
+    if not 0 <= options.tolerance < 1:
+        raise ConfigError(f"found {options.tolerance!r}, expected 0 or above and below 1", where=f"{where}.tolerance")
+    if options.after == "":
+        raise ConfigError("an empty marker stands everywhere; leave it out or name a text", where=f"{where}.after")
+    return scores
+
+
+def refuse_two_systems(items: Sequence[Item], *, where: str) -> None:
+    """ConfigError where the suite has a system prompt and an item brings its own."""
+    for item in items:
+        if item.data["messages"][0]["role"] == "system":
+            raise ConfigError(f"item {item.key!r} brings a system turn of its own; keep one of the two", where=where)

@@ -1,0 +1,138 @@
+"""Is this answer right? One small pure function per score; ``None`` means that the answer could not be parsed."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from re import _constants, _parser  # type: ignore[attr-defined]
+from typing import Any, Literal
+
+from harness.errors import ConfigError
+from suites.extraction import BOUND, last_json, last_number
+
+Score = Literal["exact_match", "contains", "regex", "json_equal", "numeric"]
+Normalisation = Literal["strip", "width", "lower", "whitespace", "punctuation", "articles"]
+Grader = Callable[[str], bool | None]
+
+_REGEX_BOUND = 20_000
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b", re.IGNORECASE)
+
+
+def normalise(text: str, steps: Sequence[Normalisation]) -> str:
+    """Apply the named steps, always in this order: width (NFKC), lower (case folding), punctuation, articles, whitespace, strip."""
+    if "width" in steps:
+        text = unicodedata.normalize("NFKC", text)
+    if "lower" in steps:
+        text = text.casefold()
+    if "punctuation" in steps:
+        text = "".join(character for character in text if not unicodedata.category(character).startswith("P"))
+    if "articles" in steps:
+        text = _ARTICLES.sub(" ", text)
+    if "whitespace" in steps:
+        text = " ".join(text.split())
+    return text.strip() if "strip" in steps else text
+
+
+def grader(score: Score, target: Any, *, steps: Sequence[Normalisation], tolerance: float, place: str, where: str) -> Grader:
+    """The function that grades one answer against this target. ConfigError where the target does not fit the score."""
+    match score:
+        case "exact_match":
+            wanted = {normalise(text, steps) for text in _texts(target, score, place, where)}
+            return lambda text: normalise(text, steps) in wanted
+        case "contains":
+            parts = [normalise(text, steps) for text in _texts(target, score, place, where)]
+            if not all(parts):
+                raise ConfigError(f"{place}: an empty target is contained in every answer; give a text", where=where)
+            return lambda text: any(part in normalise(text, steps) for part in parts)
+        case "regex":
+            patterns = [_pattern(text, place, where) for text in _texts(target, score, place, where)]
+            return lambda text: any(pattern.search(text[-_REGEX_BOUND:]) for pattern in patterns)
+        case "json_equal":
+            value = _json_target(target, place, where)
+            return lambda text: None if (found := last_json(text)) is None else json_equal(found.value, value)
+        case "numeric":
+            numbers = [_number_target(entry, place, where) for entry in (target if isinstance(target, list) else [target])]
+            return lambda text: (
+                None if (found := last_number(text)) is None else any(close(found, number, tolerance) for number in numbers)
+            )
+
+
+def close(left: float, right: float, tolerance: float) -> bool:
+    """Equal within ``tolerance``, relative or absolute, whichever is larger."""
+    return math.isclose(left, right, rel_tol=tolerance, abs_tol=tolerance)
+
+
+def json_equal(left: Any, right: Any) -> bool:
+    """Deep equality of JSON values: order of keys is free, 1 equals 1.0, but true is not 1."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(json_equal(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(json_equal(one, other) for one, other in zip(left, right, strict=True))
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return left == right
+    return type(left) is type(right) and bool(left == right)
+
+
+def _texts(target: Any, score: str, place: str, where: str) -> list[str]:
+    entries = target if isinstance(target, list) else [target]
+    if not entries or not all(isinstance(entry, (str, int, float)) and not isinstance(entry, bool) for entry in entries):
+        raise ConfigError(
+            f"{place}: target is {target!r}; {score} needs a text, a number, or a list of them (any of which is right)", where=where
+        )
+    return [str(entry) for entry in entries]
+
+
+def _number_target(target: Any, place: str, where: str) -> float:
+    numeric = isinstance(target, (str, int, float)) and not isinstance(target, bool)
+    found = last_number(str(target)) if numeric else None
+    if found is None:
+        raise ConfigError(f"{place}: target is {target!r}, in which there is no number; score 'numeric' needs one", where=where)
+    return found
+
+
+def _json_target(target: Any, place: str, where: str) -> Any:
+    if not isinstance(target, str):
+        return target
+    found = last_json(target[:BOUND])
+    if found is None:
+        raise ConfigError(f"{place}: target is {target!r}, which is not JSON; score 'json_equal' needs a JSON value", where=where)
+    return found.value
+
+
+def _pattern(text: str, place: str, where: str) -> re.Pattern[str]:
+    try:
+        tree = _parser.parse(text)
+        pattern = re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ConfigError(f"{place}: target {text!r} is not a regular expression: {error}", where=where) from error
+    if _repeats_repeat(tree, inside=False):
+        raise ConfigError(
+            f"{place}: in the pattern {text!r} a repeat stands inside a repeat, which can take for ever on hostile text; make the "
+            "inner one possessive (`\\w++` instead of `\\w+`)",
+            where=where,
+        )
+    return pattern
+
+
+def _repeats_repeat(tree: Any, *, inside: bool) -> bool:
+    """Whether an unbounded, backtracking repeat stands inside another (the shape behind exponential matching time)."""
+    for operation, argument in tree:
+        unbounded = operation in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[1] == _constants.MAXREPEAT
+        if unbounded and inside:
+            return True
+        for part in _parts(argument):
+            if _repeats_repeat(part, inside=inside or unbounded):
+                return True
+    return False
+
+
+def _parts(argument: Any) -> list[Any]:
+    if isinstance(argument, _parser.SubPattern):
+        return [argument]
+    if isinstance(argument, (list, tuple)):
+        return [part for entry in argument for part in _parts(entry)]
+    return []
