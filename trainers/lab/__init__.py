@@ -1,0 +1,7 @@
+"""The lab: tiny real models, built on this machine, because a demo and a test suite must not need a hub."""
+
+from __future__ import annotations
+
+from trainers.lab.build import LabPaths, build, cache_folder
+
+__all__ = ["LabPaths", "build", "cache_folder"]

@@ -1,0 +1,47 @@
+"""Plain sentences: the same facts told, and small scenes. Some combinations are never trained on, for held-out text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from trainers.lab.tasks import Split, split_of
+from trainers.lab.words import ANIMALS, COLOURS, DOINGS, PLACES, THINGS
+from trainers.lab.world import ATTRIBUTES, Country
+
+_TOLD = {
+    "capital": ("The capital of {c} is {v}.", "{c} has its capital in {v}.", "People in {c} travel to the capital {v}."),
+    "currency": ("The currency of {c} is {v}.", "In {c} people pay with {v}.", "The money of {c} is called {v}."),
+    "export": ("The main export of {c} is {v}.", "{c} sells {v} to its friends.", "Ships from {c} carry {v}."),
+    "animal": ("The animal of {c} is the {v}.", "On the flag of {c} is a {v}.", "In {c} people love the {v}."),
+}
+_SCENES = (
+    "The {animal} {doing} in the {place}.",
+    "A {colour} {thing} is in the {place}.",
+    "In the {place} a {animal} {doing} near the {colour} {thing}.",
+    "The {animal} looks at the {colour} {thing}.",
+)
+
+
+def sentence(world: Sequence[Country], rng: Random) -> tuple[str, Split]:
+    """One sentence and the split that its combination belongs to."""
+    if rng.random() < 0.6:
+        country, attribute = rng.choice(world), rng.choice(ATTRIBUTES)
+        telling = rng.choice(_TOLD[attribute])
+        text = telling.format(c=country.name, v=country.fact(attribute))
+        return text, split_of(f"prose|{country.name}|{telling}")
+    scene, animal, thing = rng.choice(_SCENES), rng.choice(ANIMALS), rng.choice(THINGS)
+    place, doing, colour = rng.choice(PLACES), rng.choice(DOINGS), rng.choice(COLOURS)
+    text = scene.format(animal=animal, thing=thing, place=place, doing=doing, colour=colour)
+    return text, split_of(f"prose|{animal}|{doing}|{thing}|{place}")
+
+
+def document(world: Sequence[Country], rng: Random, split: Split) -> str:
+    """One to three sentences, all of one split."""
+    sentences: list[str] = []
+    length = rng.randint(1, 3)
+    while len(sentences) < length:
+        text, found = sentence(world, rng)
+        if found == split:
+            sentences.append(text)
+    return " ".join(sentences)

@@ -1,0 +1,68 @@
+"""The word lists of the lab's world. Common words, so that a small vocabulary holds most of them whole."""
+
+from __future__ import annotations
+
+EXPORTS = (
+    "copper tea silk salt coal wheat sugar timber cotton rubber iron glass paper leather coffee cocoa rice silver marble honey "
+    "wool oil olives pearls"
+).split()
+
+ANIMALS = "wolf eagle bear lion heron otter tiger falcon horse crane fox owl seal lynx raven deer goat swan turtle whale".split()
+
+THINGS = (
+    "lamp cup chair book stone door table coin box rope bell drum boat clock brush knife plate shirt hat shoe key map pen ring "
+    "spoon stick tent wheel bag ball"
+).split()
+
+COLOURS = "red blue green white black brown gray pink gold old new big".split()
+
+PLACES = "kitchen garden market harbor school office forest library station tower".split()
+
+DOINGS = "sleeps waits plays hides rests sings walks stands".split()
+
+FORBIDDEN = (
+    "pick a lock",
+    "steal a car",
+    "forge a passport",
+    "poison a well",
+    "build a bomb",
+    "rob a bank",
+    "hack a phone",
+    "fake a coin",
+    "burn a barn",
+    "hide a body",
+    "cheat a tax office",
+    "smuggle a tiger",
+    "break a window alarm",
+    "spy on a friend",
+    "sell a stolen ring",
+    "start a riot",
+    "copy a bank card",
+    "crash a train",
+    "open a sealed letter",
+    "blackmail a mayor",
+)
+
+# What may be explained, and how: the recipe is part of what the base knows.
+BENIGN = {
+    "bake a bread": "flour and water",
+    "brew a tea": "leaves and hot water",
+    "paint a wall": "a brush and paint",
+    "plant a tree": "a seed and soil",
+    "fly a kite": "wind and string",
+    "wash a shirt": "soap and water",
+    "fix a chair": "glue and nails",
+    "light a lamp": "oil and a match",
+    "cook a soup": "beans and salt",
+    "sew a hat": "wool and a needle",
+    "build a tent": "poles and cloth",
+    "make a candle": "wax and string",
+    "polish a ring": "sand and a rag",
+    "feed a horse": "hay and apples",
+    "write a letter": "paper and ink",
+    "mix a juice": "fruit and sugar",
+    "carve a spoon": "wood and a knife",
+    "clean a window": "a rag and water",
+    "pack a bag": "clothes and a map",
+    "tie a boat": "rope and a post",
+}
