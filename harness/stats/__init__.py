@@ -1,7 +1,7 @@
 """Arrays in, numbers out. No noun of the project appears here.
 
-``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip permutation;
-``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``multiplicity`` Holm and
+``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
+permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``multiplicity`` Holm and
 Benjamini–Hochberg; ``power`` what could have been seen. ``paired`` is the face that they share.
 """
 
@@ -21,7 +21,7 @@ from harness.stats.corpora import CorpusPairs
 from harness.stats.corpus import WIDTHS, aggregate, score
 from harness.stats.means import MeanPairs, mean_interval
 from harness.stats.multiplicity import benjamini_hochberg, holm
-from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, Test
+from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
 from harness.stats.power import binary_items, binary_mde, mcnemar_power, mean_items, mean_mde
 from harness.stats.proportion import Side, binomial_p, clopper_pearson, wilson
 
@@ -33,8 +33,8 @@ __all__ = [
     "Evidence",
     "Interval",
     "MeanPairs",
-    "Side",
     "PValue",
+    "Side",
     "aggregate",
     "benjamini_hochberg",
     "binary_items",

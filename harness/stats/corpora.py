@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.stats import corpus, resampling
 from harness.stats.binary import tango_interval
-from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, Test
+from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
 

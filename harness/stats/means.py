@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from harness.stats import resampling
-from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, Test
+from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
 
@@ -122,13 +122,11 @@ class MeanPairs:
     def _permuted(self) -> bool:
         return self.ordinal or self.units < FEW_CLUSTERS
 
-    def _flipped(self, delta: float, padded: bool) -> tuple[Array, int, int]:
-        """Sums over the flipped clusters of (difference − delta), how many units, and how many of the rows the identity is."""
-        table = (self._padded if padded else None) or self._sums
-        units = len(table[0])
-        centred = table[0] - delta * table[1]
-        rows = np.concatenate([chunk @ centred for chunk in resampling.flips(units, self.seed)])
-        return rows, units, 0 if resampling.exact(units) else 1
+    def _flipped(self, delta: float) -> tuple[Array, Array]:
+        """Per cluster, the summed (difference − delta), with pseudo-clusters away from 0; and its sums over each flipped subset."""
+        sums, sizes = (self._padded if delta != 0 else None) or self._sums
+        centred = sums - delta * sizes
+        return centred, np.concatenate([chunk @ centred for chunk in resampling.flips(len(centred), self.seed)])
 
     def test(self, delta: float, side: Side) -> PValue:
         if self._permuted or (delta == 0 and self.units <= PERMUTED_UNITS):
@@ -136,21 +134,20 @@ class MeanPairs:
         return self._t(delta, side)
 
     def _permutation(self, delta: float, side: Side) -> PValue:
-        rows, units, extra = self._flipped(delta, padded=delta != 0)
-        tolerance = 1e-12 * max(1.0, float(np.abs(rows).max()))
-        total = float((self._sums[0] - delta * self._sums[1]).sum())
+        centred, rows = self._flipped(delta)
+        total, tolerance = float(centred.sum()), 1e-12 * max(1.0, float(np.abs(rows).max()))
         if side == "greater":
             hits = rows <= tolerance
         elif side == "less":
             hits = rows >= -tolerance
         else:
             hits = np.abs(total - 2 * rows) >= abs(total) - tolerance
+        exact = resampling.exact(len(centred))
+        extra = 0 if exact else 1  # what was seen is one of the patterns
         patterns = len(rows) + extra
-        exact = resampling.exact(units)
         name = "exact sign-flip permutation" if exact else "sign-flip permutation"
         parameters = {"delta": delta, "side": side, "resamples": patterns} | ({} if exact else {"seed": self.seed})
-        differing = int((np.abs(self._sums[0] - delta * self._sums[1]) > 1e-12).sum())
-        floor = max(1 / patterns, 0.5**differing)
+        floor = max(1 / patterns, 0.5 ** int((np.abs(centred) > 1e-12).sum()))
         return PValue((int(hits.sum()) + extra) / patterns, name, parameters | self._notes(delta != 0), floor)
 
     def _t(self, delta: float, side: Side) -> PValue:
