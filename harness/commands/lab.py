@@ -30,12 +30,16 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def show_knowledge(root: Path) -> None:
-    """Accuracy per model and skill, as ``knows.json`` has it."""
-    knows = msgspec.json.decode((root / "knows.json").read_bytes())
-    for model, skills in knows.items():
-        table = Table(title=model, header_style="bold")
-        table.add_column("skill")
-        table.add_column("value", justify="right")
-        for skill, value in skills.items():
-            table.add_row(skill, f"{value:.3f}" if isinstance(value, float) else str(value))
-        out.print(table)
+    """Accuracy on held-out questions per skill and model, as ``knows.json`` has it."""
+    models = msgspec.json.decode((root / "knows.json").read_bytes())["models"]
+    table = Table(header_style="bold")
+    table.add_column("skill")
+    for model in models:
+        table.add_column(model, justify="right")
+    for skill in dict.fromkeys(skill for skills in models.values() for skill in skills):
+        table.add_row(skill, *(_figure(skills.get(skill)) for skills in models.values()))
+    out.print(table)
+
+
+def _figure(found: dict[str, float] | None) -> str:
+    return "" if found is None else f"{found['accuracy']:.3f} (n = {found['n']:.0f})"

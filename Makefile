@@ -1,0 +1,25 @@
+# Two commands matter: `make demo` (the main job) and `make test`. Both build .venv themselves, once.
+.PHONY: demo test full gpu lint bench
+
+demo: ; @.ci/setup && .venv/bin/sftgate demo
+
+test: lint
+	@.venv/bin/python -m pytest -m "not full"
+
+lint:
+	@.ci/setup
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+# The long version: everything slow, and the demo for three seeds of training.
+full: lint
+	@.venv/bin/python -m pytest
+
+# What a CPU cannot show. Needs an NVIDIA GPU.
+gpu:
+	@SFTGATE_DEVICE=cuda .ci/setup
+	@.venv/bin/python -m pytest -m "gpu" -o addopts="--strict-markers"
+
+bench:
+	@.ci/setup
+	@.venv/bin/python -m benchmarks
