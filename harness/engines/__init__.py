@@ -1,0 +1,11 @@
+"""Engines turn requests into completions. Each is named here by a lazy string: importing this package imports none of them."""
+
+from __future__ import annotations
+
+ENGINES: dict[str, str] = {
+    "vllm": "harness.engines.vllm:Vllm",
+    "transformers": "harness.engines.transformers_engine:Transformers",
+    "openai": "harness.engines.openai_api:OpenAI",
+    "recorded": "harness.engines.recorded:Recorded",
+    "fake": "harness.engines.fake:Fake",
+}

@@ -1,0 +1,185 @@
+"""From requests to token ids, the same way for every engine that loads weights: chat template, pairs to score, stop tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import msgspec
+
+from harness.checkpoints import chat_template
+from harness.errors import EngineError
+from harness.records import Message, Request
+
+
+class Pair(NamedTuple):
+    """Token ids of a context and of the continuation that is scored after it. The context has at least one token."""
+
+    context: list[int]
+    continuation: list[int]
+
+
+class Tokens:
+    """One candidate's tokenizer, chat template and stop tokens.
+
+    The vocabulary is the base model's. An adapter folder may bring its own chat template and end-of-turn token, as PEFT and TRL
+    save them; ``template`` (a path) replaces either template.
+    """
+
+    def __init__(
+        self, model: Path, adapter: Path | None = None, *, template: str | None = None, trust_remote_code: bool = False
+    ) -> None:
+        from transformers import AutoTokenizer
+
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model), trust_remote_code=trust_remote_code)
+        self.model = model
+        self.template = self._template(adapter, template)
+        self.stop_ids = self._stop_ids(adapter)
+        prefix = self.tokenizer.bos_token_id
+        self.prefix_id: int | None = self.tokenizer.eos_token_id if prefix is None else prefix
+        self._encode = lru_cache(maxsize=4096)(self._encode_now)
+
+    def _template(self, adapter: Path | None, override: str | None) -> str | None:
+        if override is not None:
+            try:
+                return Path(override).read_text(encoding="utf-8")
+            except OSError as error:
+                raise EngineError(f"the chat template {override!r} cannot be read: {error.strerror}") from error
+        if adapter is not None:
+            own = chat_template(adapter)
+            if own is not None:
+                return own
+        found = self.tokenizer.chat_template
+        return found.get("default") if isinstance(found, dict) else found
+
+    def _stop_ids(self, adapter: Path | None) -> tuple[int, ...]:
+        found: set[int] = set()
+        for folder in (self.model, adapter):
+            if folder is None:
+                continue
+            eos = _json(folder / "generation_config.json").get("eos_token_id")
+            found.update([eos] if isinstance(eos, int) else eos or [])
+            token = _json(folder / "tokenizer_config.json").get("eos_token")
+            text = token.get("content") if isinstance(token, dict) else token
+            identity = self.tokenizer.convert_tokens_to_ids(text) if isinstance(text, str) else None
+            if isinstance(identity, int) and identity != self.tokenizer.unk_token_id:
+                found.add(identity)
+        if self.tokenizer.eos_token_id is not None:
+            found.add(self.tokenizer.eos_token_id)
+        return tuple(sorted(found))
+
+    def render(self, request: Request) -> str:
+        """The request's messages as the text that the model sees, ready to be answered (or continued)."""
+        if self.template is None:
+            raise EngineError(
+                f"{str(self.model)!r} has no chat template, and the request is a conversation. Set options.chat_template to a "
+                "Jinja file, or ask with a raw prompt."
+            )
+        thinking = {} if request.enable_thinking is None else {"enable_thinking": request.enable_thinking}
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    [_plain(message) for message in request.messages],
+                    tools=list(request.tools) or None,
+                    chat_template=self.template,
+                    add_generation_prompt=not request.continue_final,
+                    continue_final_message=request.continue_final,
+                    tokenize=False,
+                    **thinking,
+                )
+            )
+        except (jinja2.TemplateError, ValueError) as error:
+            raise EngineError(f"the chat template refused the messages: {error}") from error
+
+    def _encode_now(self, text: str, special: bool) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text, add_special_tokens=special))
+
+    def _text(self, request: Request) -> tuple[str, bool]:
+        """The text before the answer, and whether the tokenizer may add its special tokens to it.
+
+        As in lm-eval: a rendered template already holds them, and so does a raw prompt that starts with them.
+        """
+        if request.messages:
+            return self.render(request), False
+        if request.prompt is None:
+            raise EngineError("a request needs messages or a prompt")
+        prefix = self.tokenizer.decode([self.prefix_id]) if self.prefix_id is not None else ""
+        return request.prompt, not (prefix and request.prompt.startswith(prefix))
+
+    def prompt(self, request: Request) -> list[int]:
+        """Token ids of what is to be answered; never empty."""
+        text, special = self._text(request)
+        ids = list(self._encode(text, special))
+        return ids or [self._prefix()]
+
+    def _prefix(self) -> int:
+        if self.prefix_id is None:
+            raise EngineError(f"{str(self.model)!r} has neither a BOS nor an EOS token to stand before an empty context")
+        return self.prefix_id
+
+    def pair(self, request: Request) -> Pair:
+        """Context and continuation, split as lm-eval does: spaces that end the context belong to the continuation, and the
+        continuation is what the tokens of the whole text have beyond the context's."""
+        context, special = self._text(request)
+        continuation = request.continuation or ""
+        if not continuation:
+            raise EngineError("there is no continuation to score")
+        if not context:
+            ids = list(self._encode(continuation, False))
+            return Pair([self._prefix()], ids) if ids[0] != self.prefix_id or len(ids) < 2 else Pair(ids[:1], ids[1:])
+        bare = context.rstrip()
+        if bare and bare != context:
+            context, continuation = bare, context[len(bare) :] + continuation
+        head = list(self._encode(context, special))
+        whole = list(self._encode_now(context + continuation, special))
+        if len(whole) <= len(head):
+            raise EngineError(
+                f"the continuation {continuation!r} has no tokens of its own after its context, so it cannot be scored"
+            )
+        return Pair(head, whole[len(head) :])
+
+    def windows(self, request: Request, length: int) -> Iterator[Pair]:
+        """The request's prompt cut into windows of at most ``length`` predicted tokens, each token predicted once.
+
+        The first window is conditioned on BOS (or EOS), as in lm-eval's ``loglikelihood_rolling``; later ones on the token before.
+        """
+        text, special = self._text(request)
+        ids = list(self._encode_now(text, special))
+        if not ids:
+            raise EngineError("there is no text to score")
+        yield Pair([self._prefix()], ids[:length])
+        for start in range(length, len(ids), length):
+            end = min(start + length, len(ids))
+            yield Pair(ids[max(0, end - length - 1) : start], ids[start:end])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of generated ids, without special tokens."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    """A message as chat templates expect it: content always there, arguments of tool calls as objects."""
+    plain: dict[str, Any] = {"content": "", **msgspec.to_builtins(message)}
+    for call in plain.get("tool_calls") or ():
+        function = call.get("function") or {}
+        if isinstance(function.get("arguments"), str):
+            try:
+                function["arguments"] = json.loads(function["arguments"])
+            except ValueError:
+                continue
+    return plain
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object, or an empty one where the file is absent."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise EngineError(f"{str(path)!r} is not valid JSON: {error}") from error
+    return content if isinstance(content, dict) else {}

