@@ -1,0 +1,66 @@
+"""A judge that grades each answer alone; the grades of two answers are then compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.protocols import Conversation
+from harness.records import Judgment
+from judges.asking import Asker, messages_of
+from judges.verdict import Said
+
+
+class Pointwise:
+    """One judgment per pair. No answer sees the other, so that order cannot matter; that says nothing of other biases."""
+
+    version = "1"
+
+    def __init__(
+        self,
+        to: str,
+        *,
+        prompt: str = "pointwise",
+        max_tokens: int | None = None,
+        probabilities: bool = False,
+        enable_thinking: bool | None = None,
+        folder: Path = Path(),
+        where: str = "",
+    ) -> None:
+        self._asker = Asker(
+            to,
+            kind="pointwise",
+            version=self.version,
+            prompt=prompt,
+            max_tokens=max_tokens,
+            probabilities=probabilities,
+            enable_thinking=enable_thinking,
+            folder=folder,
+            where=where,
+        )
+
+    def fingerprint(self) -> str:
+        return self._asker.fingerprint()
+
+    def prefer(self, question: Sequence[object], answer: str, other: str) -> Conversation[Sequence[Judgment]]:
+        """One judgment, order ``alone``: 1 where ``answer`` has the better grade, ½ equal, 0 worse, None if either is unparsable.
+
+        With probabilities: P(grade of answer > grade of other) + ½ P(equal), the two grades taken as independent.
+        """
+        messages = messages_of(question)
+        own, others = self._asker.ask(messages, {"answer": answer}), self._asker.ask(messages, {"answer": other})
+        completions = yield [*own, *others]
+        mine, theirs = self._asker.read(completions[: len(own)]), self._asker.read(completions[len(own) :])
+        reason = " · ".join(f"{who}: {said.reason}" for who, said in (("answer", mine), ("other", theirs)) if said.reason)
+        raw = f"answer: {mine.raw}\nother: {theirs.raw}"
+        return (Judgment(score=self._score(mine, theirs), reason=reason, raw=raw, order="alone"),)
+
+    def _score(self, mine: Said, theirs: Said) -> float | None:
+        if mine.shares is None or theirs.shares is None:
+            return None
+        score = 0.0
+        for word, share in mine.shares.items():
+            for other, weight in theirs.shares.items():
+                ahead = float(self._asker.value(word)) - float(self._asker.value(other))
+                score += share * weight * (1.0 if ahead > 0 else 0.5 if ahead == 0 else 0.0)
+        return score

@@ -1,0 +1,75 @@
+"""From what a judge said to a word of its menu, or to none: an unparsable verdict is its own outcome."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import EngineError
+from harness.records import Completion, Message, Record, Request
+from judges.prompt import Prompt
+
+LEAST_MASS = 0.5
+"""Below this total probability the judge would sooner have said something that is not on its menu."""
+
+
+class Said(Record, frozen=True, kw_only=True):
+    """What a judge said once: the share of each verdict word (1 for one word, or probabilities), or None where unparsable."""
+
+    shares: dict[str, float] | None
+    reason: str = ""
+    raw: str = ""
+
+
+def requests(prompt: Prompt, messages: tuple[Message, ...], options: Mapping[str, Any], *, probabilities: bool) -> list[Request]:
+    """What to ask for one opinion: one generation, or one scoring request per verdict word. ``options`` are fields of Request."""
+    if probabilities:
+        return [Request(kind="score", messages=messages, continuation=word, max_tokens=0, **options) for word in prompt.words]
+    limit = {"max_tokens": prompt.front.max_tokens, **options}
+    return [Request(messages=messages, schema=prompt.schema, temperature=0.0, **limit)]
+
+
+def read(prompt: Prompt, completions: Sequence[Completion], *, probabilities: bool) -> Said:
+    """What the answers to ``requests`` say. Raises EngineError where log-probabilities were asked for and not given."""
+    if probabilities:
+        return _weigh(prompt, completions)
+    text = completions[0].text
+    word, reason = _json_verdict(prompt, text) if prompt.front.answer == "json" else (_on_menu(prompt, text), "")
+    if word is not None:
+        return Said(shares={word: 1.0}, reason=reason, raw=text)
+    cut = " (cut off by max_tokens)" if completions[0].finish == "length" else ""
+    return Said(shares=None, reason=f"no verdict of {', '.join(prompt.words)}{cut}", raw=text)
+
+
+def _weigh(prompt: Prompt, completions: Sequence[Completion]) -> Said:
+    logprobs = [completion.logprob for completion in completions]
+    known = [value for value in logprobs if value is not None]
+    if len(known) < len(logprobs):
+        raise EngineError("the judge's engine gave no log-probability for a verdict word; set probabilities = false for this suite")
+    masses = [math.exp(min(value, 0.0)) for value in known]
+    total = sum(masses)
+    raw = " ".join(f"{word}={mass:.4f}" for word, mass in zip(prompt.words, masses, strict=True))
+    if total < LEAST_MASS:
+        return Said(shares=None, reason=f"the verdict words hold only {total:.3f} of the probability", raw=raw)
+    return Said(shares={word: mass / total for word, mass in zip(prompt.words, masses, strict=True)}, raw=raw)
+
+
+def _on_menu(prompt: Prompt, text: str) -> str | None:
+    """The menu word that is the whole text, but for case, white space, quotes, emphasis and a full stop."""
+    said = text.strip().strip("*_`\"'.").strip().casefold()
+    return next((word for word in prompt.words if word.strip().casefold() == said), None)
+
+
+def _json_verdict(prompt: Prompt, text: str) -> tuple[str | None, str]:
+    """The ``verdict`` and ``reason`` of the outermost JSON object in the text."""
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        value = json.loads(text[start : end + 1]) if 0 <= start < end else None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not isinstance(value.get("verdict"), str | int) or isinstance(value["verdict"], bool):
+        return None, ""
+    reason = value.get("reason")
+    return _on_menu(prompt, str(value["verdict"])), reason if isinstance(reason, str) else ""
