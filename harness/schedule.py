@@ -1,0 +1,400 @@
+"""Drives thousands of conversations over engines: the only loop in the project that talks to a model.
+
+A conversation is a generator that yields requests and receives their completions. ``drive`` keeps the engines full with requests of
+many conversations at once, answers from the journal what it can before any engine is opened, sends identical requests once, and
+journals every batch of completions before a conversation sees it.
+
+Order and fairness: conversations start in the order of ``talks``, a window at a time, and requests leave in the order in which they
+were asked. So who shares a batch follows from the order of ``talks`` alone: a caller that lists item 1 for every candidate, then
+item 2 for every candidate, gets batches in which all candidates are mixed evenly; one that lists candidate after candidate serves
+them one after another.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from harness.errors import ConfigError, EngineError
+from harness.fingerprint import journal_key
+from harness.journal import Journal
+from harness.plugins import did_you_mean
+from harness.protocols import Answered, Asked, Conversation, Engine
+from harness.records import Completion, Record, Request
+
+_UNOPENED = 512
+"""Requests to gather before the first engine opens: so many are looked up in the journal, and ready to fill it."""
+
+_PATIENCE_SECONDS = 1.0
+_GLANCE_SECONDS = 0.02
+
+
+class Talk(Record, frozen=True, kw_only=True):
+    """A conversation to drive, and the candidate that it talks to. ``id`` is the caller's, handed back in ``Done``."""
+
+    id: Any
+    candidate: str
+    conversation: Conversation[Any]
+
+
+class Done(Record, frozen=True, kw_only=True):
+    """How a conversation ended: with its value, or with an error.
+
+    ``sent`` counts requests that an engine was asked for this conversation; ``reused`` those answered by the journal, or by an
+    identical request in flight. Tokens count all its completions, wherever they came from.
+    """
+
+    id: Any
+    value: Any | None = None
+    error: str | None = None
+    sent: int = 0
+    reused: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Desk:
+    """The engines by destination name, each opened by the first request that reaches it, all closed on exit.
+
+    Destinations that share an opener (the same object) share the engine: a family of a base and its adapters. Raises EngineError
+    where an engine cannot start.
+    """
+
+    def __init__(self, openers: Mapping[str, Callable[[], Engine]]) -> None:
+        self._openers = dict(openers)
+        self._engines: dict[int, Engine] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._engines.clear()
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def opened(self) -> int:
+        """How many engines are open."""
+        return len(self._engines)
+
+    def line(self, destination: str) -> int:
+        """Which engine serves ``destination``, opened or not. Raises ConfigError where nobody does."""
+        if destination not in self._openers:
+            known = did_you_mean(destination, self._openers)
+            raise ConfigError(f"a request is addressed to {destination!r}, and no candidate or engine has that name. {known}")
+        return id(self._openers[destination])
+
+    def engine(self, destination: str) -> Engine:
+        """The engine that serves ``destination``, opened if it was not."""
+        line = self.line(destination)
+        if line not in self._engines:
+            self._engines[line] = self._stack.enter_context(self._openers[destination]())
+        return self._engines[line]
+
+    def engines(self) -> Mapping[int, Engine]:
+        """The open engines, by line."""
+        return self._engines
+
+
+def drive(
+    talks: Iterable[Talk],
+    desk: Desk,
+    *,
+    journal: Journal | None,
+    asked: Mapping[str, str],
+    replicate: int = 0,
+    concurrency: int | None = None,
+    first_requests: Callable[[Any, Sequence[Request]], None] | None = None,
+) -> Iterator[Done]:
+    """Drive conversations to their end and yield each as it ends, in any order.
+
+    ``asked`` gives the *asked* fingerprint of every destination; ``replicate`` keeps A/A repeats apart in the journal. Without a
+    journal every request is sent, identical or not. ``concurrency``: at most so many conversations at once; None: as many as keep
+    ``Engine.capacity`` requests in flight. ``first_requests`` is told what each conversation asked first.
+
+    A request that fails, or that an engine answers with ``finish="error"``, ends its conversation with ``Done.error``; so does an
+    exception inside the conversation. An engine that cannot start, or that breaks in ``submit`` or ``poll``, raises EngineError
+    here. On Ctrl-C, and when the caller stops listening, answers that are already there are journalled first.
+    """
+    floor = _Floor(desk, journal, asked, replicate, concurrency, first_requests)
+    try:
+        yield from floor.run(iter(talks))
+    except (KeyboardInterrupt, GeneratorExit):
+        floor.rescue()
+        raise
+    finally:
+        floor.close()
+
+
+class _Seat:
+    """One live conversation, and what it has been answered of the requests it waits for."""
+
+    __slots__ = ("answers", "begun", "missing", "reused", "sent", "talk", "tokens_in", "tokens_out")
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self.answers: list[Completion | None] = []
+        self.missing = 0
+        self.begun = False
+        self.sent = self.reused = self.tokens_in = self.tokens_out = 0
+
+
+_Place = tuple[_Seat, int]
+"""Who waits for an answer: a conversation, and the position among its requests."""
+
+
+class _Want(msgspec.Struct, gc=False):
+    """A request that somebody waits for. ``key``: its journal key, or a number of its own where there is no journal."""
+
+    key: Hashable
+    destination: str
+    request: Request
+    place: _Place
+
+
+class _Floor:
+    """The state of one ``drive``."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        journal: Journal | None,
+        asked: Mapping[str, str],
+        replicate: int,
+        concurrency: int | None,
+        first_requests: Callable[[Any, Sequence[Request]], None] | None,
+    ) -> None:
+        self._desk = desk
+        self._journal = journal
+        self._asked = asked
+        self._replicate = replicate
+        self._concurrency = concurrency
+        self._first_requests = first_requests
+        self._tickets = itertools.count()
+        self._seats: set[_Seat] = set()
+        self._ended: list[Done] = []
+        self._wants: list[_Want] = []  # asked just now, not looked up yet
+        self._waiting: dict[Hashable, list[_Place]] = {}  # key -> everyone who waits for it
+        self._queues: dict[int, deque[_Want]] = {}  # line -> not sent yet
+        self._flying: dict[int, dict[int, Hashable]] = {}  # line -> ticket -> key
+
+    def run(self, talks: Iterator[Talk]) -> Iterator[Done]:
+        """Admit, send, collect, until nobody is left."""
+        more = True
+        while True:
+            room = self._room() if more else 0
+            if room:
+                more = self._admit(list(itertools.islice(talks, room)))
+            yield from self._take_ended()
+            if more and self._room():
+                continue  # fill the window from the journal before an engine is opened, or waited for
+            self._send()
+            if any(self._flying.values()):
+                self._collect()
+                yield from self._take_ended()
+            elif not more and not any(self._queues.values()):
+                return
+
+    def rescue(self) -> None:
+        """Journal what the engines have finished, without waiting for more."""
+        for line, engine in self._desk.engines().items():
+            if self._flying.get(line):
+                with suppress(EngineError):  # a broken engine must not hide why we stop
+                    self._write(self._settle(line, engine.poll(0.0)))
+
+    def close(self) -> None:
+        """Close the conversations that did not end."""
+        for seat in list(self._seats):
+            self._end(seat, error="stopped")
+
+    # ---------------------------------------------------------------------------------------------- conversations
+
+    def _room(self) -> int:
+        """How many conversations may start now."""
+        if self._concurrency is not None:
+            return max(0, self._concurrency - len(self._seats))
+        queued = sum(map(len, self._queues.values()))
+        window = sum(engine.capacity for engine in self._desk.engines().values()) or _UNOPENED
+        return window - queued if 2 * queued < window else 0
+
+    def _admit(self, talks: Sequence[Talk]) -> bool:
+        """Start conversations; False when there are no more."""
+        for talk in talks:
+            seat = _Seat(talk)
+            self._seats.add(seat)
+            self._advance(seat, None)
+        self._look_up()
+        return bool(talks)
+
+    def _advance(self, seat: _Seat, completions: Sequence[Completion] | None) -> None:
+        """Let a conversation go on until it asks for something, or ends."""
+        requests: tuple[Request, ...] = ()
+        while not requests:
+            try:
+                # ``send(None)`` starts a conversation; the protocol's type does not know that.
+                requests = tuple(seat.talk.conversation.send(completions))  # type: ignore[arg-type]
+            except StopIteration as stop:
+                return self._end(seat, value=stop.value)
+            except Exception as error:  # a fault of the suite is this item's error, and not the end of the run
+                return self._end(seat, error=f"{type(error).__name__}: {error}")
+            if not seat.begun:
+                seat.begun = True
+                if self._first_requests is not None:
+                    self._first_requests(seat.talk.id, requests)
+            completions = ()
+        seat.answers = [None] * len(requests)
+        seat.missing = len(requests)
+        for index, request in enumerate(requests):
+            destination = request.to or seat.talk.candidate
+            key = self._key(request, destination)
+            self._wants.append(_Want(key=key, destination=destination, request=request, place=(seat, index)))
+        return None
+
+    def _key(self, request: Request, destination: str) -> Hashable:
+        self._desk.line(destination)
+        if self._journal is None:
+            return next(self._tickets)
+        return journal_key(request, self._asked[destination], replicate=self._replicate)
+
+    def _end(self, seat: _Seat, *, value: Any = None, error: str | None = None) -> None:
+        self._seats.discard(seat)
+        seat.missing = 0
+        if error is not None:
+            _close(seat.talk.conversation)
+        self._ended.append(
+            Done(
+                id=seat.talk.id,
+                value=value,
+                error=error,
+                sent=seat.sent,
+                reused=seat.reused,
+                tokens_in=seat.tokens_in,
+                tokens_out=seat.tokens_out,
+            )
+        )
+
+    def _take_ended(self) -> Iterator[Done]:
+        ended, self._ended = self._ended, []
+        yield from ended
+
+    # --------------------------------------------------------------------------------------------------- requests
+
+    def _look_up(self) -> None:
+        """Answer from the journal what it knows and queue the rest, until no conversation can go on without an engine."""
+        while self._wants:
+            wants, self._wants = self._wants, []
+            known: Mapping[Any, Completion] = {}
+            if self._journal is not None:
+                known = self._journal.get_many([str(want.key) for want in wants if want.key not in self._waiting])
+            for want in wants:
+                seat, _ = want.place
+                completion = known.get(want.key)
+                if completion is not None:
+                    seat.reused += 1
+                    self._deliver(want.place, completion)
+                elif want.key in self._waiting:
+                    seat.reused += 1
+                    self._waiting[want.key].append(want.place)
+                else:
+                    self._waiting[want.key] = [want.place]
+                    self._queues.setdefault(self._desk.line(want.destination), deque()).append(want)
+
+    def _deliver(self, place: _Place, result: Completion | EngineError) -> None:
+        """Give an answer to one who waits for it; the conversation goes on when it was the last one missing."""
+        seat, index = place
+        if seat not in self._seats:
+            return None
+        if isinstance(result, EngineError):
+            return self._end(seat, error=str(result))
+        seat.answers[index] = result
+        seat.tokens_in += result.tokens_in
+        seat.tokens_out += result.tokens_out
+        seat.missing -= 1
+        if not seat.missing:
+            self._advance(seat, tuple(answer for answer in seat.answers if answer is not None))
+        return None
+
+    def _send(self) -> None:
+        """Fill every engine that has something to do up to its capacity; open it if it is not."""
+        for line, queue in self._queues.items():
+            while queue and not self._wanted(queue[0]):
+                del self._waiting[queue.popleft().key]
+            if not queue:
+                continue
+            engine = self._desk.engine(queue[0].destination)
+            flying = self._flying.setdefault(line, {})
+            batch = []
+            while queue and len(flying) < max(1, engine.capacity):
+                want = queue.popleft()
+                if not self._wanted(want):
+                    del self._waiting[want.key]
+                    continue
+                ticket = next(self._tickets)
+                flying[ticket] = want.key
+                want.place[0].sent += 1
+                batch.append(Asked(ticket=ticket, candidate=want.destination, request=want.request))
+            if batch:
+                engine.submit(batch)
+
+    def _wanted(self, want: _Want) -> bool:
+        """Does anybody still wait for it? A conversation that failed leaves requests behind."""
+        return any(seat in self._seats for seat, _ in self._waiting[want.key])
+
+    def _collect(self) -> None:
+        """Wait for answers, journal them, hand them out."""
+        settled = [pair for line, answered in self._poll() for pair in self._settle(line, answered)]
+        self._write(settled)
+        for key, result in settled:
+            for place in self._waiting.pop(key):
+                self._deliver(place, result)
+        self._look_up()
+
+    def _poll(self) -> list[tuple[int, Sequence[Answered]]]:
+        busy = [(line, engine) for line, engine in self._desk.engines().items() if self._flying.get(line)]
+        if len(busy) == 1:
+            line, engine = busy[0]
+            return [(line, engine.poll(_PATIENCE_SECONDS))]
+        found = [(line, answered) for line, engine in busy if (answered := engine.poll(0.0))]
+        return found or [(line, engine.poll(_GLANCE_SECONDS)) for line, engine in busy]
+
+    def _settle(self, line: int, answered: Sequence[Answered]) -> list[tuple[Hashable, Completion | EngineError]]:
+        """Tickets back to keys. An answer that says ``error`` is one."""
+        flying = self._flying[line]
+        settled = []
+        for answer in answered:
+            if answer.ticket not in flying:
+                raise EngineError(
+                    f"the engine answered ticket {answer.ticket}, which it does not hold; this is a fault of the engine."
+                )
+            settled.append((flying.pop(answer.ticket), _checked(answer.result)))
+        return settled
+
+    def _write(self, settled: Iterable[tuple[Hashable, Completion | EngineError]]) -> None:
+        if self._journal is not None:
+            self._journal.put_many((str(key), result) for key, result in settled if isinstance(result, Completion))
+
+
+def _checked(result: Completion | EngineError) -> Completion | EngineError:
+    """An error for a completion that says it is one; and text that UTF-8 cannot hold (lone surrogates) made writable."""
+    if isinstance(result, EngineError):
+        return result
+    if result.finish == "error":
+        return EngineError(result.text or "the engine reported an error without saying which")
+    for name, text in (("text", result.text), ("reasoning", result.reasoning)):
+        if text and not text.isascii() and (clean := text.encode("utf-8", "replace").decode()) != text:
+            result = msgspec.structs.replace(result, **{name: clean})
+    return result
+
+
+def _close(conversation: Conversation[Any]) -> None:
+    """Let a conversation that ends early clean up; what goes wrong in that adds nothing to its error."""
+    try:
+        conversation.close()
+    except Exception:
+        return
