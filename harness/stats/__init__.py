@@ -1,8 +1,8 @@
 """Arrays in, numbers out. No noun of the project appears here.
 
 ``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
-permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``multiplicity`` Holm and
-Benjamini–Hochberg; ``power`` what could have been seen. ``paired`` is the face that they share.
+permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics;
+``multiplicity`` Holm and Benjamini–Hochberg; ``power`` what could have been seen. ``paired`` is the face that they share.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def mcnemar_midp(won: int, lost: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def tango_statistic(won: Array | float, lost: Array | float, items: int, delta: float) -> Array:
+def tango_statistic(won: Array | float, lost: Array | float, items: float, delta: float) -> Array:
     """Tango's score statistic of H0 "difference = delta"; large values speak for a difference above it. Broadcasts."""
     w, b = np.asarray(won, dtype=float), np.asarray(lost, dtype=float)
     linear = -w - b + (2 * items - w + b) * delta
@@ -60,7 +60,7 @@ def tango_statistic(won: Array | float, lost: Array | float, items: int, delta: 
     return np.asarray(np.where(variance > 1e-12, distance / safe, certain), dtype=float)
 
 
-def tango_p(won: int, lost: int, items: int, delta: float, side: Side = "greater") -> float:
+def tango_p(won: float, lost: float, items: float, delta: float, side: Side = "greater") -> float:
     """Asymptotic p of Tango's score test against ``difference`` on ``side`` of ``delta``."""
     statistic = float(tango_statistic(won, lost, items, delta))
     if side == "greater":
@@ -113,9 +113,9 @@ def difference_p(won: int, lost: int, items: int, delta: float, side: Side) -> t
     return tango_p(won, lost, items, delta, side), "Tango score"
 
 
-def tango_interval(won: int, lost: int, items: int, level: float) -> tuple[float, float]:
-    """Tango's score interval for the difference: all ``delta`` that the two-sided score test keeps."""
-    if items < 1:
+def tango_interval(won: float, lost: float, items: float, level: float) -> tuple[float, float]:
+    """Tango's score interval: all ``delta`` that the two-sided score test keeps. Counts may be effective ones."""
+    if items <= 0:
         raise ValueError("an interval needs at least one item")
     z = float(ndtri(0.5 + level / 2))
     estimate = (won - lost) / items

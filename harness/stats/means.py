@@ -8,8 +8,7 @@ not below the observed one exactly where the mean over F is at most delta: the l
 means of random subsets, and test and interval never disagree.
 
 Sparse differences (nearly all items tied) fool both, as they fool the Wald interval for proportions: a few losses of size 1 look
-like a small and certain loss. There, two pseudo-clusters (+s and −s, s the largest difference seen) are added: for binary outcomes
-this is the interval of Bonett & Price, J. Educ. Behav. Stat. 37 (2012) 479.
+like a small and certain loss. There, Tango's score takes over, on effective items (items over the design effect).
 """
 
 from __future__ import annotations
@@ -23,12 +22,15 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from harness.stats import resampling
+from harness.stats.binary import tango_interval, tango_p
 from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
 
+SCORE = "Tango score on effective items"
+
 PERMUTED_UNITS = 2_000
-"""Above so many clusters the t test stands in for the permutation of interval-scaled metrics: they agree to the second digit."""
+"""Above so many differing clusters the t test stands in for the permutation (not for ordinal metrics): they agree to two digits."""
 
 
 @dataclass(frozen=True)
@@ -65,34 +67,54 @@ class MeanPairs:
         return len(self._sums[0])
 
     @cached_property
+    def _differing(self) -> Array:
+        """Cluster sums that are not 0: all that decides a test of "no difference"."""
+        sums = self._sums[0]
+        return sums[np.abs(sums) > 1e-12]
+
+    @property
     def sparse(self) -> bool:
         """Fewer than 30 clusters differ, and less than half of them all."""
-        differing = int((np.abs(self._sums[0]) > 1e-12).sum())
-        return differing < 30 and 2 * differing < self.units
+        return len(self._differing) < 30 and 2 * len(self._differing) < self.units
 
     @cached_property
-    def _padded(self) -> tuple[Array, Array] | None:
-        """Cluster sums, with two pseudo-clusters where differences are sparse; None where nothing says how large one could be."""
-        sums, sizes = self._sums
-        if not self.sparse and float(np.ptp(sums / sizes)) > 1e-12:
-            return sums, sizes
-        largest = float(np.abs(sums / sizes).max()) or (self.span or 0.0)
-        if largest == 0.0:
+    def _ternary(self) -> tuple[float, float, float, float] | None:
+        """Sparse differences as won, lost and items of Tango's score, and the difference that counts as one whole item.
+
+        The counts are of effective items: items over the design effect, for which an intra-cluster correlation of at least one half
+        is assumed, because so few differing clusters cannot show a smaller one. None where nothing says how large a difference may be.
+        """
+        scale = self.span or float(np.abs(self.differences).max())
+        if scale == 0.0:
             return None
-        size = float(sizes.mean())
-        return np.append(sums, [largest * size, -largest * size]), np.append(sizes, [size, size])
+        share = self.weights / (self.weights.sum() * scale)
+        won, lost = float((share * np.maximum(self.differences, 0)).sum()), float((share * np.maximum(-self.differences, 0)).sum())
+        size, extra = self.items / self.units, 0.5 / self.units
+        single = (won + lost + 2 * extra - (won - lost) ** 2) / self.items
+        effect = min(size, max((1 + size) / 2, (self._raw_error / scale) ** 2 / single))
+        effective = self.items / effect
+        return won * effective, lost * effective, effective, scale
+
+    @property
+    def _standard_error(self) -> float:
+        """For power: where sparse, with half an item more on each side, so that it is never 0; else the clustered one."""
+        if not self.sparse:
+            return self._raw_error
+        if self._ternary is None:
+            return 0.0
+        won, lost, items, scale = self._ternary
+        return scale * math.sqrt(won + lost + 1) / items
 
     @cached_property
-    def _standard_error(self) -> float:
-        """With pseudo-clusters where sparse, and then without strata, which only widens it; 0 when undefined."""
-        padded = self._padded
-        if padded is None or self.units < 2:
+    def _raw_error(self) -> float:
+        """The clustered and, where possible, stratified standard error; 0 when undefined."""
+        if self.units < 2:
             return 0.0
-        sums, sizes = padded
-        if len(sums) > self.units or not self._stratified:
-            residual = sums - sizes * (sums.sum() / sizes.sum())
-            return math.sqrt(len(sums) / (len(sums) - 1) * float((residual**2).sum())) / float(sizes.sum())
-        return self._stratified_error
+        if self._stratified:
+            return self._stratified_error
+        sums, sizes = self._sums
+        residual = sums - sizes * self.gain
+        return math.sqrt(len(sums) / (len(sums) - 1) * float((residual**2).sum())) / float(sizes.sum())
 
     @cached_property
     def _cluster_strata(self) -> Codes:
@@ -118,23 +140,20 @@ class MeanPairs:
     def _freedom(self) -> int:
         return self.units - (int(self._cluster_strata.max()) + 1 if self._stratified else 1)
 
-    @property
-    def _permuted(self) -> bool:
-        return self.ordinal or self.units < FEW_CLUSTERS
-
-    def _flipped(self, delta: float) -> tuple[Array, Array]:
-        """Per cluster, the summed (difference − delta), with pseudo-clusters away from 0; and its sums over each flipped subset."""
-        sums, sizes = (self._padded if delta != 0 else None) or self._sums
-        centred = sums - delta * sizes
-        return centred, np.concatenate([chunk @ centred for chunk in resampling.flips(len(centred), self.seed)])
-
     def test(self, delta: float, side: Side) -> PValue:
-        if self._permuted or (delta == 0 and self.units <= PERMUTED_UNITS):
-            return self._permutation(delta, side)
+        if delta == 0 and (self.ordinal or self.units < FEW_CLUSTERS or len(self._differing) <= PERMUTED_UNITS):
+            return self._permutation(self._differing, delta, side)
+        if self.sparse:
+            return self._score(delta, side)
+        if self._permuted:
+            return self._permutation(self._sums[0] - delta * self._sums[1], delta, side)
         return self._t(delta, side)
 
-    def _permutation(self, delta: float, side: Side) -> PValue:
-        centred, rows = self._flipped(delta)
+    def _permutation(self, centred: Array, delta: float, side: Side) -> PValue:
+        """``centred``: per cluster, the summed (difference − delta)."""
+        if len(centred) == 0:
+            return PValue(1.0, "no item differs", {"delta": delta, "side": side}, 1.0)
+        rows = np.concatenate([chunk @ centred for chunk in resampling.flips(len(centred), self.seed)])
         total, tolerance = float(centred.sum()), 1e-12 * max(1.0, float(np.abs(rows).max()))
         if side == "greater":
             hits = rows <= tolerance
@@ -147,65 +166,73 @@ class MeanPairs:
         patterns = len(rows) + extra
         name = "exact sign-flip permutation" if exact else "sign-flip permutation"
         parameters = {"delta": delta, "side": side, "resamples": patterns} | ({} if exact else {"seed": self.seed})
-        floor = max(1 / patterns, 0.5 ** int((np.abs(centred) > 1e-12).sum()))
-        return PValue((int(hits.sum()) + extra) / patterns, name, parameters | self._notes(delta != 0), floor)
+        floor = max(1 / patterns, 0.5 ** len(centred))
+        return PValue((int(hits.sum()) + extra) / patterns, name, parameters | self._few, floor)
+
+    def _score(self, delta: float, side: Side) -> PValue:
+        parameters = {"delta": delta, "side": side} | self._few
+        if self._ternary is None:
+            return PValue(1.0, "undefined: every value is the same", parameters, 1.0)
+        won, lost, items, scale = self._ternary
+        if not -1 < delta / scale < 1:
+            return PValue(float((side == "greater") == (delta > 0)), "beyond what can be", parameters)
+        return PValue(tango_p(won, lost, items, delta / scale, side), SCORE, parameters | {"effective_items": round(items, 1)})
 
     def _t(self, delta: float, side: Side) -> PValue:
-        error, freedom = self._standard_error, self._freedom
-        parameters = {"delta": delta, "side": side, "df": freedom} | self._notes(True)
-        if error == 0.0 or freedom < 1:
-            return PValue(1.0, "undefined: the differences do not vary", parameters, 1.0)
-        t = (self._centre - delta) / error
+        error, freedom = self._raw_error, self._freedom
+        parameters = {"delta": delta, "side": side, "df": freedom} | self._few
+        distance = self.gain - delta
+        if error < 1e-12 * max(1.0, abs(self.gain)):
+            return PValue(float((side == "greater") == (distance <= 0)), "every item differs by the same", parameters)
+        t = distance / error
         tail = {"greater": stdtr(freedom, -t), "less": stdtr(freedom, t), "two-sided": 2 * stdtr(freedom, -abs(t))}[side]
         return PValue(min(1.0, float(tail)), self._t_name("test"), parameters)
 
     @property
-    def _centre(self) -> float:
-        """The mean that the standard error belongs to: shrunk a little where pseudo-clusters were added."""
-        padded = self._padded
-        return self.gain if padded is None else float(padded[0].sum() / padded[1].sum())
+    def _permuted(self) -> bool:
+        """Also where all differences are equal: a t would divide by nothing."""
+        constant = self._raw_error < 1e-12 * max(1.0, abs(self.gain))
+        return self.ordinal or self.units < FEW_CLUSTERS or constant
 
     def _t_name(self, what: str) -> str:
         clustered = "clustered " if self.units < self.items else ""
         stratified = "stratified " if self._stratified and int(self._cluster_strata.max()) > 0 else ""
         return f"{stratified}{clustered}paired t {what}"
 
-    def _notes(self, padded: bool) -> dict[str, object]:
-        notes: dict[str, object] = {}
-        if padded and self._padded is not None and len(self._padded[0]) > self.units:
-            notes["pseudo_clusters"] = 2
-        if self.units < FEW_CLUSTERS:
-            notes["few_clusters"] = self.units
-        return notes
+    @property
+    def _few(self) -> dict[str, int]:
+        return {"few_clusters": self.units} if self.units < FEW_CLUSTERS else {}
 
     def interval(self, level: float) -> Interval:
-        if self._padded is None:
-            return Interval(None, None, level, "none", "every value is the same on both sides: nothing bounds the difference")
+        note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
+        if self.sparse or self.units < 2 or float(np.ptp(self.differences)) < 1e-12:
+            return self._score_interval(level, note)
         if self._permuted:
-            return self._subset_interval(level)
-        if self._freedom < 1 or self._standard_error == 0.0:
-            return Interval(None, None, level, "none", "one cluster only: the spread between clusters is unknown")
-        half = float(stdtrit(self._freedom, 0.5 + level / 2)) * self._standard_error
-        pseudo = " with two pseudo-clusters" if len(self._padded[0]) > self.units else ""
-        return self._clipped(self._centre - half, self._centre + half, level, self._t_name("interval") + pseudo)
+            return self._subset_interval(level, note)
+        half = float(stdtrit(self._freedom, 0.5 + level / 2)) * self._raw_error
+        return self._clipped(self.gain - half, self.gain + half, level, self._t_name("interval"), note)
 
-    def _subset_interval(self, level: float) -> Interval:
-        sums, sizes = self._padded or self._sums
-        tables = [chunk @ np.stack([sums, sizes], axis=1) for chunk in resampling.flips(len(sums), self.seed)]
-        totals = np.concatenate(tables)
+    def _score_interval(self, level: float, note: str) -> Interval:
+        if self._ternary is None:
+            return Interval(None, None, level, "none", "every value is 0 on both sides: nothing bounds the difference")
+        won, lost, items, scale = self._ternary
+        low, high = tango_interval(won, lost, items, level)
+        return Interval(low * scale, high * scale, level, SCORE + " interval", note)
+
+    def _subset_interval(self, level: float, note: str) -> Interval:
+        table = np.stack(self._sums, axis=1)
+        totals = np.concatenate([chunk @ table for chunk in resampling.flips(self.units, self.seed)])
         filled = totals[:, 1] > 0
         means = np.sort(totals[filled, 0] / totals[filled, 1])
-        always = int((~filled).sum()) + (0 if resampling.exact(len(sums)) else 1)
-        outside = math.floor((1 - level) / 2 * (len(totals) + (0 if resampling.exact(len(sums)) else 1)) + 1e-9) - always
-        note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
-        if outside < 0 or self.units < 2:
-            return Interval(
-                None, None, level, "none", f"{note or 'too few clusters'}: no pattern of signs is rare enough for this level"
-            )
-        name = "inverted sign-flip permutation" + (" with two pseudo-clusters" if len(sums) > self.units else "")
-        return self._clipped(float(means[outside]), float(means[-1 - outside]), level, name, note)
+        extra = 0 if resampling.exact(self.units) else 1
+        always = int((~filled).sum()) + extra
+        outside = math.floor((1 - level) / 2 * (len(totals) + extra) + 1e-9) - always
+        if outside < 0:
+            why = f"{self.units} clusters have no pattern of signs that is rare enough for this level"
+            return Interval(None, None, level, "none", why)
+        return self._clipped(float(means[outside]), float(means[-1 - outside]), level, "inverted sign-flip permutation", note)
 
-    def _clipped(self, low: float, high: float, level: float, method: str, note: str = "") -> Interval:
+    def _clipped(self, low: float, high: float, level: float, method: str, note: str) -> Interval:
         if self.span is not None:
             low, high = max(low, -self.span), min(high, self.span)
         return Interval(low, high, level, method, note)
@@ -225,12 +252,9 @@ def mean_interval(values: Array, clusters: NDArray[np.intp], weights: Array, lev
     sample = MeanPairs(values - values[0], clusters, alone, weights)
     if sample.units < 2 or float(np.ptp(values)) < 1e-12:
         return None
-    sums, sizes = sample._sums
     mean = float((weights * values).sum() / weights.sum())
-    residual = sums - sizes * sample.gain
-    error = math.sqrt(len(sums) / (len(sums) - 1) * float((residual**2).sum())) / float(sizes.sum())
-    half = float(stdtrit(len(sums) - 1, 0.5 + level / 2)) * error
-    return (mean - half, mean + half) if error > 0 else None
+    half = float(stdtrit(sample.units - 1, 0.5 + level / 2)) * sample._raw_error
+    return (mean - half, mean + half) if half > 0 else None
 
 
 def _summed(code: Codes, values: Array) -> Array:
