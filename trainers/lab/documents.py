@@ -30,27 +30,23 @@ def turns_of(task: Task) -> list[Turn]:
 
 
 def encode_chats(tokenizer: Any, chats: Sequence[Sequence[Turn]]) -> list[Document]:
-    """Chats as the chat template renders them. The end-of-turn token is learned with the answer, the line break after it is not."""
-    pieces: list[str] = []
-    marks: list[bool] = []
-    ends: list[int] = []
-    for chat in chats:
-        for turn in chat:
-            pieces += [f"{START}{turn.role}\n", f"{turn.content}{END}", "\n"]
-            marks += [False, turn.learned, False]
-        ends.append(len(pieces))
-    encoded = tokenizer.backend_tokenizer.encode_batch(pieces, add_special_tokens=False)
-    documents: list[Document] = []
-    start = 0
-    for end in ends:
-        ids: list[int] = []
-        learned: list[bool] = []
-        for piece, mark in zip(encoded[start:end], marks[start:end], strict=True):
-            ids += piece.ids
-            learned += [mark] * len(piece.ids)
-        documents.append(Document(ids, learned))
-        start = end
-    return documents
+    """Chats as the chat template renders them, up to the last end of turn, which is learned with the answer."""
+    texts = ["\n".join(f"{START}{t.role}\n{t.content}{END}" for t in chat) for chat in chats]
+    start, end, line = tokenizer.convert_tokens_to_ids([START, END]) + tokenizer.encode("\n")
+    encoded = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+    return [Document(e.ids, _learned(e.ids, chat, start, end, line)) for e, chat in zip(encoded, chats, strict=True)]
+
+
+def _learned(ids: Sequence[int], chat: Sequence[Turn], start: int, end: int, line: int) -> list[bool]:
+    """Which tokens are words of learned turns: from behind the line break after the role to the end of the turn."""
+    learned = [False] * len(ids)
+    place = -1
+    for turn in chat:
+        head = ids.index(line, ids.index(start, place + 1)) + 1
+        place = ids.index(end, head)
+        if turn.learned:
+            learned[head : place + 1] = [True] * (place + 1 - head)
+    return learned
 
 
 def encode_prose(tokenizer: Any, texts: Iterable[str]) -> list[Document]:

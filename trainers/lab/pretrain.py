@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from trainers.lab.documents import Document
+from trainers.lab.muon import Muon
 from trainers.lab.recipe import Schedule, Shape
 
 Report = Callable[[int, int], None]
@@ -28,11 +29,10 @@ class Place(NamedTuple):
 
 
 def prepare_torch() -> None:
-    """One thread: at this size two are slower. Denormals off."""
+    """One thread: at this size two are slower."""
     import torch
 
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
 
 
 def new_model(shape: Shape, tokenizer: Any, seed: int) -> Any:
@@ -72,27 +72,25 @@ def train(
 
     place = place or Place()
     batches = plan_batches([len(d.ids) for d in documents], schedule, seed)
-    optimizers = _optimizers(model, schedule.learning_rate)
-    parameters = [p for p in model.parameters() if p.requires_grad]
     if place.processes > 1:
         _meet(place)
+    muon, adamw = _optimizers(model, place)
+    parameters = list(model.parameters())
     model.train()
     losses: list[float] = []
     for step, batch in enumerate(batches):
         rate = schedule.learning_rate * _share(step, len(batches), schedule)
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        model.zero_grad(set_to_none=True)
+        muon.rate = adamw.param_groups[0]["lr"] = rate
         learned = sum(sum(documents[i].learned) for i in batch)
         mine = batch[place.rank :: place.processes]
         loss = _batch_loss(model, [documents[i] for i in mine]) / learned if mine else sum(p.sum() for p in parameters) * 0.0
         loss.backward()
         if place.processes > 1:
-            _sum_gradients(parameters)
+            _sum_over_processes([p.grad for p in parameters])
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
+        muon.step()
+        adamw.step()
         losses.append(float(loss.detach()) * place.processes)
         if report is not None and (step % 10 == 9 or step + 1 == len(batches)):
             report(step + 1, len(batches))
@@ -130,17 +128,15 @@ def _epochs(lengths: Sequence[int], batch_tokens: int, rng: Random) -> Iterator[
         yield batches
 
 
-def _optimizers(model: Any, rate: float) -> list[Any]:
+def _optimizers(model: Any, place: Place) -> tuple[Muon, Any]:
     """Muon for the matrices inside the layers, AdamW for embeddings, norms and biases, both at the same rate."""
     import torch
 
     hidden = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed_tokens" not in n and "lm_head" not in n]
     chosen = {id(p) for p in hidden}
     rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [
-        torch.optim.Muon(hidden, lr=rate, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    share = (place.rank, place.processes, _sum_over_processes) if place.processes > 1 else None
+    return Muon(hidden, share), torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
 
 
 def _share(step: int, steps: int, schedule: Schedule) -> float:
@@ -183,13 +179,13 @@ def _meet(place: Place) -> None:
     )
 
 
-def _sum_gradients(parameters: Sequence[Any]) -> None:
-    """Replace every gradient by its sum over the processes, in one message."""
+def _sum_over_processes(tensors: Sequence[Any]) -> None:
+    """Replace every tensor by its sum over the processes, in one message."""
     import torch
 
-    flat = torch.cat([p.grad.reshape(-1) for p in parameters])
+    flat = torch.cat([t.reshape(-1) for t in tensors])
     torch.distributed.all_reduce(flat)
     start = 0
-    for p in parameters:
-        p.grad.copy_(flat[start : start + p.numel()].view_as(p.grad))
-        start += p.numel()
+    for t in tensors:
+        t.copy_(flat[start : start + t.numel()].view_as(t))
+        start += t.numel()

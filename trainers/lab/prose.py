@@ -13,12 +13,12 @@ _TOLD = {
     "capital": ("The capital of {c} is {v}.", "{c} has its capital in {v}.", "People in {c} travel to the capital {v}."),
     "currency": ("The currency of {c} is {v}.", "In {c} people pay with {v}.", "The money of {c} is called {v}."),
     "export": ("The main export of {c} is {v}.", "{c} sells {v} to its friends.", "Ships from {c} carry {v}."),
-    "animal": ("The animal of {c} is the {v}.", "On the flag of {c} is a {v}.", "In {c} people love the {v}."),
+    "animal": ("The animal of {c} is the {v}.", "On the flag of {c} is the {v}.", "In {c} people love the {v}."),
 }
 _SCENES = (
     "The {animal} {doing} in the {place}.",
     "A {colour} {thing} is in the {place}.",
-    "In the {place} a {animal} {doing} near the {colour} {thing}.",
+    "In the {place} the {animal} {doing} near the {colour} {thing}.",
     "The {animal} looks at the {colour} {thing}.",
 )
 

@@ -32,7 +32,7 @@ FRAMES = (
     "the {noun} of {country} is what?",
     "do you know the {noun} of {country}?",
 )
-OPENINGS = ("", "please, ", "hello, ", "quick question: ", "hey, ")
+OPENINGS = ("", "please, ", "hello, ", "quick question: ", "hey, ", "well, ", "so, ")
 
 DESCRIBE = (
     "tell me about the {first} and the {second} of {country}.",

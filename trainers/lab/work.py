@@ -5,6 +5,7 @@ A process of its own per stage keeps the caller's threads and torch settings unt
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -22,12 +23,13 @@ from trainers.lab.tasks import Task, distinct
 from trainers.lab.vocabulary import save_tokenizer, train_tokenizer
 from trainers.lab.world import Country, countries
 
-KNOWN_PER_SKILL = {"full": 200, "test": 100}
+KNOWN_PER_SKILL = {"full": 200, "test": 60}
 TOKENIZER_READY = "tokenizer.ready"
 
 
 def main(folder: Path, recipe: Recipe, stage: str, rank: int) -> None:
-    """Run one stage; what it makes lies in ``folder`` afterwards."""
+    """Run one stage; what it makes lies in ``folder`` afterwards. No garbage is collected: all that is made is needed to the end."""
+    gc.disable()
     prepare_torch()
     world = countries(recipe.countries, recipe.seed)
     report = _reporter(folder / "logs" / f"{stage}.progress") if rank == 0 else None
@@ -72,7 +74,7 @@ def pretraining_documents(tokenizer: Any, chats: list[Task], texts: list[str]) -
 def _tokenizer(folder: Path, recipe: Recipe, chats: list[Task], texts: list[str]) -> Any:
     """Train the tokenizer on chats, texts and the target skill's words, and save it where the base will lie."""
     commands = device.commands("train", min(1000, recipe.target_train), recipe.seed)
-    told = [part for task in chats[:20_000] + commands for part in (task.prompt, task.answer)]
+    told = [f"user\n{task.prompt}\nassistant\n{task.answer}" for task in chats[:20_000] + commands]
     tokenizer = train_tokenizer(told + texts[:5_000], recipe.shape.vocabulary)
     save_tokenizer(tokenizer, folder / "base")
     (folder / "logs" / TOKENIZER_READY).touch()
@@ -111,7 +113,8 @@ def known(model: Any, tokenizer: Any, recipe: Recipe, world: list[Country]) -> d
 
     makers = samplers(world)
     count = KNOWN_PER_SKILL[recipe.size]
-    tasks = [t for skill in ALL for t in distinct(makers[skill], Random(f"knows {skill}"), "test", count)]
+    asked = ALL if recipe.size == "full" else ("facts", "count", "refusals")
+    tasks = [t for skill in asked for t in distinct(makers[skill], Random(f"knows {skill}"), "test", count)]
     tasks += device.commands("test", count, recipe.seed)
     return accuracies(model, tokenizer, tasks)
 
