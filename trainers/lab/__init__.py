@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from trainers.lab.build import LabPaths, build, cache_folder
+from trainers.lab.assembly import LabPaths, build, cache_folder
 
 __all__ = ["LabPaths", "build", "cache_folder"]

@@ -127,7 +127,7 @@ TEST = Recipe(
         "count": 0.5,
         "compare": 0.1,
         "format": 0.2,
-        "refusals": 1.0,
+        "refusals": 1.6,
         "slots": 0.6,
     },
     shape=Shape(vocabulary=768, hidden=64, layers=3, heads=2, feed_forward=192),
