@@ -6,8 +6,9 @@ import re
 
 from suites.checks.terms import Constraint, Count, Relation, holds
 
-_SEPARATORS = re.compile(r"\.\.\.|--|[\s\"“”‘’«»\[\](){}<>;@#$%&?!`]|[,:](?![0-9])")
-_CONTRACTION = re.compile(r"(?i)(n't|'(?:s|m|d|ll|re|ve))$")
+_SEPARATORS = re.compile(r"\.{2,}|--|[\s\"“”‘’„«»\[\](){}<>;@#$%&*?!`\u2012-\u2015]|[,:](?![0-9])")
+_CLITIC = re.compile(r"(?i)(n't|'(?:s|m|d|ll|re|ve))$")
+_FUSED = re.compile(r"(?i)^(can)(not)$|^(gim|lem)(me)$|^(gon|wan)(na)$|^(got)(ta)$")
 
 
 class CapitalWords(Constraint, frozen=True, kw_only=True):
@@ -24,12 +25,16 @@ class CapitalWords(Constraint, frozen=True, kw_only=True):
 
 
 def treebank_words(text: str) -> list[str]:
-    """The words of an English text, contractions split off."""
-    words = []
+    """The words of an English text, contractions split off ("CANNOT" is CAN and NOT)."""
+    words: list[str] = []
     for token in _SEPARATORS.split(text):
-        if token:
-            contraction = _CONTRACTION.search(token[-4:])
-            words += [token] if contraction is None else [token[: -len(contraction[0])], contraction[0]]
+        clitic, fused = _CLITIC.search(token[-4:]), _FUSED.match(token[:8])
+        if clitic is not None:
+            words += [token[: -len(clitic[0])], clitic[0]]
+        elif fused is not None:
+            words += [part for part in fused.groups() if part]
+        else:
+            words.append(token)
     return [word for word in words if word]
 
 
