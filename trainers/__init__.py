@@ -1,0 +1,1 @@
+"""Fine-tuning: full and LoRA from one loop, and what it hands over. ``python -m trainers CONFIG`` trains one candidate."""

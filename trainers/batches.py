@@ -1,0 +1,73 @@
+"""Rows -> tensors of one micro-batch. Packed: laid end to end, no padding. Padded: one row of the tensor each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainers.attention import segments
+from trainers.data import Row
+
+
+class Batch(NamedTuple):
+    """Arguments for the model, and what it should have said.
+
+    ``inputs`` keep logits at positions with a trained next token only: (1 or rows, kept, vocabulary). ``chosen`` picks among them
+    (None: all); ``targets`` (supervised,) int64 are the next tokens. ``tokens`` counts real tokens.
+    """
+
+    inputs: dict[str, Any]
+    chosen: Any
+    targets: Any
+    tokens: int
+    supervised: int
+
+
+def packed(rows: Sequence[Row], device: Any) -> Batch:
+    """Rows laid end to end; each attends to itself only (``trainers.attention``)."""
+    import torch
+
+    lengths = [len(row.ids) for row in rows]
+    ids = np.concatenate([row.ids for row in rows])
+    trained = np.concatenate([row.trained for row in rows])
+    positions = np.concatenate([np.arange(length) for length in lengths])
+    predicted = np.flatnonzero(trained)
+
+    def tensor(array: Any) -> Any:
+        return torch.from_numpy(array).to(device, non_blocking=True)
+
+    inputs = {
+        "input_ids": tensor(ids[None]),
+        "position_ids": tensor(positions[None]),
+        "segments": segments(lengths, device),
+        "logits_to_keep": tensor(predicted - 1),
+        "use_cache": False,
+    }
+    return Batch(inputs, None, tensor(ids[predicted]), len(ids), len(predicted))
+
+
+def padded(rows: Sequence[Row], device: Any) -> Batch:
+    """Rows padded at the right; padding is masked by length, whatever its token id."""
+    import torch
+
+    longest = max(len(row.ids) for row in rows)
+    shape = (len(rows), longest)
+    ids, real, trained = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    for number, row in enumerate(rows):
+        length = len(row.ids)
+        ids[number, :length], real[number, :length], trained[number, :length] = row.ids, 1, row.trained
+    columns = np.flatnonzero(trained.any(axis=0))
+    chosen = trained[:, columns]
+
+    def tensor(array: Any) -> Any:
+        return torch.from_numpy(array).to(device, non_blocking=True)
+
+    inputs = {
+        "input_ids": tensor(ids),
+        "attention_mask": tensor(real),
+        "logits_to_keep": tensor(columns - 1),
+        "use_cache": False,
+    }
+    return Batch(inputs, tensor(chosen), tensor(ids[:, columns][chosen]), int(real.sum()), int(chosen.sum()))

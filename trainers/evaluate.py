@@ -1,0 +1,64 @@
+"""Validation loss = sum of nats / number of supervised tokens, in float64: the same number whatever the batch size or packing.
+
+(A mean of batch means is not; the usual trainers report up to twice the true value on rows of mixed length, transformers#39241.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from trainers.batches import Batch
+from trainers.data import Row
+from trainers.losses import token_losses
+from trainers.packing import group, pack
+
+MakeBatch = Callable[[Sequence[Row], Any], Batch]
+
+
+def validation_loss(
+    model: Any,
+    rows: Sequence[Row],
+    make: MakeBatch,
+    *,
+    budget: int,
+    device: Any,
+    packing: bool = True,
+    part: int = 0,
+    parts: int = 1,
+) -> tuple[float, int]:
+    """(sum of nats, supervised tokens) of ``rows``, or of part ``part`` of ``parts``. Leaves the model in the mode it was in."""
+    import torch
+
+    lengths = [len(row.ids) for row in rows]
+    bins = (pack if packing else group)(lengths, budget, seed=0)[part::parts]
+    was_training = model.training
+    model.eval()
+    nats = torch.zeros((), dtype=torch.float64, device=device if torch.device(device).type != "mps" else "cpu")
+    tokens = 0
+    try:
+        with torch.no_grad():
+            for indices in bins:
+                batch = make([rows[index] for index in indices], device)
+                nats += token_losses(model, batch).sum(dtype=torch.float64)
+                tokens += batch.supervised
+    finally:
+        model.train(was_training)
+    return float(nats), tokens
+
+
+def validation_losses(
+    model: Any, sets: Mapping[str, Sequence[Row]], make: MakeBatch, *, budget: int, device: Any, packing: bool, accelerator: Any
+) -> dict[str, float]:
+    """Name of each validation set -> nats per supervised token, over all processes."""
+    import torch
+
+    part, parts = accelerator.process_index, accelerator.num_processes
+    losses = {}
+    for name, rows in sets.items():
+        nats, tokens = validation_loss(model, rows, make, budget=budget, device=device, packing=packing, part=part, parts=parts)
+        if parts > 1:
+            both = accelerator.reduce(torch.tensor([nats, float(tokens)], dtype=torch.float64, device=device))
+            nats, tokens = float(both[0]), int(both[1])
+        losses[name] = nats / tokens
+    return losses

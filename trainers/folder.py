@@ -1,0 +1,85 @@
+"""The folder of one candidate: whose it is, whether its run is finished, half done, or another one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness.checkpoints import chat_template
+from harness.errors import UsageError
+from harness.fingerprint import digest, file_digest, tokenizer_digest, weights_digest
+from trainers import export
+from trainers.config import TrainConfig
+
+STATES = "resume"
+_OWNER = "fingerprint"
+_NO_MATTER = ("out", "overwrite", "threads", "checkpoint_steps", "base")
+
+
+def fingerprint(config: TrainConfig, base: Path) -> str:
+    """Hash of what decides the outcome: the config without its places, the contents of the data files, the base."""
+    settings = {key: value for key, value in msgspec.to_builtins(config).items() if key not in _NO_MATTER}
+    settings["data"] |= {
+        "train": [file_digest(path) for path in config.train],
+        "replay": [file_digest(path) for path in config.replay],
+        "validation": {name: file_digest(path) for name, path in config.validation.items()},
+    }
+    return digest([settings, weights_digest(base), tokenizer_digest(base), chat_template(base)])
+
+
+@contextlib.contextmanager
+def claim(config: TrainConfig, wanted: str) -> Iterator[bool]:
+    """Hold the candidate's folder for this process; True where there is something left to train.
+
+    UsageError where another process trains there, or where the folder holds another run (unless ``overwrite``).
+    """
+    place = config.folder
+    if os.environ.get("RANK", "0") != "0":  # one process of several: the first one holds the folder for all
+        yield config.overwrite or export.finished_fingerprint(place) != wanted
+        return
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = (place / ".lock").open("w")
+    except OSError as error:
+        raise UsageError(f"{place}: cannot be written: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"{place}: another process is training this candidate. Wait for it, or give this one another name."
+            ) from error
+        if export.finished_fingerprint(place) == wanted and not config.overwrite:
+            yield False
+            return
+        _make_room(place, wanted, overwrite=config.overwrite)
+        (place / STATES).mkdir(exist_ok=True)
+        (place / STATES / _OWNER).write_text(wanted)
+        yield True
+
+
+def _make_room(place: Path, wanted: str, *, overwrite: bool) -> None:
+    contents = [path for path in place.iterdir() if path.name != ".lock"]
+    owner = place / STATES / _OWNER
+    half_done = not (place / export.CANDIDATE).exists() and owner.is_file() and owner.read_text() == wanted
+    if not contents or (half_done and not overwrite):
+        return
+    if not overwrite:
+        raise UsageError(
+            f"{place} holds something else: a run with another config or other data, or files of your own. Give this candidate "
+            "another name, or set overwrite = true."
+        )
+    ours = {STATES, "weights", "adapter", "weights.partial", "adapter.partial", export.CANDIDATE, export.TRAINING}
+    strange = sorted(path.name for path in contents if path.name not in ours)
+    if strange:
+        raise UsageError(
+            f"{place} holds files that are not of a training run ({', '.join(strange[:5])}); they are not overwritten."
+        )
+    for path in contents:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,275 @@
+"""The training loop: one for full fine-tunes and adapters, on one device or, under ``accelerate launch``, on several."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from harness.checkpoints import resolve_model
+from harness.environment import environment
+from harness.errors import EvaluationError
+from harness.records import Training, TrainingPoint, ValidationPoint
+from trainers import batches, export, folder, resume
+from trainers.config import TrainConfig
+from trainers.data import Progress, Row, Rows, load_rows
+from trainers.evaluate import validation_losses
+from trainers.losses import token_losses
+from trainers.masks import Template
+from trainers.order import Step, plan
+from trainers.schedules import rate_at
+from trainers.tuners import load_model, load_tokenizer, optimizer_for, trained_parameters
+
+
+class _DataSets(NamedTuple):
+    train: Rows
+    replay: Rows | None
+    validation: dict[str, Rows]
+
+    @property
+    def trained(self) -> list[Row]:
+        """Training rows, then replay rows: what ``Step.batches`` counts."""
+        return self.train.rows + (self.replay.rows if self.replay else [])
+
+
+def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
+    """Train one candidate and give its folder, with ``candidate.json`` (Handover) and ``training.json`` (Training) in it.
+
+    A finished folder of the same config and data is given back untouched; a half-finished one is resumed exactly. ``progress``
+    hears (stage, done, total). ConfigError and UsageError for what the user got wrong, EvaluationError where training itself fails.
+    """
+    tell = progress or _silent
+    base = resolve_model(config.base, config.revision, where="base")
+    fingerprint = folder.fingerprint(config, base)
+    with folder.claim(config, fingerprint) as fresh:
+        if not fresh:
+            tell("already trained", 1, 1)
+        else:
+            with _process(config) as accelerator:
+                _Run(config, base, fingerprint, accelerator, tell).run()
+    return config.folder
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+@contextlib.contextmanager
+def _process(config: TrainConfig) -> Iterator[Any]:
+    """An Accelerator, with threads and random state that are put back afterwards."""
+    import torch
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+    from transformers.utils import logging
+
+    cpu = config.device == "cpu" or not torch.cuda.is_available()
+    threads = torch.get_num_threads()
+    if PartialState._shared_state == {} or PartialState().num_processes == 1:
+        GradientState._reset_state()
+        AcceleratorState._reset_state(reset_partial_state=True)
+    if config.threads or cpu:
+        torch.set_num_threads(config.threads or 1)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with torch.random.fork_rng(devices=None if not cpu else []):
+            torch.manual_seed(config.seed)
+            yield Accelerator(cpu=cpu, mixed_precision="bf16" if config.precision == "bf16" else "no")
+    finally:
+        torch.set_num_threads(threads)
+        if bars:
+            logging.enable_progress_bar()
+
+
+class _Run:
+    """One sitting of one training run."""
+
+    def __init__(self, config: TrainConfig, base: Path, fingerprint: str, accelerator: Any, tell: Progress) -> None:
+        self.config, self.base, self.fingerprint, self.accelerator = config, base, fingerprint, accelerator
+        self.tell: Progress = tell if accelerator.is_main_process else _silent
+        self.device = accelerator.device
+        self.make = batches.packed if config.data.packing else batches.padded
+        self.states = config.folder / folder.STATES
+
+    def run(self) -> None:
+        """Load, train, hand over."""
+        config = self.config
+        self.tell("load", 0, 1)
+        tokenizer = load_tokenizer(self.base)
+        self.template = Template(tokenizer, options=config.data.template_options)
+        self.data = self._read()
+        train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
+        self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
+        self.bare = load_model(config, self.base)
+        self.total_parameters = sum(parameter.numel() for parameter in self.bare.parameters())
+        self.tell("load", 1, 1)
+        self.model = self.accelerator.prepare_model(self.bare)
+        self.optimizer = self.accelerator.prepare_optimizer(optimizer_for(self.bare, config))
+        self.progress = resume.load_state(self.states, self.bare, self.optimizer, fingerprint=self.fingerprint)
+        self.started = time.monotonic() - self.progress.seconds
+        self._train()
+        self._finish(tokenizer)
+
+    def _read(self) -> _DataSets:
+        data = self.config.data
+
+        def rows(paths: Sequence[str], shown: int = 0) -> Rows:
+            return load_rows(
+                paths, self.template, max_length=self.config.max_length, too_long=data.too_long, shown=shown, progress=self.tell
+            )
+
+        replay = rows(self.config.replay) if self.config.replay else None
+        validation = {name: rows([path]) for name, path in self.config.validation.items()}
+        return _DataSets(rows(self.config.train, shown=3), replay, validation)
+
+    # ------------------------------------------------------------------------------------------------------ the steps
+
+    def _train(self) -> None:
+        if self.progress.step == 0 and not self.progress.validations:
+            self._validate()
+        for step in self.steps[self.progress.step :]:
+            if self._patience_is_over():
+                break
+            self.progress.points.append(self._step(step))
+            self.progress.step += 1
+            self.tell("train", self.progress.step, len(self.steps))
+            if due := self._validation_is_due(step):
+                self._validate()
+            if due or (self.config.checkpoint_steps and self.progress.step % self.config.checkpoint_steps == 0):
+                self._save_state()
+
+    def _step(self, step: Step) -> TrainingPoint:
+        """One optimiser step over all micro-batches of ``step``, normalised by their supervised tokens together."""
+        rows, processes = self.data.trained, self.accelerator.num_processes
+        supervised = sum(int(rows[index].trained.sum()) for indices in step.batches for index in indices)
+        mine = step.batches[self.accelerator.process_index :: processes]
+        idle = not mine  # every process takes part in the gradient exchange, if need be with a weight of nothing
+        total = 0.0
+        for number, indices in enumerate(mine or step.batches[:1]):
+            batch = self.make([rows[index] for index in indices], self.device)
+            last = number == len(mine or (0,)) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.model):
+                nats = token_losses(self.model, batch).sum()
+                loss = nats * (0.0 if idle else processes / supervised)
+                self.accelerator.backward(loss)
+            total = total + loss.detach() / processes
+        return self._update(step, total, supervised)
+
+    def _update(self, step: Step, total: Any, supervised: int) -> TrainingPoint:
+        settings, number = self.config.optimizer, self.progress.step
+        if self.accelerator.num_processes > 1:
+            total = self.accelerator.reduce(total, reduction="sum")
+        parameters = [parameter for _, parameter in trained_parameters(self.model)]
+        norm = float(self.accelerator.clip_grad_norm_(parameters, settings.clip or math.inf))
+        loss = float(total)
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise EvaluationError(
+                f"training {self.config.name!r} diverged at step {number + 1} of {len(self.steps)}: loss {loss}, gradient norm "
+                f"{norm}. Lower optimizer.learning_rate (now {self.config.learning_rate:g}) or raise optimizer.warmup_ratio, and look "
+                "for odd rows in the data."
+            )
+        rate = rate_at(
+            number, len(self.steps), peak=self.config.learning_rate, schedule=settings.schedule,
+            warmup=settings.warmup_ratio, final=settings.final_ratio,
+        )  # fmt: skip
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.progress.tokens += sum(len(self.data.trained[index].ids) for indices in step.batches for index in indices)
+        self.progress.supervised += supervised
+        return TrainingPoint(step=number + 1, loss=loss, learning_rate=rate, grad_norm=norm, supervised_tokens=supervised)
+
+    # ------------------------------------------------------------------------------------- validation and checkpoints
+
+    def _validation_is_due(self, step: Step) -> bool:
+        every, done = self.config.stopping.every_steps, self.progress.step
+        return done == len(self.steps) or (done % every == 0 if every else step.ends_epoch)
+
+    def _patience_is_over(self) -> bool:
+        patience = self.config.stopping.patience
+        return bool(patience) and self.progress.waited >= patience
+
+    def _validate(self) -> None:
+        if not self.data.validation:
+            return
+        self.tell("validate", 0, 1)
+        sets = {name: rows.rows for name, rows in self.data.validation.items()}
+        losses = validation_losses(
+            self.model, sets, self.make, budget=self.config.data.tokens_per_batch, device=self.device,
+            packing=self.config.data.packing, accelerator=self.accelerator,
+        )  # fmt: skip
+        self.tell("validate", 1, 1)
+        progress = self.progress
+        progress.validations.append(ValidationPoint(step=progress.step, losses=losses))
+        if progress.step == 0:
+            return  # the base is measured, but it is not a checkpoint to choose
+        loss = losses[self.config.metric]
+        if progress.best_loss is None or loss < progress.best_loss - self.config.stopping.min_gain:
+            progress.best_step, progress.best_loss, progress.waited = progress.step, loss, 0
+        else:
+            progress.waited += 1
+
+    def _save_state(self) -> None:
+        self.progress.seconds = time.monotonic() - self.started
+        if self.accelerator.is_main_process:
+            resume.save_state(self.states, self.progress, self.bare, self.optimizer, fingerprint=self.fingerprint)
+        self.accelerator.wait_for_everyone()
+
+    # ----------------------------------------------------------------------------------------------------- handing over
+
+    def _finish(self, tokenizer: Any) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        self.tell("save", 0, 1)
+        config, progress = self.config, self.progress
+        progress.seconds = time.monotonic() - self.started
+        best = progress.best_step if config.stopping.keep_best else None
+        if best is not None and best != progress.step:
+            resume.restore_best(self.states, self.bare, best)
+        training = self._record()
+        export.export_weights(config, self.bare, tokenizer, self.base, end_id=self.template.end_id)
+        export.write_records(config, training, export.handover(config, self.base))
+        resume.discard(self.states)
+        self.tell("save", 1, 1)
+
+    def _record(self) -> Training:
+        config, progress, data = self.config, self.progress, self.data
+        sets = {"train": data.train} | ({"replay": data.replay} if data.replay else {})
+        sets |= {f"validation.{name}": rows for name, rows in data.validation.items()}
+        return Training(
+            name=config.name,
+            method=config.method,
+            base=config.base,
+            seed=config.seed,
+            steps=progress.step,
+            epochs=round(self.steps[progress.step - 1].epochs, 4),
+            best_step=progress.best_step,
+            points=tuple(progress.points),
+            validations=tuple(progress.validations),
+            tokens=progress.tokens,
+            supervised_tokens=progress.supervised,
+            seconds=round(progress.seconds, 3),
+            parameters_trained=sum(parameter.numel() for _, parameter in trained_parameters(self.bare)),
+            parameters_total=self.total_parameters,
+            trained_text=data.train.shown,
+            data={
+                "fingerprint": self.fingerprint,
+                **{
+                    name: {
+                        "conversations": rows.conversations,
+                        "rows": len(rows.rows),
+                        "tokens": sum(rows.lengths),
+                        "dropped": rows.dropped,
+                    }
+                    for name, rows in sets.items()
+                },
+            },
+            config=msgspec.to_builtins(config),
+            environment=environment() | {"device": str(self.device), "processes": self.accelerator.num_processes},
+        )

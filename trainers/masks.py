@@ -1,0 +1,228 @@
+"""Which tokens of a conversation are trained: the assistant's own words and its end of turn, and nothing else.
+
+Everything is decided on rendered text, as spans of characters, and then tokenised piece by piece, so that a prompt's tokens are
+those that the model sees when it is asked:
+
+1. the template's ``{% generation %}`` markers, where it has them;
+2. else incremental rendering: a turn's span lies between ``render(before, generation prompt)`` and ``render(before + turn)``, and
+   the whole must begin with both (checked for every conversation);
+3. where a later turn changes how an earlier one is rendered (thinking templates drop old thoughts), one row per assistant turn,
+   rendered as at inference.
+
+What the generation prompt supplies is never trained; the end-of-turn token always is, and what follows it (a line break) is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from harness.errors import ConfigError
+
+_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_PROBE = "Zebra quartz 7319"
+
+Messages = Sequence[Mapping[str, Any]]
+Span = tuple[int, int]
+
+
+class Rendered(NamedTuple):
+    """Text of one training row, and the spans of characters that are trained."""
+
+    text: str
+    spans: tuple[Span, ...]
+
+
+class Template:
+    """A tokenizer's chat template, and where it ends a turn.
+
+    ``options`` are given to the template at every rendering (``enable_thinking`` and the like). ConfigError where the tokenizer has
+    no template, or one whose assistant turns do not end with a special token: the model could never learn to stop.
+    """
+
+    def __init__(self, tokenizer: Any, *, options: Mapping[str, Any] | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.options = dict(options or {})
+        if not tokenizer.chat_template:
+            raise ConfigError(
+                "the base has no chat template. Use an instruct model, or put a chat_template.jinja that fits it into its folder.",
+                where="base",
+            )
+        self.marked = bool(_MARKER.search(tokenizer.get_chat_template()))
+        self.end_id, self.end = self._end_of_turn()
+
+    def render(self, messages: Messages, *, prompt: bool = False, tools: Any = None) -> str:
+        """``messages`` as text, with the generation prompt if ``prompt``. ConfigError where the template refuses them."""
+        if not messages:
+            return ""
+        return self._jinja(messages, prompt=prompt, tools=tools)[0]
+
+    def _jinja(self, messages: Messages, *, prompt: bool, tools: Any, spans: bool = False) -> tuple[str, list[Span]]:
+        from jinja2 import TemplateError
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        try:
+            texts, places = render_jinja_template(
+                conversations=[messages],
+                tools=tools,
+                chat_template=self.tokenizer.get_chat_template(tools=tools),
+                add_generation_prompt=prompt,
+                return_assistant_tokens_mask=spans,
+                **{**self.tokenizer.special_tokens_map, **self.options},
+            )
+        except (TemplateError, TypeError) as error:
+            raise ConfigError(f"the chat template refuses this conversation: {error}") from error
+        return texts[0], [tuple(place) for place in places[0]] if spans else []
+
+    def _end_of_turn(self) -> tuple[int, str]:
+        text = self.render([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _PROBE}])
+        tail = text.rpartition(_PROBE)[2]
+        special = set(self.tokenizer.all_special_ids) | {
+            token for token, added in self.tokenizer.added_tokens_decoder.items() if added.special
+        }
+        for token in self.tokenizer(tail, add_special_tokens=False)["input_ids"]:
+            if token in special:
+                return token, self.tokenizer.convert_ids_to_tokens(token)
+        raise ConfigError(
+            f"the chat template ends an assistant turn with {tail!r}, which holds no special token: a model trained like this "
+            "never stops. End the turn with the tokenizer's end-of-sequence token in the template.",
+            where="base",
+        )
+
+    def rows(self, messages: Messages, trained: Iterable[int], *, tools: Any = None) -> list[Rendered]:
+        """The training rows of one conversation: one, or one per turn of ``trained`` (indices of assistant messages).
+
+        Each span begins after the generation prompt and ends with the end-of-turn token. ConfigError where that cannot be.
+        """
+        turns = sorted(trained)
+        if not turns:
+            return []
+        if self.marked and (row := self._by_markers(messages, turns, tools)):
+            return [row]
+        before = [self.render(messages[:turn], prompt=True, tools=tools) for turn in turns]
+        after = [self.render(messages[: turn + 1], tools=tools) for turn in turns]
+        spans = [self._span(prompt, text) for prompt, text in zip(before, after, strict=True)]
+        whole = after[-1]
+        stable = all(whole.startswith(text[:end]) for text, (_, end) in zip(after, spans, strict=True))
+        stable = stable and all(whole.startswith(prompt) for prompt in before)
+        if stable:
+            return [Rendered(whole[: spans[-1][1]], tuple(spans))]
+        return [Rendered(text[: span[1]], (span,)) for text, span in zip(after, spans, strict=True)]
+
+    def _span(self, prompt: str, text: str) -> Span:
+        if not text.startswith(prompt):
+            at = next((i for i, (a, b) in enumerate(zip(prompt, text, strict=False)) if a != b), min(len(prompt), len(text)))
+            asked, rendered = prompt[max(0, at - 20) :], text[max(0, at - 20) : at + 40]
+            raise ConfigError(
+                f"the chat template asks with {asked!r} but renders the answer as {rendered!r}: what is trained would not be "
+                "what is asked. Set data.template_options (such as enable_thinking = false) so that both agree."
+            )
+        end = text.rfind(self.end, len(prompt))
+        if end < 0:
+            raise ConfigError(f"the chat template ends this assistant turn without {self.end!r}: {text[len(prompt) :][-60:]!r}")
+        return len(prompt), end + len(self.end)
+
+    def _by_markers(self, messages: Messages, turns: list[int], tools: Any) -> Rendered | None:
+        """None where the template does not mark each assistant turn once."""
+        text, marked = self._jinja(messages, prompt=False, tools=tools, spans=True)
+        speakers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        if len(marked) != len(speakers):
+            return None
+        spans = [
+            self._within_turn(text, start, end, self.render(messages[:index], prompt=True, tools=tools))
+            for index, (start, end) in zip(speakers, marked, strict=True)
+            if index in turns
+        ]
+        return Rendered(text[: spans[-1][1]], tuple(spans))
+
+    def _within_turn(self, text: str, start: int, end: int, prompt: str) -> Span:
+        """The marked span less what the generation prompt supplies, up to and with the end of turn."""
+        if text.startswith(prompt) and start < len(prompt) <= end:
+            start = len(prompt)
+        found = text.rfind(self.end, start, end)
+        if found >= 0:
+            return start, found + len(self.end)
+        if text.startswith(self.end, end):
+            return start, end + len(self.end)
+        raise ConfigError(
+            f"the chat template's generation markers leave out the end of turn {self.end!r}: {text[start:end][-60:]!r}"
+        )
+
+
+class Tokens(NamedTuple):
+    """Token ids of one row and, for each, whether it is trained. The first token never is: nothing predicts it."""
+
+    ids: list[int]
+    trained: list[bool]
+
+
+def tokenize(template: Template, rows: Sequence[Rendered]) -> list[Tokens]:
+    """Tokens of rendered rows. Pieces (prompt, answer, prompt ...) are tokenised apart, as a prompt is when the model is asked.
+
+    Tokenizers that put a space before every piece (some SentencePiece ones) are noticed, and then whole texts are tokenised and cut
+    where their tokens agree with the prompt's.
+    """
+    pieces = [_pieces(row) for row in rows]
+    flat = [text for row in pieces for text, _ in row]
+    if not flat:
+        return []
+    encoded = iter(template.tokenizer(flat, add_special_tokens=False, return_attention_mask=False)["input_ids"])
+    result = []
+    for row in pieces:
+        ids: list[int] = []
+        trained: list[bool] = []
+        for _, wanted in row:
+            piece = next(encoded)
+            ids += piece
+            trained += [wanted] * len(piece)
+        result.append(Tokens(ids, trained))
+    if not all(_faithful(template, row, tokens) for row, tokens in zip(rows[:16], result, strict=False)):
+        result = [_whole(template, row) for row in rows]
+    for tokens in result:
+        tokens.trained[0] = False
+    return result
+
+
+def _pieces(row: Rendered) -> list[tuple[str, bool]]:
+    pieces, at = [], 0
+    for start, end in row.spans:
+        pieces += [(row.text[at:start], False), (row.text[start:end], True)]
+        at = end
+    return [(text, wanted) for text, wanted in [*pieces, (row.text[at:], False)] if text]
+
+
+def _faithful(template: Template, row: Rendered, tokens: Tokens) -> bool:
+    """Whether tokens of the pieces spell what tokens of the whole do."""
+    whole = template.tokenizer(row.text, add_special_tokens=False)["input_ids"]
+    return whole == tokens.ids or bool(template.tokenizer.decode(whole) == template.tokenizer.decode(tokens.ids))
+
+
+def _whole(template: Template, row: Rendered) -> Tokens:
+    def ids(text: str) -> list[int]:
+        return list(template.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    whole = ids(row.text)
+    trained = [False] * len(whole)
+    for start, end in row.spans:
+        first, last = _shared(whole, ids(row.text[:start])), _shared(whole, ids(row.text[:end]))
+        trained[first:last] = [True] * (last - first)
+    return Tokens(whole, trained)
+
+
+def _shared(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many tokens two sequences begin with in common."""
+    length = min(len(left), len(right))
+    return next((i for i in range(length) if left[i] != right[i]), length)
+
+
+def marked_text(template: Template, tokens: Tokens) -> str:
+    """The row's text with untrained stretches inside ``⟦ ⟧``, for people."""
+    parts: list[str] = []
+    start = 0
+    for index in range(1, len(tokens.ids) + 1):
+        if index == len(tokens.ids) or tokens.trained[index] != tokens.trained[start]:
+            text = template.tokenizer.decode(tokens.ids[start:index])
+            parts.append(text if tokens.trained[start] else f"⟦{text}⟧")
+            start = index
+    return "".join(parts)

@@ -1,0 +1,114 @@
+"""What a killed run needs to go on exactly: weights, optimiser, random state, log. Written beside, then renamed.
+
+Nothing about data order is kept: it follows from the seed and the epoch (``trainers.order``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import EvaluationError
+from harness.records import TrainingPoint, ValidationPoint
+from trainers.tuners import trained_parameters
+
+STATE = "state.pt"
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far a run is. ``waited`` counts validations since the best one; ``seconds`` are those of earlier sittings."""
+
+    step: int = 0
+    tokens: int = 0
+    supervised: int = 0
+    seconds: float = 0.0
+    best_step: int | None = None
+    best_loss: float | None = None
+    waited: int = 0
+    points: list[TrainingPoint] = []
+    validations: list[ValidationPoint] = []
+
+
+def save_state(folder: Path, progress: Progress, model: Any, optimizer: Any, *, fingerprint: str) -> None:
+    """Write ``state.pt``, and ``best-STEP.pt`` when this step is the best so far; drop the best before it."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = {name: parameter.detach().cpu() for name, parameter in trained_parameters(model)}
+    if progress.best_step == progress.step:
+        _write(folder / f"best-{progress.step}.pt", parameters)
+    _write(
+        folder / STATE,
+        {
+            "fingerprint": fingerprint,
+            "progress": msgspec.json.encode(progress).decode(),
+            "parameters": parameters,
+            "optimizer": optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        },
+    )
+    for path in folder.glob("best-*.pt"):
+        if path.name != f"best-{progress.best_step}.pt":
+            path.unlink()
+
+
+def load_state(folder: Path, model: Any, optimizer: Any, *, fingerprint: str) -> Progress:
+    """Put a saved state back; a fresh Progress where there is none of this fingerprint. EvaluationError where it is damaged."""
+    import torch
+
+    path = folder / STATE
+    if not path.is_file():
+        return Progress()
+    state = _read(path)
+    if state["fingerprint"] != fingerprint:
+        return Progress()
+    _restore(model, state["parameters"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+    return msgspec.json.decode(state["progress"], type=Progress)
+
+
+def restore_best(folder: Path, model: Any, step: int) -> None:
+    """Put the weights of the best step back."""
+    _restore(model, _read(folder / f"best-{step}.pt"))
+
+
+def discard(folder: Path) -> None:
+    """Remove what a finished run no longer needs."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _restore(model: Any, parameters: dict[str, Any]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in trained_parameters(model):
+            parameter.copy_(parameters[name])
+
+
+def _write(path: Path, value: Any) -> None:
+    import torch
+
+    temporary = path.with_suffix(".partial")
+    torch.save(value, temporary)
+    os.replace(temporary, path)
+
+
+def _read(path: Path) -> Any:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise EvaluationError(
+            f"{path}: the saved state cannot be read ({error}). Delete {path.parent} to train from the start."
+        ) from error
