@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
+from harness.engines.serving import family
 from harness.environment import environment
 from harness.fingerprint import digest
 from harness.journal import Journal
 from harness.pipeline.preparing import Pair, Prepared, declared_hash
 from harness.pipeline.progress import SILENT, Progress
 from harness.protocols import Engine, Judged, Suite
-from harness.records import Admission, Answer, Candidate, Completion, Flag, Item, Judgment, Request, Run, Sample
+from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Request, Run, Sample
 from harness.schedule import Desk, Done, Talk, drive
 
 
@@ -92,14 +93,13 @@ def _ask(
         if prepared.suites[suite].needs_baseline and partner not in wanted:
             wanted.append(partner)
     gathered: dict[Pair, _Asked] = defaultdict(_Asked)
-    for family in families(prepared):
-        pairs = [pair for pair in wanted if pair[1] in family]
+    for members in families(prepared):
+        pairs = [pair for pair in wanted if pair[1] in members]
         if not pairs:
             continue
         before = time.perf_counter()
-        title = f"asking {', '.join(family)}"
-        progress.stage(title, sum(len(prepared.items(suite)) for suite, _ in pairs))
-        with Desk(_openers(prepared, family, done)) as desk:
+        progress.stage(f"asking {', '.join(members)}", sum(len(prepared.items(suite)) for suite, _ in pairs))
+        with Desk(_openers(prepared, members, done)) as desk:
             for suites, concurrency, use_journal in _rounds(prepared, pairs):
                 answered = drive(
                     _talks(prepared, [pair for pair in pairs if pair[0] in suites]),
@@ -118,11 +118,10 @@ def _ask(
 
 
 def families(prepared: Prepared) -> list[tuple[str, ...]]:
-    """Candidates that one engine can serve: same engine, base model, options and resources; in the order of the config."""
-    groups: dict[str, list[str]] = defaultdict(list)
+    """Candidates that one engine can serve, in the order of the config."""
+    groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for candidate in prepared.config.candidates:
-        key = [candidate.engine, candidate.model, candidate.revision, candidate.options, candidate.resources]
-        groups[digest(key)].append(candidate.name)
+        groups[family(candidate)].append(candidate.name)
     return [tuple(names) for names in groups.values()]
 
 
@@ -145,19 +144,18 @@ def _talks(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[Talk]:
                 yield Talk(id=((suite, name), item.key), candidate=name, conversation=prepared.suites[suite].ask(item))
 
 
-def _openers(prepared: Prepared, family: Sequence[str], done: Measurement) -> dict[str, Callable[[], Engine]]:
+def _openers(prepared: Prepared, members: Sequence[str], done: Measurement) -> dict[str, Callable[[], Engine]]:
     """How to start the engine of a family, and of every helper that an ``ask`` may address. One opener object, one engine."""
-    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(family, _opener(prepared, family, done))
+    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(members, _opener(prepared, members, done))
     for name in prepared.config.engines:
         openers[name] = _opener(prepared, [name], done)
     return openers
 
 
-def _opener(prepared: Prepared, family: Sequence[str], done: Measurement) -> Callable[[], Engine]:
+def _opener(prepared: Prepared, members: Sequence[str], done: Measurement) -> Callable[[], Engine]:
     def start() -> Engine:
         done.engines += 1
-        members: list[Candidate] = [prepared.candidates[name] for name in family]
-        return prepared.engines[family[0]](members, seed=prepared.config.seed)
+        return prepared.engines[members[0]]([prepared.candidates[name] for name in members], seed=prepared.config.seed)
 
     return start
 

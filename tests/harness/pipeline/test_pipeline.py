@@ -1,0 +1,214 @@
+"""The whole way over the fake engine: what is asked, what is re-used, what is refused, and what is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+from harness.config import load
+from harness.errors import ComparabilityError, ConfigError
+from harness.pipeline import conclude, measure, prepare, preview
+from harness.pipeline.concluding import read_measured
+from harness.records import Conclusion
+
+ITEMS = [{"key": f"q{index:03d}", "prompt": f"question {index}", "target": f"answer {index}"} for index in range(120)]
+
+
+def answers(wrong: set[int]) -> dict[str, str]:
+    return {f"question {index}": "no idea" if index in wrong else f"answer {index}" for index in range(120)}
+
+
+def candidate(name: str, wrong: set[int], **options: Any) -> dict[str, Any]:
+    return {"name": name, "engine": "fake", "options": {"answers": answers(wrong), **options}}
+
+
+def write(folder: Path, *candidates: dict[str, Any], rules: list[dict[str, Any]] | None = None, **more: Any) -> Path:
+    (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ITEMS))
+    config = {
+        "baseline": "old",
+        "candidates": list(candidates),
+        "suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl"}, "retained": True}],
+        "rules": rules if rules is not None else [{"metric": "qa/*/exact_match", "require": "not_regressed"}],
+        **more,
+    }
+    path = folder / "gate.yaml"
+    path.write_text(json.dumps(config))  # JSON is YAML
+    return path
+
+
+def run(path: Path, **arguments: Any) -> Conclusion:
+    loaded = load(path, **arguments)
+    measure(prepare(loaded))
+    return conclude(loaded, read_measured(loaded))
+
+
+def outcome(conclusion: Conclusion, name: str) -> str:
+    return next(verdict.outcome for verdict in conclusion.verdicts if verdict.candidate == name)
+
+
+def test_a_proven_loss_fails_and_a_harmless_change_passes(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", {1, 2}), candidate("worse", set(range(40))), candidate("same", {2, 3}))
+    conclusion = run(path)
+    assert outcome(conclusion, "worse") == "fail"
+    assert outcome(conclusion, "same") == "pass"
+    assert conclusion.exit_code == 10
+
+
+def test_a_second_run_starts_no_engine_and_concludes_the_same(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("new", {2})))
+    first = measure(prepare(loaded))
+    before = conclude(loaded, read_measured(loaded))
+    second = measure(prepare(loaded))
+    assert (first.engines, first.sent) == (2, 240)
+    assert (second.engines, second.sent, second.skipped) == (0, 0, 2)
+    assert conclude(loaded, read_measured(loaded)).verdicts == before.verdicts
+
+
+def test_changing_the_grading_asks_nothing_again(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", {1}), candidate("new", {2}))
+    measure(prepare(load(path)))
+    config = json.loads(path.read_text())
+    config["suites"][0]["options"]["score"] = "contains"
+    config["rules"] = []
+    path.write_text(json.dumps(config))
+    again = measure(prepare(load(path)))
+    assert (again.sent, again.reused, again.engines, again.skipped) == (0, 240, 0, 0)
+
+
+def test_a_changed_candidate_never_meets_its_old_answers(tmp_path: Path) -> None:
+    measure(prepare(load(write(tmp_path, candidate("old", {1}), candidate("new", {2})))))
+    changed = load(write(tmp_path, candidate("old", {1}), candidate("new", {3})))
+    again = measure(prepare(changed))
+    assert (again.sent, again.skipped) == (120, 1)
+
+
+def test_an_error_is_not_a_zero(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", set()), candidate("new", set(), fail=["question 7"]))
+    loaded = load(path)
+    measure(prepare(loaded))
+    measured = read_measured(loaded)
+    broken = {sample.key: sample for sample in measured[("qa", "new")].samples if sample.error is not None}
+    assert set(broken) == {"q007", *(f"q07{digit}" for digit in range(10))}
+    assert all(sample.scores is None for sample in broken.values())
+    conclusion = conclude(loaded, measured)
+    assert outcome(conclusion, "new") == "invalid"
+    assert conclusion.exit_code == 13
+
+
+def test_failed_items_are_asked_again_and_the_first_run_is_kept(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", set()), candidate("new", set(), fail=["question 7"]))
+    measure(prepare(load(path)))
+    again = measure(prepare(load(path)))
+    assert again.sent == 11
+    assert len(list((tmp_path / "runs" / "qa").glob("new@*"))) == 2
+
+
+def test_truncated_answers_fail_the_gate_without_any_rule(tmp_path: Path) -> None:
+    endless = {"name": "endless", "engine": "fake", "options": {"behaviour": "truncate"}}
+    conclusion = run(write(tmp_path, {"name": "old", "engine": "fake", "options": {"behaviour": "echo"}}, endless, rules=[]))
+    assert outcome(conclusion, "endless") == "fail"
+    finding = next(f for v in conclusion.verdicts for f in v.findings if f.metric.endswith("/truncated") and f.outcome == "fail")
+    assert finding.rule.implicit
+
+
+def test_identical_candidates_are_a_verdict_with_a_warning(tmp_path: Path) -> None:
+    conclusion = run(write(tmp_path, candidate("old", {1}), candidate("copy", {1})))
+    verdict = next(verdict for verdict in conclusion.verdicts if verdict.candidate == "copy")
+    assert verdict.outcome == "pass"
+    assert any("identical" in warning or "same" in warning for warning in verdict.warnings)
+
+
+def test_concluding_needs_nothing_but_the_files(tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    run(write(there, candidate("old", {1}), candidate("new", {2})))
+    there.rename(here)
+    (here / "items.jsonl").unlink()
+    loaded = load(here / "gate.yaml")
+    assert outcome(conclude(loaded, read_measured(loaded)), "new") == "pass"
+
+
+def test_a_config_that_moved_on_is_not_concluded_from_old_runs(tmp_path: Path) -> None:
+    run(write(tmp_path, candidate("old", {1}), candidate("new", {2})))
+    moved = load(write(tmp_path, candidate("old", {1}), candidate("new", {2, 3})))
+    with pytest.raises(ComparabilityError, match="has changed since"):
+        read_measured(moved)
+
+
+def test_what_was_never_measured_cannot_be_gated(tmp_path: Path) -> None:
+    with pytest.raises(ComparabilityError, match="was not measured"):
+        read_measured(load(write(tmp_path, candidate("old", set()), candidate("new", set()))))
+
+
+def test_smoke_asks_the_same_few_items_of_everybody(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("new", {2})))
+    assert measure(prepare(loaded, limit=20)).sent == 40
+    measured = read_measured(loaded)
+    assert [s.key for s in measured[("qa", "old")].samples] == [s.key for s in measured[("qa", "new")].samples]
+
+
+def test_the_preview_counts_what_will_be_asked(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("new", {2})))
+    assert preview(prepare(loaded)).to_send == 240
+    measure(prepare(loaded))
+    plan = preview(prepare(loaded))
+    assert plan.to_send == 0
+    assert plan.suites[0].finished == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"rules": [{"metric": "qa/*/exact_matsh", "require": "superior"}]}, "exact_matsh"),
+        ({"rules": [{"metric": "qa/*/exact_match", "require": "non_inferior", "margin": 0.0}]}, "margin"),
+        ({"suites": [{"name": "qa", "use": "promted", "options": {}}]}, "Did you mean 'prompted'"),
+        ({"suites": [{"name": "qa", "use": "prompted", "options": {"items": "item.jsonl"}}]}, "items.jsonl"),
+        ({"suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl", "scor": "x"}}]}, "Did you mean 'score'"),
+        ({"rules": [{"metric": "qa/*/exact_match", "require": "superior", "against": "nobody"}]}, "nobody"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_asked(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+    path = write(tmp_path, candidate("old", set()), candidate("new", set()), **more)
+    with pytest.raises(ConfigError) as caught:
+        prepare(load(path))
+    assert says in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def quiet(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_run_writes_everything_and_exits_with_the_verdict(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", {1, 2}), candidate("worse", set(range(40))))
+    assert main(["run", str(path)]) == 10
+    for name in ("verdict.json", "report.html", "summary.md", "junit.xml"):
+        assert (tmp_path / "runs" / name).stat().st_size > 0
+    assert main(["gate", str(path)]) == 10
+    assert main(["report", str(path)]) == 0
+    assert main(["compare", str(path)]) == 0
+    assert main(["show", str(path), "--lost", "worse"]) == 0
+    assert main(["list", str(tmp_path / "runs")]) == 0
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_dry_run_asks_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", {1}), candidate("new", {2}))
+    assert main(["run", str(path), "--dry-run"]) == 0
+    assert not list((tmp_path / "runs").glob("qa/*"))
+
+
+def test_two_infrastructure_failures_outrank_a_proven_loss_only_after_it(tmp_path: Path) -> None:
+    path = write(tmp_path, candidate("old", set()), candidate("worse", set(range(40))), candidate("down", set(), fail=["*"]))
+    conclusion = run(path)
+    assert outcome(conclusion, "worse") == "fail"
+    assert outcome(conclusion, "down") == "invalid"
+    assert conclusion.exit_code == 10
