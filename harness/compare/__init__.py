@@ -1,0 +1,27 @@
+"""Measured runs side by side: columns by metric, aligned by item key, parity checked. Pure functions of what is on disk."""
+
+from __future__ import annotations
+
+from harness.compare.columns import Column, columns, metric_id, pooled, sliced, transitions
+from harness.compare.levels import Level, level_of
+from harness.compare.pairs import LEVEL, Pair, align, compare
+from harness.compare.parity import ALLOWABLE, broken, comparable, parity
+
+__all__ = [
+    "ALLOWABLE",
+    "LEVEL",
+    "Column",
+    "Level",
+    "Pair",
+    "align",
+    "broken",
+    "columns",
+    "comparable",
+    "compare",
+    "level_of",
+    "metric_id",
+    "parity",
+    "pooled",
+    "sliced",
+    "transitions",
+]

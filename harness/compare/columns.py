@@ -1,0 +1,249 @@
+"""From samples to columns: the values of one metric of one candidate, by item key, ready to be aligned with another candidate's."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import stats
+from harness.errors import EvaluationError
+from harness.records import Measured, Metric, Sample
+
+Array = NDArray[np.float64]
+
+FLAG = Metric(kind="binary", direction="lower")
+"""A watched flag as a metric of its own: raised or not, and fewer is better."""
+
+LOST = Metric(kind="binary", direction="lower")
+GAINED = Metric(kind="binary", direction="higher")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of one candidate over the items of one task (or of several, when pooled).
+
+    ``table`` has one row per key: one column of scores, or the sufficient statistics of a corpus metric. ``errors`` are the keys
+    that have an error instead. ``clusters`` and ``strata`` name, per key, what is not independent and what was pooled.
+    """
+
+    metric: Metric
+    suite: str
+    task: str
+    name: str
+    keys: tuple[str, ...]
+    table: Array
+    clusters: tuple[str, ...]
+    strata: tuple[str, ...]
+    weights: Array
+    errors: frozenset[str] = frozenset()
+    flag: bool = False
+    retained: bool = False
+    slices: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def value(self) -> float | None:
+        """The candidate's own score over all keys, not oriented; None where there is none."""
+        if not self.keys:
+            return None
+        if self.metric.aggregator != "mean":
+            return stats.aggregate(self.metric.aggregator, self.table)
+        return float((self.weights * self.table[:, 0]).sum() / self.weights.sum())
+
+    def take(self, index: NDArray[np.intp]) -> Column:
+        """These rows, in this order."""
+        return replace(
+            self,
+            keys=tuple(self.keys[i] for i in index),
+            table=self.table[index],
+            clusters=tuple(self.clusters[i] for i in index),
+            strata=tuple(self.strata[i] for i in index),
+            weights=self.weights[index],
+            slices=tuple(self.slices[i] for i in index),
+        )
+
+    def where(self, mask: Sequence[bool]) -> Column:
+        """The rows that ``mask`` keeps."""
+        return self.take(np.flatnonzero(np.asarray(mask, dtype=bool)))
+
+
+def metric_id(suite: str, task: str, name: str) -> str:
+    """``suite/task/metric``; an empty task is left out."""
+    return f"{suite}/{task}/{name}" if task else f"{suite}/{name}"
+
+
+def columns(measured: Measured) -> dict[str, Column]:
+    """Every metric of a run, by id, watched flags included. ``lost`` and ``gained`` need a reference: ``transitions``.
+
+    Draws are already averaged inside ``scores``. A score that is not a finite number is a grader's failure: an error, not a zero.
+    """
+    run = measured.run
+    _refuse_repeated(measured)
+    found: dict[str, Column] = {}
+    for task, samples in _by_task(measured.samples).items():
+        errors = frozenset(sample.key for sample in samples if sample.error is not None)
+        answered = [sample for sample in samples if sample.scores is not None]
+        for name in dict.fromkeys(name for sample in answered for name in (*(sample.scores or {}), *sample.statistics)):
+            metric = run.metrics.get(f"{task}/{name}") or run.metrics.get(name)
+            if metric is not None:
+                found[metric_id(run.suite, task, name)] = _column(measured, task, name, metric, answered, errors)
+        for flag in run.watched:
+            raised = [[float(flag in sample.flags)] for sample in answered]
+            found[metric_id(run.suite, task, flag)] = _make(measured, task, flag, FLAG, answered, raised, errors, flag=True)
+    return found
+
+
+def _refuse_repeated(measured: Measured) -> None:
+    seen: set[str] = set()
+    for sample in measured.samples:
+        if sample.key in seen:
+            raise EvaluationError(
+                f"the run of {measured.run.candidate.name!r} in suite {measured.run.suite!r} has two samples with key {sample.key!r}; "
+                "items are paired by key, so that every key must occur once. Measure the suite again."
+            )
+        seen.add(sample.key)
+
+
+def _by_task(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Samples by task. An error that lost its task belongs to every task: it may be missing from any of them."""
+    tasks: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        tasks[sample.task].append(sample)
+    nameless = tasks.get("", [])
+    if len(tasks) > 1 and all(sample.error is not None for sample in nameless):
+        tasks.pop("", None)
+        for samples in tasks.values():
+            samples.extend(nameless)
+    return tasks
+
+
+def _column(measured: Measured, task: str, name: str, metric: Metric, answered: Sequence[Sample], errors: frozenset[str]) -> Column:
+    rows: list[Sequence[float]] = []
+    kept: list[Sample] = []
+    undefined: set[str] = set()
+    for sample in answered:
+        row = _row(sample, name, metric)
+        if row is None:
+            continue
+        if all(math.isfinite(value) for value in row):
+            rows.append(row)
+            kept.append(sample)
+        else:
+            undefined.add(sample.key)
+    return _make(measured, task, name, metric, kept, rows, errors | undefined)
+
+
+def _row(sample: Sample, name: str, metric: Metric) -> Sequence[float] | None:
+    if metric.aggregator != "mean":
+        return sample.statistics.get(name)
+    scores = sample.scores or {}
+    return [float(scores[name])] if name in scores else None
+
+
+def _make(
+    measured: Measured,
+    task: str,
+    name: str,
+    metric: Metric,
+    samples: Sequence[Sample],
+    rows: Iterable[Sequence[float]],
+    errors: frozenset[str],
+    *,
+    flag: bool = False,
+) -> Column:
+    run = measured.run
+    listed = list(rows)
+    width = len(listed[0]) if listed else 1
+    if any(len(row) != width for row in listed):
+        raise EvaluationError(
+            f"{metric_id(run.suite, task, name)}: samples have statistics of different lengths; measure it again."
+        )
+    return Column(
+        metric=metric,
+        suite=run.suite,
+        task=task,
+        name=name,
+        keys=tuple(sample.key for sample in samples),
+        table=np.asarray(listed, dtype=float).reshape(len(listed), width),
+        clusters=tuple(sample.key if sample.cluster is None else f"cluster {sample.cluster}" for sample in samples),
+        strata=(task,) * len(listed),
+        weights=np.asarray([sample.weight for sample in samples], dtype=float),
+        errors=errors,
+        flag=flag,
+        retained=run.retained,
+        slices=tuple(sample.slices for sample in samples),
+    )
+
+
+def transitions(candidate: Mapping[str, Column], reference: Mapping[str, Column], primary: str) -> dict[str, Column]:
+    """``lost`` and ``gained`` of a retained suite, per task: what the reference knew and the candidate does not, and the reverse.
+
+    Values are per item, over the items that both answered: 1 where the reference was right and the candidate is wrong (draws: the
+    share). Where a task does not have the primary metric, its first binary one stands in; a task without any has no transitions.
+    """
+    found: dict[str, Column] = {}
+    for task in dict.fromkeys(column.task for column in candidate.values()):
+        pair = _deciding(candidate, reference, task, primary)
+        if pair is None:
+            continue
+        mine, theirs = pair
+        known = dict(zip(theirs.keys, theirs.table[:, 0], strict=True))
+        shared = mine.where([key in known for key in mine.keys])
+        change = shared.table[:, 0] - np.asarray([known[key] for key in shared.keys], dtype=float)
+        sign = 1.0 if mine.metric.direction == "higher" else -1.0
+        errors = mine.errors | theirs.errors | (set(mine.keys) ^ set(known))
+        for name, metric, part in (("lost", LOST, -sign * change), ("gained", GAINED, sign * change)):
+            found[metric_id(mine.suite, task, name)] = replace(
+                shared, metric=metric, name=name, table=np.maximum(part, 0.0)[:, None], errors=frozenset(errors)
+            )
+    return found
+
+
+def _deciding(
+    candidate: Mapping[str, Column], reference: Mapping[str, Column], task: str, primary: str
+) -> tuple[Column, Column] | None:
+    """The binary metric of a task that says what is known, of both sides."""
+    shared = [
+        (column, reference[name])
+        for name, column in candidate.items()
+        if column.task == task and column.metric.kind == "binary" and not column.flag and name in reference
+    ]
+    return next((pair for pair in shared if pair[0].name == primary), shared[0] if shared else None)
+
+
+def pooled(parts: Sequence[Column], name: str) -> Column:
+    """One stratified column of many; every item counts with its own weight, and the strata are the parts.
+
+    Items of one task that appear under two metrics stay one cluster. EvaluationError where kinds, aggregators or directions differ.
+    """
+    kinds = {(part.metric.aggregator, part.metric.direction, part.metric.kind in ("binary", "bounded")) for part in parts}
+    if len(kinds) != 1:
+        listed = ", ".join(sorted({f"{part.name} ({part.metric.kind}, {part.metric.direction})" for part in parts}))
+        raise EvaluationError(f"{name}: cannot pool metrics that are not read alike: {listed}. Narrow the glob, or drop pool.")
+    first = next((part for part in parts if part.metric.kind != "binary"), parts[0])
+    scopes = [f"{part.suite}/{part.task}" for part in parts]
+    places = [f"{scope}/{part.name}" for scope, part in zip(scopes, parts, strict=True)]
+    return Column(
+        metric=first.metric,
+        suite=parts[0].suite if len({part.suite for part in parts}) == 1 else "",
+        task="",
+        name=name,
+        keys=tuple(f"{place} {key}" for place, part in zip(places, parts, strict=True) for key in part.keys),
+        table=np.concatenate([part.table for part in parts]),
+        clusters=tuple(f"{scope} {cluster}" for scope, part in zip(scopes, parts, strict=True) for cluster in part.clusters),
+        strata=tuple(place for place, part in zip(places, parts, strict=True) for _ in part.keys),
+        weights=np.concatenate([part.weights for part in parts]),
+        errors=frozenset(f"{place} {key}" for place, part in zip(places, parts, strict=True) for key in part.errors),
+        flag=all(part.flag for part in parts),
+        retained=all(part.retained for part in parts),
+        slices=tuple(slices for part in parts for slices in part.slices),
+    )
+
+
+def sliced(column: Column, field_name: str, value: str) -> Column:
+    """The items of one slice. Errors stay: an item that failed cannot say where it belongs."""
+    return column.where([slices.get(field_name) == value for slices in column.slices])

@@ -1,0 +1,68 @@
+"""One candidate's own score against a fixed value: for ``at_least`` and ``at_most``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import stats
+from harness.compare.columns import Column
+from harness.compare.pairs import codes
+
+
+@dataclass(frozen=True)
+class Level:
+    """``above``/``below``: p-values for "the true score is above/below the value". ``low``/``high`` None where nothing bounds it."""
+
+    score: float
+    low: float | None
+    high: float | None
+    above: float
+    below: float
+    method: str
+    items: int
+    clusters: int
+    parameters: dict[str, Any]
+
+
+def level_of(column: Column, value: float, *, level: float, seed: int) -> Level | None:
+    """Binomial where items are independent and right or wrong, else t or score, else bootstrap; None without an item."""
+    if not column.keys:
+        return None
+    if column.metric.aggregator != "mean":
+        return _corpus(column, value, level, seed)
+    scores, items = column.table[:, 0], len(column.keys)
+    clusters = codes(column.clusters)
+    whole = bool(np.isin(scores, (0.0, 1.0)).all()) and float(np.ptp(column.weights)) == 0.0
+    if column.metric.kind == "binary" and whole and len(set(column.clusters)) == items:
+        hits = int(scores.sum())
+        low, high = stats.clopper_pearson(hits, items, level)
+        above, below = stats.binomial_p(hits, items, value, "greater"), stats.binomial_p(hits, items, value, "less")
+        return Level(hits / items, low, high, above, below, "exact binomial", items, items, {"value": value})
+    bounded = column.metric.kind in ("binary", "bounded")
+    sample = stats.MeanPairs(scores, clusters, codes(column.strata), column.weights, span=1.0 if bounded else None, seed=seed)
+    interval = sample.interval(level)
+    low, high = interval.low, interval.high
+    if bounded:
+        low, high = (None if end is None else max(0.0, end) for end in (low, high))
+    test = sample.test(value, "greater")
+    below = sample.test(value, "less").p
+    return Level(sample.gain, low, high, test.p, below, test.method, items, sample.units, {**test.parameters, "value": value})
+
+
+def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
+    table = column.table
+    pairs = stats.CorpusPairs(column.metric.aggregator, table, table, codes(column.clusters), codes(column.strata), seed=seed)
+    resampled = pairs.resampled[1]
+    low, high = (float(end) for end in np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2]))
+    above = (1 + int((resampled <= value).sum())) / (1 + len(resampled))
+    below = (1 + int((resampled >= value).sum())) / (1 + len(resampled))
+    parameters = {"value": value, "resamples": len(resampled), "seed": seed}
+    still = float(np.ptp(resampled)) < 1e-12
+    if still:  # one document, or documents that are all alike: an interval without width would be a lie
+        return Level(
+            pairs.values[1], None, None, 1.0, 1.0, "undefined: the documents do not vary", len(table), pairs.units, parameters
+        )
+    return Level(pairs.values[1], low, high, above, below, "bootstrap", len(table), pairs.units, parameters)

@@ -1,0 +1,179 @@
+"""Two columns side by side: aligned by key, oriented so that a positive gain is better, and handed to the statistics."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import stats
+from harness.compare.columns import Column
+from harness.records import Comparison
+
+LEVEL = 0.90
+"""Two-sided level of an interval whose ends are one-sided 95 % bounds."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Shared items of two columns, row by row. ``absent``: keys on one side only; ``failed``: keys with an error on either side."""
+
+    metric: str
+    baseline: Column
+    candidate: Column
+    absent: int = 0
+    failed: int = 0
+    seed: int = 0
+
+    @property
+    def items(self) -> int:
+        return len(self.baseline.keys)
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.baseline.metric.direction == "higher" else -1
+
+    @cached_property
+    def differences(self) -> NDArray[np.float64]:
+        """Oriented, per item; of a corpus metric per document, as a score of its own, for counting only."""
+        metric = self.baseline.metric
+        if metric.aggregator == "mean":
+            return self.sign * (self.candidate.table[:, 0] - self.baseline.table[:, 0])
+        change = stats.score(metric.aggregator, self.candidate.table) - stats.score(metric.aggregator, self.baseline.table)
+        return np.asarray(self.sign * change, dtype=float)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Items won, lost and tied."""
+        won, lost = int((self.differences > 1e-12).sum()), int((self.differences < -1e-12).sum())
+        return won, lost, self.items - won - lost
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """Scores of both sides over the shared items, not oriented."""
+        return self.baseline.value or 0.0, self.candidate.value or 0.0
+
+    @cached_property
+    def evidence(self) -> stats.Evidence | None:
+        """The method that fits kind, clusters, strata and weights; None without a shared item."""
+        return _evidence(self, self.differences) if self.items else None
+
+    def worst_case(self, missing: int) -> stats.Evidence | None:
+        """The evidence with every missing item lost outright; None where a loss has no natural size, or nothing is missing."""
+        metric = self.baseline.metric
+        if missing == 0 or not self.items or metric.aggregator != "mean" or metric.kind not in ("binary", "bounded"):
+            return None
+        lost, gone = tuple(f"missing {number}" for number in range(missing)), np.full(missing, -1.0)
+        extended = np.concatenate([self.differences, gone])
+        return _evidence(self, extended, extra=lost)
+
+
+def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pair:
+    """Pair two columns by key, in the baseline's order."""
+    absent = len((set(baseline.keys) ^ set(candidate.keys)) - baseline.errors - candidate.errors)
+    failed = len(baseline.errors | candidate.errors)
+    resample = _seed(seed, metric)
+    if baseline.keys == candidate.keys:
+        return Pair(metric, baseline, candidate, absent, failed, resample)
+    place = {key: index for index, key in enumerate(candidate.keys)}
+    shared = baseline.where([key in place for key in baseline.keys])
+    order = np.asarray([place[key] for key in shared.keys], dtype=np.intp)
+    return Pair(metric, shared, candidate.take(order), absent, failed, resample)
+
+
+def _seed(seed: int, metric: str) -> int:
+    """A seed of its own for every metric, the same for every candidate: they share their resamples."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {metric}".encode()).digest()[:4], "big")
+
+
+def codes(names: Sequence[str]) -> NDArray[np.intp]:
+    """Numbers for names, in order of appearance."""
+    first: dict[str, int] = {}
+    return np.asarray([first.setdefault(name, len(first)) for name in names], dtype=np.intp)
+
+
+def _evidence(pair: Pair, differences: NDArray[np.float64], extra: tuple[str, ...] = ()) -> stats.Evidence:
+    metric, column = pair.baseline.metric, pair.baseline
+    clusters = codes(column.clusters + extra)
+    strata = codes(column.strata + (column.strata[0],) * len(extra))
+    if metric.aggregator != "mean":
+        return stats.CorpusPairs(metric.aggregator, column.table, pair.candidate.table, clusters, strata, pair.sign, pair.seed)
+    weights = np.concatenate([column.weights, np.full(len(extra), column.weights.mean())])
+    whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
+    equal = float(np.ptp(weights)) == 0.0
+    if metric.kind == "binary" and whole and equal and len(np.unique(clusters)) == len(clusters):
+        return stats.BinaryPairs(int((differences > 0).sum()), int((differences < 0).sum()), len(differences))
+    return stats.MeanPairs(
+        differences,
+        clusters,
+        strata,
+        weights,
+        span=1.0 if metric.kind in ("binary", "bounded") else _spread(pair),
+        ordinal=metric.kind == "ordinal",
+        seed=pair.seed,
+    )
+
+
+def _spread(pair: Pair) -> float | None:
+    """How far apart two scores of an unbounded metric were ever seen; used only to bound differences of which none was seen."""
+    if pair.differences.any():
+        return None
+    seen = np.concatenate([pair.baseline.table[:, 0], pair.candidate.table[:, 0]])
+    return float(np.ptp(seen)) or float(np.abs(seen).max()) or None
+
+
+def compare(pair: Pair, baseline: str, candidate: str, *, level: float = LEVEL, p: stats.PValue | None = None) -> Comparison | None:
+    """What a person reads about a pair; None without shared items. ``p`` is of a rule's hypothesis, else of "no difference"."""
+    evidence = pair.evidence
+    if evidence is None:
+        return None
+    tested = p or evidence.test(0.0, "two-sided")
+    interval = evidence.interval(level)
+    won, lost, tied = pair.counts
+    parameters: dict[str, Any] = {
+        **tested.parameters, "interval": interval.method, **_relative(evidence, level),
+        "clusters_with_more_items": evidence.units < evidence.items,
+    }  # fmt: skip
+    return Comparison(
+        metric=pair.metric,
+        baseline=baseline,
+        candidate=candidate,
+        baseline_value=pair.values[0],
+        candidate_value=pair.values[1],
+        gain=evidence.gain,
+        low=interval.low,
+        high=interval.high,
+        level=level,
+        p=tested.p,
+        method=tested.method,
+        parameters=parameters,
+        items=pair.items,
+        clusters=evidence.units,
+        missing=pair.absent + pair.failed,
+        won=won,
+        lost=lost,
+        tied=tied,
+        mde=evidence.mde((1 - level) / 2),
+        kind=pair.baseline.metric.kind,
+        direction=pair.baseline.metric.direction,
+        note=_note(evidence, interval),
+    )
+
+
+def _relative(evidence: stats.Evidence, level: float) -> Mapping[str, float]:
+    if not isinstance(evidence, stats.CorpusPairs):
+        return {}
+    factor = evidence.relative(level)
+    return {} if factor is None else {"factor": factor[0], "factor_low": factor[1], "factor_high": factor[2]}
+
+
+def _note(evidence: stats.Evidence, interval: stats.Interval) -> str:
+    notes = [interval.note]
+    if evidence.units < stats.FEW_CLUSTERS and evidence.units < evidence.items and "few clusters" not in interval.note:
+        notes.append(f"few clusters ({evidence.units})")
+    return "; ".join(note for note in notes if note)

@@ -1,0 +1,90 @@
+"""What two runs of one suite must have in common before their numbers may be compared (law 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from harness.records import Measured, Parity, Run
+
+ALLOWABLE = ("template", "engine", "version", "dtype", "quantisation")
+"""Differences that ``[comparability] allow`` may name. Items, prompts, suite and judge can never be allowed to differ."""
+
+ENGINE_FACTS = {
+    "name": "engine",
+    "version": "version",
+    "dtype": "dtype",
+    "quantisation": "quantisation",
+    "quantization": "quantisation",
+}
+
+
+def parity(baseline: Measured, candidate: Measured, allow: Collection[str] = ()) -> list[Parity]:
+    """One line per thing that was looked at. Two runs are comparable when every required line is equal or allowed."""
+    left, right = baseline.run, candidate.run
+    lines = [_line(right, what, a, b) for what, a, b in _required(baseline, candidate)]
+    for what in ALLOWABLE:
+        a, b = _fact(left, what), _fact(right, what)
+        lines.append(_line(right, what, a, b, allowed=what in allow))
+    lines += [_line(right, what, a, b, required=False) for what, a, b in _free(left, right)]
+    return lines
+
+
+def comparable(lines: Collection[Parity]) -> bool:
+    """Whether nothing required differs without being allowed."""
+    return not any(broken(line) for line in lines)
+
+
+def broken(line: Parity) -> bool:
+    """A line that forbids comparing."""
+    return line.required and not line.equal and not line.allowed
+
+
+def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
+    left, right = baseline.run, candidate.run
+    yield "items", left.items_hash, right.items_hash
+    yield "suite", left.suite_hash, right.suite_hash
+    yield "judge", left.judge_hash or "none", right.judge_hash or "none"
+    asked = {sample.key: sample.prompt_hash for sample in baseline.samples if sample.prompt_hash}
+    both = [(asked[s.key], s.prompt_hash) for s in candidate.samples if s.prompt_hash and s.key in asked]
+    differing = sum(a != b for a, b in both)
+    equal = f"{len(both)} equal"
+    yield "prompts", equal, equal if differing == 0 else f"{differing} of {len(both)} differ"
+
+
+def _free(left: Run, right: Run) -> Iterator[tuple[str, str, str]]:
+    for what in ("weights", "adapter", "tokenizer"):
+        yield what, getattr(left.fingerprints, what) or "none", getattr(right.fingerprints, what) or "none"
+    yield "seed", str(left.seed), str(right.seed)
+    for fact in sorted((set(left.engine) | set(right.engine)) - set(ENGINE_FACTS)):
+        yield f"engine.{fact}", _text(left.engine.get(fact)), _text(right.engine.get(fact))
+
+
+def _fact(run: Run, what: str) -> str:
+    if what == "template":
+        return run.fingerprints.template or "none"
+    names = [name for name, meaning in ENGINE_FACTS.items() if meaning == what]
+    return next((_text(run.engine[name]) for name in names if run.engine.get(name) is not None), "none")
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _line(run: Run, what: str, left: str, right: str, *, required: bool = True, allowed: bool = False) -> Parity:
+    return Parity(
+        candidate=run.candidate.name,
+        suite=run.suite,
+        what=what,
+        equal=left == right,
+        baseline_value=_short(left),
+        candidate_value=_short(right),
+        required=required,
+        allowed=allowed and left != right,
+    )
+
+
+def _short(value: str) -> str:
+    """Hashes in twelve characters, as the folders of runs show them."""
+    hexadecimal = len(value) >= 32 and all(letter in "0123456789abcdef" for letter in value)
+    return value[:12] if hexadecimal else value
