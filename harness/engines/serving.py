@@ -39,7 +39,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def read_options(candidate: Candidate, kind: type[T], *, where: str = "") -> T:
-    """``candidate.options`` as a ``kind``; ConfigError with the place (inside the candidate's own, ``where``) where it does not fit."""
+    """``candidate.options`` as a ``kind``; ConfigError with the place, starting at ``where``, if it does not fit."""
     return convert(candidate.options, kind, where=f"{where or f'candidates.{candidate.name}'}.options")
 
 

@@ -156,6 +156,12 @@ class Tokens:
             end = min(start + length, len(ids))
             yield Pair(ids[max(0, end - length - 1) : start], ids[start:end])
 
+    def decode_until(self, ids: Sequence[int], stop: Sequence[str]) -> tuple[str, bool]:
+        """Text of generated ids up to the first stop string, and whether there was one."""
+        text = self.decode(ids)
+        found = [place for place in map(text.find, stop) if place >= 0]
+        return (text[: min(found)], True) if found else (text, False)
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -70,11 +70,11 @@ class _Flight:
     ticket: int
     request: Request
     started: float
-    stop_ids: tuple[int, ...]
+    tokens: Tokens
     parts: dict[str, Pair] = field(default_factory=dict)
     logprob: float = 0.0
     greedy: bool = True
-    tokens: int = 0
+    scored: int = 0
     tokens_in: int = 0
 
 
@@ -175,6 +175,8 @@ class Vllm:
             "max_num_batched_tokens": self.resources.max_num_batched_tokens,
             "tensor_parallel_size": self.resources.tensor_parallel_size,
             "gpu_memory_utilization": self.resources.gpu_memory_utilization,
+            # Per-request whitespace settings are ignored by this release, so the engine's own decide; "auto" would not take them.
+            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
             "use_tqdm_on_load": False,
             "disable_log_stats": False,
             **lora,
@@ -246,7 +248,7 @@ class Vllm:
         served = self._served.get(asked.candidate)
         if served is None:
             raise EngineError(f"this engine does not serve {asked.candidate!r}; it serves {', '.join(filter(None, self._served))}")
-        flight = _Flight(asked.ticket, asked.request, time.monotonic(), served.tokens.stop_ids)
+        flight = _Flight(asked.ticket, asked.request, time.monotonic(), served.tokens)
         if asked.request.kind == "generate":
             ids = served.tokens.prompt(asked.request)
             if len(ids) >= self.length:
@@ -376,9 +378,9 @@ def _generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
             skip_special_tokens=True,
             spaces_between_special_tokens=True,
             include_stop_str_in_output=False,
-            detokenize=True,
+            detokenize=bool(request.stop),
             output_kind=RequestOutputKind.FINAL_ONLY,
-            structured_outputs=None if schema is None else StructuredOutputsParams(json=schema, disable_any_whitespace=True),
+            structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
         )
     except ValueError as error:
         raise EngineError(f"vLLM refused the sampling parameters: {_words(error)}") from error
@@ -400,15 +402,19 @@ def _scoring(pair: Pair) -> Any:
 
 
 def _answer(flight: _Flight, output: Any) -> Completion:
-    """A finished generation: the stop token leaves the ids, the text has neither it nor a stop string."""
+    """A finished generation: the stop token leaves the ids, the text has neither it nor a stop string.
+
+    The text is decoded here, all at once: vLLM's own is made token by token and swallows characters that were left incomplete.
+    """
     generated = output.outputs[0]
     ids = list(generated.token_ids)
     stopped = generated.finish_reason == "stop"
-    ended = stopped and not isinstance(generated.stop_reason, str) and ids and ids[-1] in flight.stop_ids
+    ended = stopped and not isinstance(generated.stop_reason, str) and ids and ids[-1] in flight.tokens.stop_ids
+    answer = ids[:-1] if ended else ids
     first = getattr(output.metrics, "first_token_latency", 0.0) or None
     return Completion(
-        text=generated.text,
-        token_ids=tuple(ids[:-1] if ended else ids),
+        text=flight.tokens.decode_until(answer, flight.request.stop)[0],
+        token_ids=tuple(answer),
         finish="stop" if stopped else "length",
         tokens_in=flight.tokens_in,
         tokens_out=len(ids),
@@ -429,7 +435,7 @@ def _add_scores(flight: _Flight, pair: Pair, output: Any) -> None:
             greedy = greedy and row[token].rank == 1
     flight.logprob += logprob
     flight.greedy = flight.greedy and greedy
-    flight.tokens += len(pair.continuation)
+    flight.scored += len(pair.continuation)
 
 
 def _score(flight: _Flight) -> Completion:
@@ -440,7 +446,7 @@ def _score(flight: _Flight) -> Completion:
         seconds=time.monotonic() - flight.started,
         logprob=flight.logprob,
         greedy=flight.greedy,
-        tokens=flight.tokens,
+        tokens=flight.scored,
         bytes=len((text or "").encode()),
     )
 
