@@ -1,0 +1,204 @@
+"""The journal remembers every answer, and says clearly when it cannot."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import JournalError
+from harness.fingerprint import digest
+from harness.journal import Journal
+from harness.records import Completion
+
+
+def key(name: object) -> str:
+    return digest(name)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "journal.sqlite"
+
+
+def test_what_is_put_comes_back_after_reopening(path: Path) -> None:
+    full = Completion(
+        text="答案 🙂 " * 200,
+        reasoning="why",
+        tool_calls=({"name": "f", "arguments": {"x": 1}},),
+        token_ids=(1, 2),
+        finish="length",
+        tokens_in=3,
+        tokens_out=2,
+        seconds=0.5,
+        first_token_seconds=0.1,
+        logprob=-1.25,
+        greedy=True,
+        tokens=2,
+        bytes=9,
+    )
+    with Journal(path) as journal:
+        journal.put_many([(key("a"), full), (key("b"), Completion(text=""))])
+    with Journal(path) as journal:
+        assert journal.get(key("a")) == full
+        assert journal.get(key("b")) == Completion()
+        assert journal.get(key("c")) is None
+        assert journal.count() == 2
+
+
+def test_many_keys_are_read_at_once(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.put_many((key(i), Completion(text=str(i))) for i in range(3000))
+        found = journal.get_many([key(i) for i in range(1000, 5000)])
+    assert found == {key(i): Completion(text=str(i)) for i in range(1000, 3000)}
+
+
+def test_nothing_to_read_or_write_is_fine(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.put_many([])
+        assert journal.get_many([]) == {}
+        assert journal.count() == 0
+
+
+def test_the_first_answer_to_a_key_stays(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.put_many([(key("a"), Completion(text="first"))])
+        journal.put_many([(key("a"), Completion(text="second")), (key("b"), Completion(text="new"))])
+        assert journal.get_many([key("a"), key("b")]) == {key("a"): Completion(text="first"), key("b"): Completion(text="new")}
+
+
+def test_two_open_journals_see_each_others_answers(path: Path) -> None:
+    with Journal(path) as one, Journal(path) as two:
+        one.put_many([(key("a"), Completion(text="a"))])
+        two.put_many([(key("b"), Completion(text="b"))])
+        assert one.get(key("b")) == Completion(text="b")
+        assert two.get(key("a")) == Completion(text="a")
+
+
+def test_several_processes_write_at_once_and_nothing_is_lost(path: Path) -> None:
+    code = textwrap.dedent("""
+        import sys
+        from harness.fingerprint import digest
+        from harness.journal import Journal
+        from harness.records import Completion
+        with Journal(sys.argv[1]) as journal:
+            for i in range(150):
+                journal.put_many([(digest([sys.argv[2], i]), Completion(text=sys.argv[2])), (digest(i), Completion(text="shared"))])
+    """)
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "abc"]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    with Journal(path) as journal:
+        assert journal.count() == 3 * 150 + 150
+
+
+# ------------------------------------------------------------------------------------------------ what goes wrong
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"my notes, nothing else\n" * 100)
+    with pytest.raises(JournalError, match=r"journal '.*journal.sqlite' is damaged, or is no SQLite file\. Move it away"):
+        Journal(path)
+    assert path.read_bytes() == b"my notes, nothing else\n" * 100
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as foreign:
+        foreign.execute("CREATE TABLE bookmarks (url TEXT)")
+    foreign.close()
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="is a database of something else"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_another_format_is_refused(path: Path) -> None:
+    Journal(path).close()
+    with sqlite3.connect(path) as later:
+        later.execute("PRAGMA user_version = 2")
+    later.close()
+    with pytest.raises(JournalError, match="has format 2, and this sftgate reads format 1"):
+        Journal(path)
+
+
+def test_a_truncated_journal_is_an_error_and_not_an_empty_one(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.put_many((key(i), Completion(text="x" * 50)) for i in range(2000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(JournalError, match="is damaged"), Journal(path) as journal:
+        journal.get_many([key(i) for i in range(2000)])
+
+
+@pytest.mark.parametrize("damage", [b"", b"p", b"p\0\0\0\0\xff", b"z\0\0\0\0not zlib", b"p\0\0\0\0\x80"])
+def test_a_damaged_answer_is_never_given_out(path: Path, damage: bytes) -> None:
+    with Journal(path) as journal:
+        journal.put_many([(key("a"), Completion(text="good"))])
+    with sqlite3.connect(path) as hand:
+        hand.execute("UPDATE completions SET value = ?", (damage,))
+    hand.close()
+    with Journal(path) as journal, pytest.raises(JournalError, match="is damaged: the answer under"):
+        journal.get(key("a"))
+
+
+def test_a_folder_in_the_journals_place_is_a_clear_error(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(JournalError, match="cannot be written"):
+        Journal(path)
+
+
+def test_a_file_in_the_folders_place_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(JournalError, match=r"cannot be created: .*Name a store in a folder"):
+        Journal(tmp_path / "store" / "journal.sqlite")
+
+
+def test_a_journal_that_another_process_holds_is_a_clear_error(path: Path) -> None:
+    with Journal(path, patience=0.05) as journal:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="is held by another process"):
+            journal.put_many([(key("a"), Completion())])
+        other.execute("ROLLBACK")
+        other.close()
+        journal.put_many([(key("a"), Completion())])
+        assert journal.count() == 1
+
+
+@pytest.fixture
+def powerless() -> Iterator[Path]:
+    """A folder that belongs to root, seen by a process that may only read it (for root: by giving up its rights for a while)."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Journal(folder / "journal.sqlite").close()
+        os.chmod(folder / "journal.sqlite", 0o444)
+        os.chmod(folder, 0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+            os.chmod(folder, 0o755)
+
+
+def test_a_journal_that_may_only_be_read_is_found_out_at_once(powerless: Path) -> None:
+    with pytest.raises(JournalError, match=r"cannot be written. Name a store in a folder that you may write to"):
+        Journal(powerless / "journal.sqlite")
+
+
+def test_a_folder_that_may_only_be_read_is_found_out_at_once(powerless: Path) -> None:
+    with pytest.raises(JournalError, match="cannot be written"):
+        Journal(powerless / "new.sqlite")
+    with pytest.raises(JournalError, match="cannot be created"):
+        Journal(powerless / "deeper" / "new.sqlite")

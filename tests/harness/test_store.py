@@ -1,0 +1,256 @@
+"""Runs are written at once or not at all, and never over one another."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.errors import StoreError
+from harness.records import Candidate, Fingerprints, Metric, Run, Sample
+from harness.store import Store, atomic_write
+
+GRADED = "0123456789abcdef" * 4
+
+
+def run(suite: str = "domain", candidate: str = "week47", graded: str = GRADED, **fields: Any) -> Run:
+    defaults: dict[str, Any] = {"use": "prompted", "items_hash": "i", "suite_hash": "s", "metrics": {"exact_match": Metric()}}
+    return Run(
+        candidate=Candidate(name=candidate),
+        suite=suite,
+        fingerprints=Fingerprints(asked="a"),
+        graded=graded,
+        **{**defaults, **fields},
+    )
+
+
+def sample(key: str = "a", **fields: Any) -> Sample:
+    return Sample(key=key, task="domain", **{"scores": {"exact_match": 1.0}, **fields})
+
+
+SAMPLES = (
+    sample(
+        "a", outputs=("你好\n第二行 <script>", ""), target={"x": [1, None]}, draws={"exact_match": [1.0, 0.0]}, flags=("truncated",)
+    ),
+    sample("b", scores=None, error="the engine timed out"),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_comes_back_as_it_was_written(store: Store) -> None:
+    path = store.write_run(run(groups={"mmlu": {"stem": 0.5}}), SAMPLES)
+    measured = store.read(path)
+    assert measured.samples == SAMPLES
+    assert msgspec.structs.replace(measured.run, samples_hash="") == run(groups={"mmlu": {"stem": 0.5}})
+
+
+def test_a_run_lies_where_the_design_says(store: Store) -> None:
+    path = store.write_run(run(), SAMPLES)
+    assert path == store.root / "domain" / "week47@0123456789ab"
+    assert files(store.root) == {"domain/week47@0123456789ab/run.json", "domain/week47@0123456789ab/samples.jsonl"}
+    assert store.journal_path == store.root / "journal.sqlite"
+
+
+def test_samples_are_one_line_each_in_utf8(store: Store) -> None:
+    lines = (store.write_run(run(), SAMPLES) / "samples.jsonl").read_bytes().splitlines()
+    assert [msgspec.json.decode(line)["key"] for line in lines] == ["a", "b"]
+    assert "你好".encode() in lines[0]
+
+
+def test_a_run_is_never_overwritten(store: Store) -> None:
+    first = store.write_run(run(created="one"), SAMPLES)
+    second = store.write_run(run(created="two"), SAMPLES[:1])
+    third = store.write_run(run(created="three"), ())
+    assert [path.name for path in (first, second, third)] == [f"week47@0123456789ab{n}" for n in ("", ".2", ".3")]
+    assert store.read(first).run.created == "one"
+    assert store.find("domain", "week47", GRADED) == third
+
+
+def test_ten_attempts_are_counted_as_numbers(store: Store) -> None:
+    paths = [store.write_run(run(), ()) for _ in range(11)]
+    assert store.find("domain", "week47", GRADED) == paths[-1]
+    assert paths[-1].name.endswith(".11")
+
+
+def test_an_unfinished_run_is_not_found(store: Store) -> None:
+    whole = store.write_run(run(), SAMPLES)
+    broken = store.write_run(run(), SAMPLES)
+    (broken / "run.json").unlink()
+    assert store.find("domain", "week47", GRADED) == whole
+
+
+def test_a_run_of_another_fingerprint_or_candidate_is_not_found(store: Store) -> None:
+    store.write_run(run(), SAMPLES)
+    same_name = GRADED[:12] + "f" * 52
+    assert store.find("domain", "week47", "f" * 64) is None
+    assert store.find("domain", "week47", same_name) is None
+    assert store.find("domain", "week4", GRADED) is None
+    assert store.find("other", "week47", GRADED) is None
+
+
+def test_a_failed_write_leaves_nothing_behind(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.store.os.fsync", full)
+    with pytest.raises(StoreError, match="cannot be written: No space left on device"):
+        store.write_run(run(), SAMPLES)
+    assert files(store.root) == set()
+    assert store.find("domain", "week47", GRADED) is None
+
+
+def test_two_writers_of_one_run_get_two_folders(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process finishes between our look at the place and our rename."""
+    rename, raced = os.rename, []
+
+    def late(source: Path, target: Path) -> None:
+        if not raced:
+            raced.append(shutil.copytree(source, target))
+        rename(source, target)
+
+    monkeypatch.setattr("harness.store.os.rename", late)
+    assert store.write_run(run(), SAMPLES).name == "week47@0123456789ab.2"
+    assert store.read(raced[0]).samples == SAMPLES
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", ["scores", "draws", "statistics", "weight"])
+def test_what_is_not_a_finite_number_is_refused(store: Store, field: str, value: float) -> None:
+    wrong: Any = {
+        "scores": {"exact_match": value},
+        "draws": {"exact_match": [1.0, value]},
+        "statistics": {"bleu": [value]},
+        "weight": value,
+    }
+    with pytest.raises(StoreError, match=f"sample 'b', {field}"):
+        store.write_run(run(), [SAMPLES[0], sample("b", **{field: wrong[field]})])
+    assert files(store.root) == set()
+
+
+def test_a_run_with_nan_in_it_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match="tokens, rate is nan"):
+        store.write_run(run(environment={"tokens": {"rate": math.nan}}), SAMPLES)
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "x:y*z", "50%", "w@b", "全量 微调", "trailing.", ""])
+def test_any_name_finds_its_run_again(store: Store, name: str) -> None:
+    path = store.write_run(run(suite=name, candidate=name), SAMPLES)
+    assert path.parent.parent == store.root
+    assert path.parent.name not in {"..", "."}
+    assert store.find(name, name, GRADED) == path
+    assert store.read(path).run.candidate.name == name
+
+
+def test_names_that_look_alike_stay_apart(store: Store) -> None:
+    names = ["a/b", "a%2Fb", "a:b", "a[b]", "a*"]
+    paths = {store.write_run(run(candidate=name), SAMPLES) for name in names}
+    assert len(paths) == len(names)
+    assert all(store.find("domain", name, GRADED) in paths for name in names)
+
+
+# -------------------------------------------------------------------------------------------------- bad files
+
+
+def test_a_changed_sample_file_is_noticed(store: Store) -> None:
+    path = store.write_run(run(), SAMPLES)
+    file = path / "samples.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"exact_match":1.0', b'"exact_match":0.0', 1))
+    with pytest.raises(StoreError, match="is not what was written"):
+        store.read(path)
+
+
+def test_a_line_that_is_no_sample_is_named(store: Store) -> None:
+    path = store.write_run(run(), SAMPLES)
+    settings = msgspec.json.decode((path / "run.json").read_bytes())
+    (path / "run.json").write_bytes(msgspec.json.encode({**settings, "samples_hash": ""}))
+    with (path / "samples.jsonl").open("ab") as file:
+        file.write(b'{"key": "c", "task": "t"}\n')
+    with pytest.raises(StoreError, match=r"line 3 cannot be read: .*must have scores or an error"):
+        store.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "one"}', b"\xff\xfe"])
+def test_a_damaged_run_file_is_a_clear_error(store: Store, content: bytes) -> None:
+    path = store.write_run(run(), SAMPLES)
+    (path / "run.json").write_bytes(content)
+    with pytest.raises(StoreError, match=r"run\.json' cannot be read"):
+        store.read(path)
+
+
+@pytest.mark.parametrize("content", ['{"format": 2, "anything": true}', "{}"])
+def test_a_run_of_another_format_is_refused(store: Store, content: str) -> None:
+    path = store.write_run(run(), SAMPLES)
+    (path / "run.json").write_text(content)
+    with pytest.raises(StoreError, match=r"has format \d, and this sftgate reads format 1"):
+        store.read(path)
+
+
+def test_a_missing_run_is_a_clear_error(store: Store) -> None:
+    with pytest.raises(StoreError, match="does not exist; measure first"):
+        store.read(store.root / "domain" / "nothing")
+
+
+def test_a_store_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(StoreError, match="cannot be written: Not a directory"):
+        Store(tmp_path / "runs").write_run(run(), SAMPLES)
+
+
+# ------------------------------------------------------------------------------------------------ current, text
+
+
+def test_the_selected_runs_survive_a_move_of_the_store(store: Store, tmp_path: Path) -> None:
+    path = store.write_run(run(), SAMPLES)
+    assert store.current() == {}
+    store.set_current({("domain", "week47"): path})
+    assert store.current() == {("domain", "week47"): path}
+    moved = Store(shutil.copytree(store.root, tmp_path / "laptop" / "copy"))
+    ((_, there),) = moved.current().items()
+    shutil.rmtree(store.root)
+    assert moved.read(there).samples == SAMPLES
+
+
+def test_a_new_selection_replaces_the_old_one(store: Store) -> None:
+    first, second = store.write_run(run(), SAMPLES), store.write_run(run(), SAMPLES)
+    store.set_current({("domain", "week47"): first, ("domain", "gone"): first})
+    store.set_current({("domain", "week47"): second})
+    assert store.current() == {("domain", "week47"): second}
+
+
+def test_text_is_replaced_whole(store: Store) -> None:
+    path = store.write_text("review/summary.md", "one 一")
+    assert store.write_text("review/summary.md", "two") == path
+    assert path.read_text(encoding="utf-8") == "two"
+    assert files(store.root) == {"review/summary.md"}
+
+
+def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "verdict.json"
+    atomic_write(file, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.store.os.fsync", full)
+    with pytest.raises(StoreError, match=r"No space left.*Nothing that was there is lost"):
+        atomic_write(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert files(tmp_path) == {"verdict.json"}
+
+
+def test_text_that_utf8_cannot_hold_is_still_written(tmp_path: Path) -> None:
+    atomic_write(tmp_path / "f", "a\ud800b")
+    assert (tmp_path / "f").read_text(encoding="utf-8") == "a?b"
