@@ -101,9 +101,10 @@ def _refuse_repeated(measured: Measured) -> None:
     seen: set[str] = set()
     for sample in measured.samples:
         if sample.key in seen:
+            run = measured.run
             raise EvaluationError(
-                f"the run of {measured.run.candidate.name!r} in suite {measured.run.suite!r} has two samples with key {sample.key!r}; "
-                "items are paired by key, so that every key must occur once. Measure the suite again."
+                f"the run of {run.candidate.name!r} in suite {run.suite!r} has two samples with the key {sample.key!r}; items are "
+                "paired by key, so that every key must occur once. Measure the suite again."
             )
         seen.add(sample.key)
 

@@ -14,7 +14,7 @@ from harness.compare.pairs import codes
 
 @dataclass(frozen=True)
 class Level:
-    """``above``/``below``: p-values for "the true score is above/below the value". ``low``/``high`` None where nothing bounds it."""
+    """``above``, ``below``: p of the claim that the true score is above (below) the value. ``low``, ``high`` None: not bounded."""
 
     score: float
     low: float | None
@@ -34,29 +34,40 @@ def level_of(column: Column, value: float, *, level: float, seed: int) -> Level 
     if column.metric.aggregator != "mean":
         return _corpus(column, value, level, seed)
     scores, items = column.table[:, 0], len(column.keys)
-    clusters = codes(column.clusters)
     whole = bool(np.isin(scores, (0.0, 1.0)).all()) and float(np.ptp(column.weights)) == 0.0
     if column.metric.kind == "binary" and whole and len(set(column.clusters)) == items:
         hits = int(scores.sum())
         low, high = stats.clopper_pearson(hits, items, level)
         above, below = stats.binomial_p(hits, items, value, "greater"), stats.binomial_p(hits, items, value, "less")
         return Level(hits / items, low, high, above, below, "exact binomial", items, items, {"value": value})
-    bounded = column.metric.kind in ("binary", "bounded")
-    sample = stats.MeanPairs(scores, clusters, codes(column.strata), column.weights, span=1.0 if bounded else None, seed=seed)
+    return _mean(column, value, level, seed)
+
+
+def _mean(column: Column, value: float, level: float, seed: int) -> Level:
+    """Bounded scores near 1 are looked at from above, as shortfalls, so that rare misses are treated like rare hits."""
+    scores, bounded = column.table[:, 0], column.metric.kind in ("binary", "bounded")
+    turned = bounded and float(scores.mean()) > 0.5
+    seen, border = (1 - scores, 1 - value) if turned else (scores, value)
+    sample = stats.MeanPairs(
+        seen, codes(column.clusters), codes(column.strata), column.weights, span=1.0 if bounded else None, seed=seed
+    )
     interval = sample.interval(level)
     low, high = interval.low, interval.high
     if bounded:
-        low, high = (None if end is None else max(0.0, end) for end in (low, high))
-    test = sample.test(value, "greater")
-    below = sample.test(value, "less").p
-    return Level(sample.gain, low, high, test.p, below, test.method, items, sample.units, {**test.parameters, "value": value})
+        low, high = (None if low is None else max(0.0, low)), (None if high is None else min(1.0, high))
+    above, below = sample.test(border, "greater"), sample.test(border, "less")
+    score = sample.gain
+    if turned:
+        low, high = (None if high is None else 1 - high), (None if low is None else 1 - low)
+        above, below, score = below, above, 1 - score
+    parameters = {**above.parameters, "value": value}
+    return Level(score, low, high, above.p, below.p, above.method, len(column.keys), sample.units, parameters)
 
 
 def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
     table = column.table
     pairs = stats.CorpusPairs(column.metric.aggregator, table, table, codes(column.clusters), codes(column.strata), seed=seed)
     resampled = pairs.resampled[1]
-    low, high = (float(end) for end in np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2]))
     above = (1 + int((resampled <= value).sum())) / (1 + len(resampled))
     below = (1 + int((resampled >= value).sum())) / (1 + len(resampled))
     parameters = {"value": value, "resamples": len(resampled), "seed": seed}

@@ -82,7 +82,7 @@ class MeanPairs:
         """Sparse differences as won, lost and items of Tango's score, and the difference that counts as one whole item.
 
         The counts are of effective items: items over the design effect, for which an intra-cluster correlation of at least one half
-        is assumed, because so few differing clusters cannot show a smaller one. None where nothing says how large a difference may be.
+        is assumed, because so few differing clusters cannot show a smaller one. None where nothing bounds it.
         """
         scale = self.span or float(np.abs(self.differences).max())
         if scale == 0.0:
@@ -143,7 +143,7 @@ class MeanPairs:
     def test(self, delta: float, side: Side) -> PValue:
         if delta == 0 and (self.ordinal or self.units < FEW_CLUSTERS or len(self._differing) <= PERMUTED_UNITS):
             return self._permutation(self._differing, delta, side)
-        if self.sparse:
+        if self.sparse or self._constant:
             return self._score(delta, side)
         if self._permuted:
             return self._permutation(self._sums[0] - delta * self._sums[1], delta, side)
@@ -181,18 +181,18 @@ class MeanPairs:
     def _t(self, delta: float, side: Side) -> PValue:
         error, freedom = self._raw_error, self._freedom
         parameters = {"delta": delta, "side": side, "df": freedom} | self._few
-        distance = self.gain - delta
-        if error < 1e-12 * max(1.0, abs(self.gain)):
-            return PValue(float((side == "greater") == (distance <= 0)), "every item differs by the same", parameters)
-        t = distance / error
+        t = (self.gain - delta) / error
         tail = {"greater": stdtr(freedom, -t), "less": stdtr(freedom, t), "two-sided": 2 * stdtr(freedom, -abs(t))}[side]
         return PValue(min(1.0, float(tail)), self._t_name("test"), parameters)
 
     @property
+    def _constant(self) -> bool:
+        """One cluster, or all differences equal: their spread is unknown, and a t would divide by nothing."""
+        return self.units < 2 or float(np.ptp(self.differences)) < 1e-12
+
+    @property
     def _permuted(self) -> bool:
-        """Also where all differences are equal: a t would divide by nothing."""
-        constant = self._raw_error < 1e-12 * max(1.0, abs(self.gain))
-        return self.ordinal or self.units < FEW_CLUSTERS or constant
+        return self.ordinal or self.units < FEW_CLUSTERS
 
     def _t_name(self, what: str) -> str:
         clustered = "clustered " if self.units < self.items else ""
@@ -205,7 +205,7 @@ class MeanPairs:
 
     def interval(self, level: float) -> Interval:
         note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
-        if self.sparse or self.units < 2 or float(np.ptp(self.differences)) < 1e-12:
+        if self.sparse or self._constant:
             return self._score_interval(level, note)
         if self._permuted:
             return self._subset_interval(level, note)
