@@ -1,0 +1,1 @@
+"""What people read: the report, its summaries, and the blind review."""
