@@ -1,0 +1,297 @@
+"""The first screen and the gate table: the answer, who gets it, and rule by rule why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.records import Conclusion, Finding, Health, Measured, Record, Verdict
+from reports.figures import Figure, Span, count_figure, gain_figure, p_figure, pointer, score_figure, span
+from reports.standing import FLAGS, Gain, Standing, metric_of
+from reports.wording import Badge, badge, bound_of, finding_badge, margin_text, requirement, rule_name, ship
+
+
+class Hero(Record, frozen=True, kw_only=True):
+    """One sentence. ``caution`` is what a leaderboard by the target alone would have done instead."""
+
+    badge: Badge
+    headline: str
+    sentence: str
+    change: str = ""
+    caution: str = ""
+
+
+class Shown(Record, frozen=True, kw_only=True):
+    """A gain with its interval and where it was measured."""
+
+    metric: str
+    against: str
+    gain: Figure
+    span: Span | None = None
+
+
+class CandidateLine(Record, frozen=True, kw_only=True):
+    name: str
+    badge: Badge
+    leads: bool
+    rank: int
+    target: Shown | None
+    worst: Shown | None
+    failed_rules: int
+    warned_rules: int
+    sentence: str
+    change: str
+    warnings: tuple[str, ...]
+
+
+class HealthLine(Record, frozen=True, kw_only=True):
+    candidate: str
+    suite: str
+    is_baseline: bool
+    planned: Figure
+    asked: Figure
+    failed: Figure
+    flags: tuple[tuple[str, Figure], ...]
+    metric: str
+    value: Figure | None
+    expect: str
+    in_band: bool | None
+    troubled: bool
+
+
+class HealthTotal(Record, frozen=True, kw_only=True):
+    """How asking went for one candidate over all suites: what the health strip shows."""
+
+    candidate: str
+    planned: int = 0
+    asked: int = 0
+    failed: int = 0
+    flags: dict[str, int] = {}
+
+
+class HealthStrip(Record, frozen=True, kw_only=True):
+    total: HealthTotal
+    is_baseline: bool
+    planned: Figure
+    asked: Figure
+    failed: Figure
+    flags: tuple[tuple[str, Figure], ...]
+
+
+class GateLine(Record, frozen=True, kw_only=True):
+    """One finding, as a row of the gate table. Figures are absent where the rule had nothing to compare."""
+
+    rule: str
+    requires: str
+    metric: str
+    against: str
+    badge: Badge
+    severity: str
+    reason: str
+    implicit: bool
+    margin: str
+    baseline: Figure | None = None
+    candidate: Figure | None = None
+    gain: Figure | None = None
+    span: Span | None = None
+    p: Figure | None = None
+    items: Figure | None = None
+    clusters: Figure | None = None
+    missing: Figure | None = None
+    lost: Figure | None = None
+    won: Figure | None = None
+    mde: Figure | None = None
+    method: str = ""
+
+
+class GateTable(Record, frozen=True, kw_only=True):
+    candidate: str
+    badge: Badge
+    sentence: str
+    lines: tuple[GateLine, ...]
+    quiet: tuple[GateLine, ...]
+
+
+def hero(conclusion: Conclusion, standings: Sequence[Standing]) -> Hero:
+    """The best candidate that may ship, else the worst news; and the trap that the target alone would have been."""
+    verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
+    if not verdicts:
+        return Hero(
+            badge=badge(conclusion.outcome), headline="Unknown", sentence="There is no candidate to decide about: only the baseline was measured."
+        )
+    ordered = [each for each in standings if each.candidate in verdicts]
+    passing = [each for each in ordered if each.outcome == "pass"]
+    shown = passing[0] if passing else next((each for each in ordered if each.outcome == conclusion.outcome), ordered[0])
+    verdict = verdicts[shown.candidate]
+    word = ship(verdict.outcome)
+    headline = f"{word}: {verdict.candidate}" if word == "Unknown" else f"{word} {verdict.candidate}"
+    if len(passing) > 1 and passing[1].target and passing[0].target and passing[1].target.gain == passing[0].target.gain:
+        headline += f" (or {passing[1].candidate})"
+    leader = ordered[0]
+    caution = ""
+    if leader.leads and leader.outcome != "pass" and passing:
+        caution = f"A leaderboard of the target alone would have shipped {leader.candidate}."
+    return Hero(badge=badge(verdict.outcome), headline=headline, sentence=verdict.sentence, change=verdict.change, caution=caution)
+
+
+def candidate_lines(conclusion: Conclusion, standings: Sequence[Standing]) -> tuple[CandidateLine, ...]:
+    verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
+    return tuple(_candidate_line(index, each, verdicts[each.candidate]) for index, each in enumerate(standings))
+
+
+def _candidate_line(index: int, standing: Standing, verdict: Verdict) -> CandidateLine:
+    unhappy = [finding for finding in verdict.findings if finding.outcome != "pass"]
+    return CandidateLine(
+        name=standing.candidate,
+        badge=badge(standing.outcome),
+        leads=standing.leads,
+        rank=index + 1,
+        target=_shown(standing.target, pointer("standings", index, "target")),
+        worst=_shown(standing.worst, pointer("standings", index, "worst")),
+        failed_rules=sum(finding.rule.severity == "block" for finding in unhappy),
+        warned_rules=sum(finding.rule.severity == "warn" for finding in unhappy),
+        sentence=verdict.sentence,
+        change=verdict.change,
+        warnings=verdict.warnings,
+    )
+
+
+def _shown(gain: Gain | None, at: str) -> Shown | None:
+    if gain is None:
+        return None
+    figure = gain_figure(gain.gain, f"{at}/gain", gain.kind, gain.unit)
+    return Shown(metric=gain.metric, against=gain.against, gain=figure, span=span(gain, at, gain.unit))
+
+
+def health_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[HealthLine, ...]:
+    return tuple(_health_line(index, each, conclusion, measured) for index, each in enumerate(conclusion.health))
+
+
+def _health_line(index: int, health: Health, conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> HealthLine:
+    at = pointer("conclusion", "health", index)
+    metric = metric_of(measured, f"{health.suite}//{health.metric.rpartition('/')[2]}")
+    expect = ""
+    if health.expect is not None:
+        low, high = (score_figure(bound, "", metric.kind, metric.unit).text for bound in health.expect)
+        expect = f"{low} – {high}"
+    return HealthLine(
+        candidate=health.candidate,
+        suite=health.suite,
+        is_baseline=health.candidate == conclusion.baseline,
+        planned=count_figure(health.planned, f"{at}/planned"),
+        asked=count_figure(health.asked, f"{at}/asked"),
+        failed=count_figure(health.failed, f"{at}/failed"),
+        flags=tuple((flag, count_figure(health.flags[flag], f"{at}/flags/{flag}")) for flag in FLAGS if flag in health.flags),
+        metric=health.metric,
+        value=score_figure(health.value, f"{at}/value", metric.kind, metric.unit) if health.value is not None else None,
+        expect=expect,
+        in_band=health.in_band,
+        troubled=health.failed > 0 or health.asked < health.planned or health.in_band is False or any(health.flags.values()),
+    )
+
+
+def health_totals(conclusion: Conclusion) -> tuple[HealthTotal, ...]:
+    """Sums over suites, the baseline first."""
+    names = list(dict.fromkeys((conclusion.baseline, *(each.candidate for each in conclusion.health))))
+    totals = []
+    for name in names:
+        mine = [each for each in conclusion.health if each.candidate == name]
+        if mine:
+            flags = {flag: sum(each.flags.get(flag, 0) for each in mine) for flag in FLAGS if any(flag in each.flags for each in conclusion.health)}
+            totals.append(
+                HealthTotal(
+                    candidate=name,
+                    planned=sum(each.planned for each in mine),
+                    asked=sum(each.asked for each in mine),
+                    failed=sum(each.failed for each in mine),
+                    flags=flags,
+                )
+            )
+    return tuple(totals)
+
+
+def health_strips(totals: Sequence[HealthTotal], baseline: str) -> tuple[HealthStrip, ...]:
+    return tuple(
+        HealthStrip(
+            total=each,
+            is_baseline=each.candidate == baseline,
+            planned=count_figure(each.planned, pointer("health", index, "planned")),
+            asked=count_figure(each.asked, pointer("health", index, "asked")),
+            failed=count_figure(each.failed, pointer("health", index, "failed")),
+            flags=tuple((flag, count_figure(count, pointer("health", index, "flags", flag))) for flag, count in each.flags.items()),
+        )
+        for index, each in enumerate(totals)
+    )
+
+
+_ORDER = {"fail": 0, "invalid": 0, "not_comparable": 1, "no_baseline": 1, "insensitive": 2, "inconclusive": 2, "pass": 4}
+
+
+def gate_tables(conclusion: Conclusion, standings: Sequence[Standing], measured: Mapping[tuple[str, str], Measured]) -> tuple[GateTable, ...]:
+    """One table per candidate, in leaderboard order; what blocks comes first, implicit rules that passed are kept apart."""
+    rank = {each.candidate: index for index, each in enumerate(standings)}
+    tables = []
+    for number, verdict in sorted(enumerate(conclusion.verdicts), key=lambda entry: rank.get(entry[1].candidate, 99)):
+        at = pointer("conclusion", "verdicts", number, "findings")
+        lines = [(_urgency(finding), gate_line(finding, f"{at}/{index}", measured)) for index, finding in enumerate(verdict.findings)]
+        lines.sort(key=lambda entry: entry[0])
+        tables.append(
+            GateTable(
+                candidate=verdict.candidate,
+                badge=badge(verdict.outcome),
+                sentence=verdict.sentence,
+                lines=tuple(line for _, line in lines if not _is_quiet(line)),
+                quiet=tuple(line for _, line in lines if _is_quiet(line)),
+            )
+        )
+    return tuple(tables)
+
+
+def _is_quiet(line: GateLine) -> bool:
+    return line.implicit and line.badge.outcome == "pass"
+
+
+def _urgency(finding: Finding) -> tuple[int, int]:
+    mild = {"block": 0, "warn": 3, "inform": 3}[finding.rule.severity]
+    return (_ORDER[finding.outcome] if finding.outcome == "pass" else max(_ORDER[finding.outcome], mild), finding.rule.implicit)
+
+
+def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Measured]) -> GateLine:
+    """The row of one finding; ``at`` points to it."""
+    rule, comparison = finding.rule, finding.comparison
+    metric = finding.metric or (comparison.metric if comparison else rule.metric)
+    unit = metric_of(measured, metric).unit
+    kind = comparison.kind if comparison else "binary"
+    line = GateLine(
+        rule=rule_name(rule),
+        requires=requirement(rule, kind, unit),
+        metric=metric,
+        against=comparison.baseline if comparison else rule.against,
+        badge=finding_badge(finding),
+        severity=rule.severity,
+        reason=finding.reason,
+        implicit=rule.implicit,
+        margin=margin_text(rule, kind, unit),
+    )
+    if comparison is None:
+        return line
+    here = f"{at}/comparison"
+    bound = bound_of(rule, comparison)
+    bounds = (0.0,) if bound is None else (0.0, bound)
+    values = {name: getattr(line, name) for name in line.__struct_fields__}
+    values |= {
+        "baseline": score_figure(comparison.baseline_value, f"{here}/baseline_value", kind, unit),
+        "candidate": score_figure(comparison.candidate_value, f"{here}/candidate_value", kind, unit),
+        "gain": gain_figure(comparison.gain, f"{here}/gain", kind, unit, bounds),
+        "span": span(comparison, here, unit, bounds),
+        "p": p_figure(comparison.p, f"{here}/p", rule.alpha) if comparison.p is not None else None,
+        "items": count_figure(comparison.items, f"{here}/items"),
+        "clusters": count_figure(comparison.clusters, f"{here}/clusters"),
+        "missing": count_figure(comparison.missing, f"{here}/missing"),
+        "lost": count_figure(comparison.lost, f"{here}/lost"),
+        "won": count_figure(comparison.won, f"{here}/won"),
+        "mde": gain_figure(comparison.mde, f"{here}/mde", kind, unit) if comparison.mde is not None else None,
+        "method": comparison.method,
+    }
+    if values["mde"] is not None:
+        values["mde"] = Figure(text=values["mde"].text.lstrip("+"), value=comparison.mde, at=values["mde"].at)
+    return GateLine(**values)

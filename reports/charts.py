@@ -1,0 +1,245 @@
+"""The pictures of the report, as inline SVG. Every one has a title, a description, and its numbers in a table beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from harness.records import Conclusion, Finding, Measured, MetricKind, Outcome, Record
+from reports.figures import Figure, Span, gain_figure, pointer, span
+from reports.panels import Wins
+from reports.standing import Roles, Standing, metric_of
+from reports.svg import Scale, picture, tag, ticks
+from reports.svg import span as data_range
+from reports.wording import SHARES, Badge, bound_of, finding_badge, gain_text, metric_parts, rule_name
+
+FOREST_WIDTH = 400
+FOREST_HEIGHT = 26
+EDGE = 10.0
+
+_GROUPS = {"target": "What it should have learned", "retained": "What it should have kept", "other": "Everything else"}
+
+
+class ForestRow(Record, frozen=True, kw_only=True):
+    candidate: str
+    badge: Badge
+    mark: Markup
+    gain: Figure
+    span: Span | None
+
+
+class ForestMetric(Record, frozen=True, kw_only=True):
+    metric: str
+    rule: str
+    against: str
+    rows: tuple[ForestRow, ...]
+
+
+class Forest(Record, frozen=True, kw_only=True):
+    """Gains that share one axis. ``level`` is the interval's, where all agree."""
+
+    title: str
+    axis: Markup
+    metrics: tuple[ForestMetric, ...]
+    level: str
+
+
+class _Found(Record, frozen=True, kw_only=True):
+    finding: Finding
+    candidate: str
+    at: str
+    unit: str
+
+
+def forests(conclusion: Conclusion, standings: Sequence[Standing], role: Roles, measured: Mapping[tuple[str, str], Measured]) -> tuple[Forest, ...]:
+    """Forest plots of the gains that explicit rules (and implicit ones that did not pass) decide about: one axis for the target,
+    one for what is retained, one for the rest, and one more for each unit that is not a share."""
+    rank = {each.candidate: index for index, each in enumerate(standings)}
+    groups: dict[tuple[str, str], list[_Found]] = {}
+    for number, verdict in enumerate(conclusion.verdicts):
+        for index, finding in enumerate(verdict.findings):
+            comparison = finding.comparison
+            if comparison is None or (finding.rule.implicit and finding.outcome == "pass") or bound_of(finding.rule, comparison) is None:
+                continue
+            metric = finding.metric or comparison.metric
+            unit = metric_of(measured, metric).unit
+            scale = "share" if comparison.kind in SHARES else f"{unit or metric_parts(metric)[2]}"
+            at = pointer("conclusion", "verdicts", number, "findings", index, "comparison")
+            group = (role.of(metric), scale)
+            groups.setdefault(group, []).append(_Found(finding=finding, candidate=verdict.candidate, at=at, unit=unit))
+    order = ("target", "retained", "other")
+    made = []
+    for key in sorted(groups, key=lambda each: (order.index(each[0]), each[1] != "share", each[1])):
+        members = sorted(groups[key], key=lambda each: rank.get(each.candidate, 99))
+        made.append(_forest(key, members))
+    return tuple(made)
+
+
+def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
+    compared = [(each.finding.comparison, bound_of(each.finding.rule, each.finding.comparison)) for each in members]
+    ends = [value for each, bound in compared if each for value in (each.gain, each.low, each.high, bound) if value is not None]
+    scale = Scale(data_range(ends, include=(0.0,)), (EDGE, FOREST_WIDTH - EDGE))
+    kind: MetricKind = "binary" if key[1] == "share" else "real"
+    metrics: dict[tuple[str, str, str], list[ForestRow]] = {}
+    for each in members:
+        comparison = each.finding.comparison
+        if comparison is None:
+            continue
+        metric = each.finding.metric or comparison.metric
+        bound = bound_of(each.finding.rule, comparison) or 0.0
+        metrics.setdefault((metric, rule_name(each.finding.rule), comparison.baseline), []).append(
+            ForestRow(
+                candidate=each.candidate,
+                badge=finding_badge(each.finding),
+                mark=_mark(each, scale, bound),
+                gain=gain_figure(comparison.gain, f"{each.at}/gain", comparison.kind, each.unit, (0.0, bound)),
+                span=span(comparison, each.at, each.unit, (0.0, bound)),
+            )
+        )
+    levels = {f"{each.level * 100:.4g}%" for each, _ in compared if each}
+    title = _GROUPS[key[0]] + ("" if key[1] == "share" else f" · {key[1]}")
+    return Forest(
+        title=title,
+        axis=_axis(scale, kind, members[0].unit),
+        metrics=tuple(ForestMetric(metric=metric, rule=rule, against=against, rows=tuple(rows)) for (metric, rule, against), rows in metrics.items()),
+        level=levels.pop() if len(levels) == 1 else "",
+    )
+
+
+def _mark(each: _Found, scale: Scale, bound: float) -> Markup:
+    """One row: the margin, zero, the interval, the gain. Shapes repeat what the badge says, so that colour is not needed."""
+    comparison, middle = each.finding.comparison, FOREST_HEIGHT / 2
+    assert comparison is not None
+    tone = finding_badge(each.finding).tone
+    low = comparison.low if comparison.low is not None else (scale.low if comparison.high is not None else comparison.gain)
+    high = comparison.high if comparison.high is not None else (scale.high if comparison.low is not None else comparison.gain)
+    parts = []
+    if bound < 0:
+        parts.append(tag("rect", x=0, y=0, width=scale(bound), height=FOREST_HEIGHT, class_="zone"))
+    if bound:
+        parts.append(tag("line", x1=scale(bound), x2=scale(bound), y1=0, y2=FOREST_HEIGHT, class_="margin"))
+    parts.append(tag("line", x1=scale(0), x2=scale(0), y1=0, y2=FOREST_HEIGHT, class_="zero"))
+    parts.append(tag("line", x1=scale(low), x2=scale(high), y1=middle, y2=middle, class_=f"whisker {tone}"))
+    for end, closed in ((low, comparison.low is not None), (high, comparison.high is not None)):
+        if closed:
+            parts.append(tag("line", x1=scale(end), x2=scale(end), y1=middle - 4, y2=middle + 4, class_=f"whisker {tone}"))
+    parts.append(shape(scale(comparison.gain), middle, each.finding.outcome, tone, 4.5))
+    words = f"{each.candidate}: {gain_text(comparison.gain, comparison.kind, each.unit)}"
+    return tag(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {FOREST_WIDTH} {FOREST_HEIGHT}",
+        width=FOREST_WIDTH,
+        height=FOREST_HEIGHT,
+        class_="chart row",
+        role="img",
+        aria_label=words,
+    )
+
+
+def _axis(scale: Scale, kind: MetricKind, unit: str) -> Markup:
+    places = ticks(scale.low, scale.high, 5)
+    parts = []
+    for value in places:
+        parts.append(tag("line", x1=scale(value), x2=scale(value), y1=0, y2=4, class_="tick"))
+        text = gain_text(value, kind, unit).replace(".0 pp", " pp") if kind in SHARES else gain_text(value, kind)
+        anchor = "start" if scale(value) < 24 else "end" if scale(value) > FOREST_WIDTH - 24 else "middle"
+        parts.append(tag("text", text.replace(" pp", ""), x=scale(value), y=16, text_anchor=anchor))
+    return tag(
+        "svg", *parts, viewBox=f"0 0 {FOREST_WIDTH} 20", width=FOREST_WIDTH, height=20, class_="chart row", aria_hidden="true"
+    )
+
+
+def shape(x: float, y: float, outcome: Outcome, tone: str, size: float) -> Markup:
+    """A point whose shape says the outcome: disc passes, cross fails, hollow diamond is undecided."""
+    if outcome == "pass":
+        return tag("circle", cx=x, cy=y, r=size, class_=f"point {tone}")
+    if outcome in ("fail", "invalid", "not_comparable"):
+        reach = size * 0.95
+        path = f"M{x - reach:.1f} {y - reach:.1f}L{x + reach:.1f} {y + reach:.1f}M{x - reach:.1f} {y + reach:.1f}L{x + reach:.1f} {y - reach:.1f}"
+        return tag("path", d=path, class_=f"point cross {tone}")
+    reach = size * 1.25
+    path = f"M{x:.1f} {y - reach:.1f}L{x + reach:.1f} {y:.1f}L{x:.1f} {y + reach:.1f}L{x - reach:.1f} {y:.1f}Z"
+    return tag("path", d=path, class_=f"point hollow {tone}")
+
+
+def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping[str, Badge]) -> Markup | None:
+    """Target gain against what happened to the rest, one point per candidate. ``margin`` (> 0) draws the line not to fall below."""
+    placed = [each for each in standings if each.target is not None and each.general is not None]
+    if not placed:
+        return None
+    width, height, left, right, top, bottom = 620.0, 340.0, 64.0, 24.0, 16.0, 46.0
+    xs = [each.target.gain for each in placed if each.target]
+    ys = [each.general.gain for each in placed if each.general]
+    x = Scale(data_range(xs, pad=0.14, include=(0.0,)), (left, width - right))
+    y = Scale(data_range(ys, pad=0.14, include=(0.0,) if margin is None else (0.0, -margin)), (height - bottom, top))
+    kind: tuple[MetricKind, MetricKind] = (placed[0].target.kind if placed[0].target else "real", placed[0].general.kind if placed[0].general else "real")
+    parts = _frame(x, y, kind, (left, right, top, bottom, width, height))
+    if margin is not None:
+        parts.insert(0, tag("rect", x=left, y=y(-margin), width=width - left - right, height=height - bottom - y(-margin), class_="zone"))
+        parts.append(tag("line", x1=left, x2=width - right, y1=y(-margin), y2=y(-margin), class_="margin"))
+        parts.append(tag("text", "margin", x=left + 6, y=y(-margin) - 5, class_="quiet"))
+    taken: list[tuple[float, float]] = []
+    for each in placed:
+        if each.target is None or each.general is None:
+            continue
+        px, py = x(each.target.gain), y(each.general.gain)
+        parts.append(shape(px, py, each.outcome, tones[each.candidate].tone, 6))
+        leftward = px > width * 0.66
+        label = py + 4
+        while any(abs(label - other) < 15 and abs(px - beside) < 150 for beside, other in taken):
+            label += 15 if label < height - bottom - 20 else -45
+        taken.append((px, label))
+        parts.append(
+            tag("text", each.candidate, x=px + (-12 if leftward else 12), y=label, text_anchor="end" if leftward else "start", class_="label")
+        )
+    words = "; ".join(
+        f"{each.candidate}: target {gain_text(each.target.gain, each.target.kind)}, general {gain_text(each.general.gain, each.general.kind)}"
+        for each in placed
+        if each.target and each.general
+    )
+    return picture(width, height, "Target gain against general loss", words, parts, name="tradeoff")
+
+
+def _frame(x: Scale, y: Scale, kind: tuple[MetricKind, MetricKind], box: tuple[float, float, float, float, float, float]) -> list[Markup]:
+    left, right, top, bottom, width, height = box
+    parts = []
+    for value in ticks(x.low, x.high, 6):
+        parts.append(tag("line", x1=x(value), x2=x(value), y1=top, y2=height - bottom, class_="zero" if value == 0 else "grid"))
+        parts.append(tag("text", _tick(value, kind[0]), x=x(value), y=height - bottom + 16, text_anchor="middle"))
+    for value in ticks(y.low, y.high, 6):
+        parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
+        parts.append(tag("text", _tick(value, kind[1]), x=left - 8, y=y(value) + 4, text_anchor="end"))
+    parts.append(tag("text", "target gain →", x=width - right, y=height - 8, text_anchor="end", class_="axis"))
+    parts.append(tag("text", "general gain ↑", x=14, y=top + 4, class_="axis", transform=f"rotate(-90 14 {top + 4:g})", text_anchor="end"))
+    return parts
+
+
+def _tick(value: float, kind: MetricKind) -> str:
+    return gain_text(value, kind).replace(".0 pp", " pp")
+
+
+def win_bar(wins: Wins) -> Markup:
+    """Win, tie and loss as one bar; the numbers stand beside it."""
+    total = wins.win + wins.tie + wins.loss
+    parts = []
+    start = 0.0
+    for name, count in (("win", wins.win), ("tie", wins.tie), ("loss", wins.loss)):
+        width = FOREST_WIDTH * count / total if total else 0.0
+        parts.append(tag("rect", x=start, y=3, width=max(0.0, width - 1), height=20, class_=f"bar {name}"))
+        if width > 46:
+            parts.append(tag("text", f"{name}", x=start + width / 2, y=17, text_anchor="middle", class_="onbar"))
+        start += width
+    parts.append(tag("line", x1=FOREST_WIDTH / 2, x2=FOREST_WIDTH / 2, y1=0, y2=FOREST_HEIGHT, class_="zero"))
+    words = f"{wins.candidate}: {wins.win} won, {wins.tie} tied, {wins.loss} lost"
+    return tag(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {FOREST_WIDTH} {FOREST_HEIGHT}",
+        width=FOREST_WIDTH,
+        height=FOREST_HEIGHT,
+        class_="chart row",
+        role="img",
+        aria_label=words,
+    )

@@ -1,0 +1,165 @@
+"""Training curves: the loss of every step, the validation losses, and the learning rate below, on one step axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from harness.records import Record, Training
+from reports.figures import Figure, count_figure, pointer
+from reports.svg import Scale, picture, tag, thinned, ticks
+from reports.svg import span as data_range
+from reports.wording import fixed, significant
+
+MOST_POINTS = 400
+
+
+class Series(Record, frozen=True, kw_only=True):
+    """What the page embeds of one training, thinned to what can be seen."""
+
+    steps: tuple[int, ...]
+    loss: tuple[float, ...]
+    learning_rate: tuple[float, ...]
+    validations: dict[str, tuple[tuple[int, float], ...]]
+
+
+class LastLoss(Record, frozen=True, kw_only=True):
+    name: str
+    first: Figure
+    best: Figure
+    last: Figure
+
+
+class TrainingCard(Record, frozen=True, kw_only=True):
+    name: str
+    method: str
+    base: str
+    picture: Markup | None
+    facts: tuple[tuple[str, Figure], ...]
+    losses: tuple[LastLoss, ...]
+    best_step: int | None
+
+
+def series(training: Training) -> Series:
+    points = thinned(training.points, MOST_POINTS)
+    names = tuple(dict.fromkeys(name for each in training.validations for name in each.losses))
+    return Series(
+        steps=tuple(each.step for each in points),
+        loss=tuple(each.loss for each in points),
+        learning_rate=tuple(each.learning_rate for each in points),
+        validations={
+            name: tuple((each.step, each.losses[name]) for each in thinned(training.validations, MOST_POINTS) if name in each.losses) for name in names
+        },
+    )
+
+
+def training_cards(training: Mapping[str, Training]) -> tuple[TrainingCard, ...]:
+    return tuple(_card(index, name, each) for index, (name, each) in enumerate(training.items()))
+
+
+def _card(index: int, name: str, training: Training) -> TrainingCard:
+    shown = series(training)
+    at = pointer("training", name, "facts")
+    share = training.parameters_trained / training.parameters_total if training.parameters_total else 1.0
+    facts = [
+        ("steps", count_figure(training.steps, f"{at}/steps")),
+        ("supervised tokens", count_figure(training.supervised_tokens, f"{at}/supervised_tokens")),
+        ("parameters trained", count_figure(training.parameters_trained, f"{at}/parameters_trained")),
+        ("of all", Figure(text=f"{significant(share * 100, 2)}%", value=share, at=f"{at}/share_trained")),
+        ("seconds", Figure(text=f"{fixed(training.seconds, 1)} s", value=training.seconds, at=f"{at}/seconds")),
+    ]
+    losses = []
+    for key, line in shown.validations.items():
+        here = pointer("training", name, "series", "validations", key)
+        best = min(range(len(line)), key=lambda position, line=line: line[position][1])  # type: ignore[misc]
+        numbers = {
+            word: Figure(text=fixed(line[position][1], 3), value=line[position][1], at=f"{here}/{position}/1")
+            for word, position in (("first", 0), ("best", best), ("last", len(line) - 1))
+        }
+        losses.append(LastLoss(name=key, **numbers))
+    return TrainingCard(
+        name=name,
+        method=training.method,
+        base=training.base,
+        picture=curve(shown, f"training-{index}", name, training.best_step),
+        facts=tuple(facts),
+        losses=tuple(losses),
+        best_step=training.best_step,
+    )
+
+
+def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
+    """What the page's data holds of the trainings: the drawn series and the facts beside them."""
+    return {
+        name: {
+            "series": series(each),
+            "facts": {
+                "steps": each.steps,
+                "supervised_tokens": each.supervised_tokens,
+                "parameters_trained": each.parameters_trained,
+                "share_trained": each.parameters_trained / each.parameters_total if each.parameters_total else 1.0,
+                "seconds": each.seconds,
+            },
+        }
+        for name, each in training.items()
+    }
+
+
+def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup | None:
+    """Loss above, learning rate below; None when there is nothing to draw."""
+    losses = [*shown.loss, *(loss for line in shown.validations.values() for _, loss in line)]
+    if not losses:
+        return None
+    width, left, right = 520.0, 44.0, 92.0
+    steps = [*shown.steps, *(step for line in shown.validations.values() for step, _ in line)]
+    x = Scale((min(steps), max(steps)), (left, width - right))
+    y = Scale(data_range(losses, pad=0.05), (186.0, 12.0))
+    parts: list[Markup] = []
+    for value in ticks(y.low, y.high, 5):
+        parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="grid"))
+        parts.append(tag("text", significant(value, 2), x=left - 6, y=y(value) + 4, text_anchor="end"))
+    if best_step is not None:
+        parts.append(tag("line", x1=x(best_step), x2=x(best_step), y1=12, y2=186, class_="margin"))
+        parts.append(tag("text", "best", x=x(best_step) + 4, y=22, class_="quiet"))
+    if shown.loss:
+        parts.append(_line([(x(step), y(loss)) for step, loss in zip(shown.steps, shown.loss, strict=True)], "line train"))
+    parts += _validation_lines(shown, x, y, width - right)
+    parts += _rate(shown, x, left, width - right)
+    words = f"Loss of {name} over {max(steps)} steps; last training loss {significant(shown.loss[-1]) if shown.loss else 'unknown'}"
+    return picture(width, 268, f"Training of {name}", words, parts, name=key)
+
+
+def _validation_lines(shown: Series, x: Scale, y: Scale, edge: float) -> list[Markup]:
+    parts: list[Markup] = []
+    labels: list[tuple[float, str, str]] = []
+    if shown.loss:
+        labels.append((y(shown.loss[-1]), "training", "train"))
+    for index, (name, line) in enumerate(shown.validations.items()):
+        style = f"series-{index % 4}"
+        parts.append(_line([(x(step), y(loss)) for step, loss in line], f"line {style}"))
+        parts += [tag("circle", cx=x(step), cy=y(loss), r=2.2, class_=f"dot {style}") for step, loss in thinned(line, 24)]
+        labels.append((y(line[-1][1]), name, style))
+    previous = -99.0
+    for height, text, style in sorted(labels):
+        previous = max(height, previous + 13)
+        parts.append(tag("text", text[:14], x=edge + 6, y=previous + 4, class_=f"label {style}"))
+    return parts
+
+
+def _rate(shown: Series, x: Scale, left: float, edge: float) -> list[Markup]:
+    if not shown.learning_rate or not max(shown.learning_rate) > 0:
+        return []
+    highest = max(shown.learning_rate)
+    y = Scale((0, highest), (246.0, 206.0))
+    parts = [tag("line", x1=left, x2=edge, y1=246, y2=246, class_="grid")]
+    parts.append(_line([(x(step), y(rate)) for step, rate in zip(shown.steps, shown.learning_rate, strict=True)], "line rate"))
+    parts.append(tag("text", f"{highest:.0e}".replace("e-0", "e−"), x=left - 6, y=212, text_anchor="end"))
+    parts.append(tag("text", "learning rate", x=edge + 6, y=230, class_="quiet"))
+    parts += [tag("text", f"{value:g}", x=x(value), y=262, text_anchor="middle") for value in ticks(min(shown.steps), max(shown.steps), 5)]
+    parts.append(tag("text", "step", x=edge + 6, y=262, class_="quiet"))
+    return parts
+
+
+def _line(points: Sequence[tuple[float, float]], style: str) -> Markup:
+    return tag("polyline", points=" ".join(f"{px:.1f},{py:.1f}" for px, py in points), class_=style)

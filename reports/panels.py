@@ -1,0 +1,317 @@
+"""The evidence below the answer: comparability, flips, forgetting, judges, latency, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.records import Admission, Comparison, Conclusion, Measured, Parity, Record
+from reports.explorer import GAINED, LOST, SAME, Pairing, oriented
+from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure, span
+from reports.standing import FLAGS, Roles, metric_of
+from reports.wording import fixed, metric_parts
+
+
+class ParityLine(Record, frozen=True, kw_only=True):
+    """One thing that was not equal, for some candidates. ``consequence`` says what the policy makes of it."""
+
+    suite: str
+    what: str
+    candidates: tuple[str, ...]
+    baseline_value: str
+    candidate_value: str
+    tone: str
+    consequence: str
+
+
+class Comparability(Record, frozen=True, kw_only=True):
+    equal: tuple[str, ...]
+    unequal: tuple[ParityLine, ...]
+    checked: int
+
+
+class Flip(Record, frozen=True, kw_only=True):
+    """How one candidate's items in one suite fell out against the baseline. For binary metrics ``both`` and ``neither`` split what
+    stayed the same into right and wrong; otherwise ``both`` counts all that stayed."""
+
+    suite: str
+    candidate: str
+    metric: str
+    binary: bool
+    both: int = 0
+    lost: int = 0
+    gained: int = 0
+    neither: int = 0
+
+
+class FlipTile(Record, frozen=True, kw_only=True):
+    flip: Flip
+    both: Figure
+    lost: Figure
+    gained: Figure
+    neither: Figure
+
+
+class KeptCell(Record, frozen=True, kw_only=True):
+    """One gain of the forgetting table; ``sure`` when its interval leaves out zero."""
+
+    gain: Figure | None = None
+    span: Span | None = None
+    sure: bool = False
+    worse: bool = False
+
+
+class KeptLine(Record, frozen=True, kw_only=True):
+    metric: str
+    against: str
+    baseline: Figure
+    items: Figure
+    cells: tuple[KeptCell, ...]
+
+
+class Wins(Record, frozen=True, kw_only=True):
+    """How often a judge preferred the candidate's answer to the baseline's."""
+
+    suite: str
+    candidate: str
+    win: int = 0
+    tie: int = 0
+    loss: int = 0
+    unparsable: int = 0
+    conflict: int = 0
+
+
+class AdmissionCard(Record, frozen=True, kw_only=True):
+    key: str
+    admission: Admission
+    figures: tuple[tuple[str, Figure], ...]
+
+
+class LatencyLine(Record, frozen=True, kw_only=True):
+    metric: str
+    candidate: str
+    baseline: Figure
+    value: Figure
+    gain: Figure
+    span: Span | None
+    direction: str
+    items: Figure
+
+
+class RunLine(Record, frozen=True, kw_only=True):
+    suite: str
+    candidate: str
+    engine: str
+    asked: str
+    graded: str
+    items_hash: str
+    folder: str
+    sent: Figure
+    reused: Figure
+    seconds: Figure
+    seed: int
+    limit: int | None
+    created: str
+
+
+_WORDS = {"items_hash": "items", "suite_hash": "suite version", "judge_hash": "judge"}
+
+
+def comparability(parity: Sequence[Parity]) -> Comparability:
+    """What was equal on both sides everywhere, and what was not, with the candidates it concerns."""
+    groups: dict[tuple[str, str, str, str], list[Parity]] = {}
+    for each in parity:
+        if not each.equal:
+            groups.setdefault((each.what, each.suite, each.baseline_value, each.candidate_value), []).append(each)
+    broken = {each.what for each in parity if not each.equal}
+    equal = tuple(dict.fromkeys(_WORDS.get(each.what, each.what) for each in parity if each.what not in broken))
+    lines = [_parity_line(key, members) for key, members in groups.items()]
+    lines.sort(key=lambda line: ("bad", "unsure", "mute").index(line.tone))
+    return Comparability(equal=equal, unequal=tuple(lines), checked=len(parity))
+
+
+def _parity_line(key: tuple[str, str, str, str], members: Sequence[Parity]) -> ParityLine:
+    what, suite, baseline_value, candidate_value = key
+    if members[0].required and not members[0].allowed:
+        tone, consequence = "bad", "must be equal: not comparable"
+    elif members[0].allowed:
+        tone, consequence = "unsure", "differs, allowed by the policy"
+    else:
+        tone, consequence = "mute", "may differ"
+    return ParityLine(
+        suite=suite,
+        what=_WORDS.get(what, what),
+        candidates=tuple(dict.fromkeys(each.candidate for each in members)),
+        baseline_value=baseline_value,
+        candidate_value=candidate_value,
+        tone=tone,
+        consequence=consequence,
+    )
+
+
+def flips(pairings: Iterable[Pairing], measured: Mapping[tuple[str, str], Measured], baseline: str, candidates: Sequence[str]) -> tuple[Flip, ...]:
+    """Counts of lost, gained, kept and never-right items, per suite and candidate, in the order of ``candidates``."""
+    counts: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in pairings:
+        base = (each.samples[baseline].scores or {}).get(each.metric) if baseline in each.samples else None
+        for name in candidates:
+            if base is None or each.statuses.get(name) not in (SAME, LOST, GAINED) or name not in each.gains:
+                continue
+            metric = oriented(measured[each.suite, name].run, each.task, each.metric)
+            entry = counts.setdefault((each.suite, name), {"metric": each.metric, "binary": True, "both": 0, "lost": 0, "gained": 0, "neither": 0})
+            entry["binary"] = entry["binary"] and metric.kind == "binary"
+            right = base >= 0.5 if metric.direction == "higher" else base < 0.5
+            status = each.statuses[name]
+            entry["lost" if status == LOST else "gained" if status == GAINED else "both" if right else "neither"] += 1
+    made = []
+    for suite in dict.fromkeys(suite for suite, _ in measured):
+        for name in candidates:
+            if (suite, name) in counts:
+                entry = counts[suite, name]
+                if not entry["binary"]:
+                    entry["both"], entry["neither"] = entry["both"] + entry["neither"], 0
+                made.append(Flip(suite=suite, candidate=name, **entry))
+    return tuple(made)
+
+
+def flip_tiles(found: Sequence[Flip]) -> dict[str, tuple[FlipTile, ...]]:
+    """Suite -> its tiles, each number with its pointer."""
+    tiles: dict[str, list[FlipTile]] = {}
+    for index, each in enumerate(found):
+        numbers = {name: count_figure(getattr(each, name), pointer("flips", index, name)) for name in ("both", "lost", "gained", "neither")}
+        tiles.setdefault(each.suite, []).append(FlipTile(flip=each, **numbers))
+    return {suite: tuple(members) for suite, members in tiles.items()}
+
+
+def kept_lines(
+    conclusion: Conclusion, role: Roles, measured: Mapping[tuple[str, str], Measured], candidates: Sequence[str]
+) -> tuple[KeptLine, ...]:
+    """The forgetting table: every metric of the retained suites, one column per candidate."""
+    rows: dict[tuple[str, str], dict[str, tuple[int, Comparison]]] = {}
+    for index, each in enumerate(conclusion.comparisons):
+        if role.of(each.metric) == "retained" and metric_parts(each.metric)[2] not in FLAGS:
+            rows.setdefault((each.metric, each.baseline), {})[each.candidate] = (index, each)
+    return tuple(_kept_line(metric, against, row, measured, candidates) for (metric, against), row in rows.items())
+
+
+def _kept_line(
+    metric: str,
+    against: str,
+    row: Mapping[str, tuple[int, Comparison]],
+    measured: Mapping[tuple[str, str], Measured],
+    candidates: Sequence[str],
+) -> KeptLine:
+    unit = metric_of(measured, metric).unit
+    first_index, first = next(iter(row.values()))
+    cells = []
+    for name in candidates:
+        if name not in row:
+            cells.append(KeptCell())
+            continue
+        index, each = row[name]
+        at = pointer("conclusion", "comparisons", index)
+        sure = (each.low is not None and each.low > 0) or (each.high is not None and each.high < 0)
+        cells.append(
+            KeptCell(gain=gain_figure(each.gain, f"{at}/gain", each.kind, unit), span=span(each, at, unit), sure=sure, worse=each.gain < 0)
+        )
+    at = pointer("conclusion", "comparisons", first_index)
+    return KeptLine(
+        metric=metric,
+        against=against,
+        baseline=score_figure(first.baseline_value, f"{at}/baseline_value", first.kind, unit),
+        items=count_figure(first.items, f"{at}/items"),
+        cells=tuple(cells),
+    )
+
+
+def wins(measured: Mapping[tuple[str, str], Measured], baseline: str, candidates: Sequence[str]) -> tuple[Wins, ...]:
+    """Win, tie and loss of every candidate in every suite that has a ``win`` metric."""
+    made = []
+    for suite in dict.fromkeys(suite for suite, _ in measured):
+        for name in candidates:
+            side = measured.get((suite, name))
+            if side is None or name == baseline or not any(key.rpartition("/")[2] == "win" for key in side.run.metrics):
+                continue
+            values = [sample.scores["win"] for sample in side.samples if sample.scores and "win" in sample.scores]
+            made.append(
+                Wins(
+                    suite=suite,
+                    candidate=name,
+                    win=sum(value > 0.5 for value in values),
+                    tie=sum(value == 0.5 for value in values),
+                    loss=sum(value < 0.5 for value in values),
+                    unparsable=sum(sample.scores is None or any(each.score is None for each in sample.judgments) for sample in side.samples),
+                    conflict=sum("conflict" in sample.flags for sample in side.samples),
+                )
+            )
+    return tuple(made)
+
+
+def admission_cards(admissions: Mapping[str, Admission]) -> tuple[AdmissionCard, ...]:
+    cards = []
+    for key, each in admissions.items():
+        at = pointer("conclusion", "admissions", key)
+        figures = [
+            ("labelled pairs", count_figure(each.pairs, f"{at}/pairs")),
+            ("accuracy", score_figure(each.accuracy, f"{at}/accuracy", "bounded")),
+            ("agreement κ", Figure(text=fixed(each.kappa, 2), value=each.kappa, at=f"{at}/kappa")),
+            ("same answer in both orders", score_figure(each.consistency, f"{at}/consistency", "bounded")),
+            ("unparsable", score_figure(each.unparsable, f"{at}/unparsable", "bounded")),
+        ]
+        if each.first_slot is not None:
+            figures.append(("prefers the first slot", score_figure(each.first_slot, f"{at}/first_slot", "bounded")))
+        cards.append(AdmissionCard(key=key, admission=each, figures=tuple(figures)))
+    return tuple(cards)
+
+
+def latency_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[LatencyLine, ...]:
+    """The comparisons of suites that measure speed (``use`` names latency, or the metric's unit is one of time or rate)."""
+    timed = {suite for (suite, _), each in measured.items() if "latency" in each.run.use.lower()}
+    made = []
+    for index, each in enumerate(conclusion.comparisons):
+        suite, _, name = metric_parts(each.metric)
+        if suite not in timed or name in FLAGS:
+            continue
+        metric = metric_of(measured, each.metric)
+        at = pointer("conclusion", "comparisons", index)
+        made.append(
+            LatencyLine(
+                metric=each.metric,
+                candidate=each.candidate,
+                baseline=score_figure(each.baseline_value, f"{at}/baseline_value", each.kind, metric.unit),
+                value=score_figure(each.candidate_value, f"{at}/candidate_value", each.kind, metric.unit),
+                gain=gain_figure(each.gain, f"{at}/gain", each.kind, metric.unit),
+                span=span(each, at, metric.unit),
+                direction=each.direction,
+                items=count_figure(each.items, f"{at}/items"),
+            )
+        )
+    return tuple(made)
+
+
+def run_lines(measured: Mapping[tuple[str, str], Measured], conclusion: Conclusion) -> tuple[RunLine, ...]:
+    """Provenance, one line per run. Numbers point into the embedded ``runs`` list, which is in this same order."""
+    lines = []
+    for index, ((suite, candidate), each) in enumerate(measured.items()):
+        run = each.run
+        at = pointer("runs", index)
+        folders = conclusion.runs.get(suite, {})
+        folder = folders.get(candidate) or conclusion.runs.get(candidate, {}).get(suite, "")
+        lines.append(
+            RunLine(
+                suite=suite,
+                candidate=candidate,
+                engine=" ".join(part for part in (run.candidate.engine, str(run.engine.get("version", ""))) if part),
+                asked=run.fingerprints.asked[:12],
+                graded=run.graded[:12],
+                items_hash=run.items_hash[:12],
+                folder=folder,
+                sent=count_figure(run.sent_requests, f"{at}/sent_requests"),
+                reused=count_figure(run.reused_requests, f"{at}/reused_requests"),
+                seconds=Figure(text=f"{fixed(run.seconds, 1)} s", value=run.seconds, at=f"{at}/seconds"),
+                seed=run.seed,
+                limit=run.limit,
+                created=run.created,
+            )
+        )
+    return tuple(lines)

@@ -1,0 +1,163 @@
+"""Where each candidate stands: what it gained on the target, and what it lost of what it should have kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.records import Comparison, Conclusion, Finding, Flag, Measured, Metric, MetricKind, Outcome, Record, Run, Verdict
+from reports.wording import SHARES, metric_parts
+
+FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict")
+KEPT_COUNTS = ("lost", "gained")
+
+
+class Gain(Record, frozen=True, kw_only=True):
+    """A gain to be shown: of one comparison, or the plain mean of several (then without an interval)."""
+
+    metric: str
+    against: str
+    gain: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.90
+    kind: MetricKind = "binary"
+    unit: str = ""
+    averaged: int = 1
+
+
+class Standing(Record, frozen=True, kw_only=True):
+    """One candidate in one line: the first row of a leaderboard by ``target`` alone is what a gate is there to doubt."""
+
+    candidate: str
+    outcome: Outcome
+    target: Gain | None = None
+    worst: Gain | None = None
+    general: Gain | None = None
+    leads: bool = False
+
+
+class Roles(Record, frozen=True, kw_only=True):
+    """Which suites stand for the new skill and which for what must be kept."""
+
+    target: tuple[str, ...] = ()
+    retained: tuple[str, ...] = ()
+
+    def of(self, metric: str) -> str:
+        suite = metric_parts(metric)[0]
+        return "target" if suite in self.target else "retained" if suite in self.retained else "other"
+
+
+def roles(conclusion: Conclusion, runs: Iterable[Run]) -> Roles:
+    """Retained suites say so themselves; target suites are those that a ``superior`` rule names, else whatever is neither retained,
+    judged, nor about latency."""
+    known = list(runs)
+    retained = tuple(dict.fromkeys(run.suite for run in known if run.retained))
+    claimed = {
+        metric_parts(finding.metric or finding.rule.metric)[0]
+        for verdict in conclusion.verdicts
+        for finding in verdict.findings
+        if finding.rule.require == "superior"
+    } - set(retained)
+    target = tuple(dict.fromkeys(run.suite for run in known if run.suite in claimed)) or tuple(sorted(claimed - {"*"}))
+    if not target:
+        plain = [run for run in known if not run.retained and not run.admission and "latency" not in run.use and "win" not in run.metrics]
+        target = tuple(dict.fromkeys(run.suite for run in plain))
+    return Roles(target=target, retained=retained)
+
+
+def metric_of(measured: Mapping[tuple[str, str], Measured], metric: str) -> Metric:
+    """How a metric was declared by the suite that has it; the plain default where no run is at hand."""
+    suite, task, name = metric_parts(metric)
+    for (owner, _), each in measured.items():
+        if owner == suite:
+            declared = each.run.metrics
+            for key in (name, f"{task}/{name}", metric, name.partition("@")[0]):
+                if key in declared:
+                    return declared[key]
+    return Metric(kind="real")
+
+
+def standings(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[Standing, ...]:
+    """All candidates with a verdict, largest target gain first."""
+    role = roles(conclusion, (each.run for each in measured.values()))
+    found = [_standing(verdict, conclusion, role, measured) for verdict in conclusion.verdicts]
+    found.sort(key=lambda each: (each.target is None, -(each.target.gain if each.target else 0.0)))
+    return tuple(
+        Standing(
+            candidate=each.candidate,
+            outcome=each.outcome,
+            target=each.target,
+            worst=each.worst,
+            general=each.general,
+            leads=index == 0 and each.target is not None and len(found) > 1,
+        )
+        for index, each in enumerate(found)
+    )
+
+
+def _standing(verdict: Verdict, conclusion: Conclusion, role: Roles, measured: Mapping[tuple[str, str], Measured]) -> Standing:
+    ruled = [finding for finding in verdict.findings if finding.comparison is not None]
+    target = [finding.comparison for finding in ruled if finding.rule.require == "superior" and finding.comparison]
+    if not target:
+        target = [each for each in _compared(conclusion, verdict.candidate, measured) if role.of(each.metric) == "target"]
+    retained = [each for each in _compared(conclusion, verdict.candidate, measured) if role.of(each.metric) == "retained"]
+    pooled = [finding.comparison for finding in ruled if _pools(finding, role) and finding.comparison]
+    worst = min(retained or pooled, key=lambda each: each.gain, default=None)
+    return Standing(
+        candidate=verdict.candidate,
+        outcome=verdict.outcome,
+        target=_gain(target, measured),
+        worst=_gain([worst], measured) if worst else None,
+        general=_gain(pooled[:1] or retained, measured),
+    )
+
+
+def _pools(finding: Finding, role: Roles) -> bool:
+    metric = finding.metric or finding.rule.metric
+    return finding.rule.pool and role.of(metric) == "retained" and metric_parts(metric)[2] not in KEPT_COUNTS
+
+
+def _compared(conclusion: Conclusion, candidate: str, measured: Mapping[tuple[str, str], Measured]) -> list[Comparison]:
+    """The comparisons of a candidate that speak of quality (no flags, no counts of lost items), against the baseline where there are
+    any, and of shares where there are any, so that one gain can be held against another."""
+    mine = [
+        each
+        for each in conclusion.comparisons
+        if each.candidate == candidate
+        and metric_parts(each.metric)[2] not in (*FLAGS, *KEPT_COUNTS)
+        and _headline(each.metric, measured)
+    ]
+    mine = [each for each in mine if each.baseline == conclusion.baseline] or mine
+    return [each for each in mine if each.kind in SHARES] or mine
+
+
+def _headline(metric: str, measured: Mapping[tuple[str, str], Measured]) -> bool:
+    """Is this the metric its suite shows first (several metrics of one suite would count one loss several times)?"""
+    suite, _, name = metric_parts(metric)
+    primaries = {each.run.primary for (owner, _), each in measured.items() if owner == suite and each.run.primary}
+    return not primaries or any(name == metric_parts(f"/{primary}")[2] or primary == metric for primary in primaries)
+
+
+def _gain(compared: Sequence[Comparison], measured: Mapping[tuple[str, str], Measured]) -> Gain | None:
+    if not compared:
+        return None
+    first = compared[0]
+    if len(compared) == 1:
+        return Gain(
+            metric=first.metric,
+            against=first.baseline,
+            gain=first.gain,
+            low=first.low,
+            high=first.high,
+            level=first.level,
+            kind=first.kind,
+            unit=metric_of(measured, first.metric).unit,
+        )
+    alike = [each for each in compared if (each.kind in SHARES) == (first.kind in SHARES)]
+    return Gain(
+        metric=first.metric if len(alike) == 1 else f"mean of {len(alike)} metrics",
+        against=first.baseline,
+        gain=sum(each.gain for each in alike) / len(alike),
+        kind=first.kind,
+        averaged=len(alike),
+    )

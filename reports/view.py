@@ -1,0 +1,227 @@
+"""Records in, exactly what the page shows out. Pure; nothing here knows HTML except the pictures, which are escaped SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from harness.records import Conclusion, Measured, Record, Run, Sample, Training
+from reports import answer, charts, curves, explorer, panels
+from reports.figures import Figure, gain_figure, pointer
+from reports.standing import Roles, Standing, metric_of, roles, standings
+from reports.wording import Badge, badge, score_text
+
+WORST = 10
+SHORT = 280
+
+
+class LostItem(Record, frozen=True, kw_only=True):
+    """One item of the worst lost, cut short for a table."""
+
+    suite: str
+    task: str
+    key: str
+    row: int
+    prompt: str
+    target: str
+    before: str
+    after: str
+    before_score: Figure
+    after_score: Figure
+    also: tuple[str, ...]
+
+
+class LostTable(Record, frozen=True, kw_only=True):
+    candidate: str
+    badge: Badge
+    lost: Figure
+    items: tuple[LostItem, ...]
+
+
+class WinRow(Record, frozen=True, kw_only=True):
+    wins: panels.Wins
+    bar: Markup
+    numbers: tuple[tuple[str, Figure], ...]
+
+
+class Page(Record, frozen=True, kw_only=True):
+    """All that the template reads."""
+
+    title: str
+    conclusion: Conclusion
+    hero: answer.Hero
+    candidates: tuple[answer.CandidateLine, ...]
+    names: tuple[str, ...]
+    strips: tuple[answer.HealthStrip, ...]
+    health: tuple[answer.HealthLine, ...]
+    lost: tuple[LostTable, ...]
+    comparability: panels.Comparability
+    gates: tuple[answer.GateTable, ...]
+    forests: tuple[charts.Forest, ...]
+    flips: dict[str, tuple[panels.FlipTile, ...]]
+    kept: tuple[panels.KeptLine, ...]
+    tradeoff: Markup | None
+    scatter: tuple[tuple[str, Figure, Figure], ...]
+    admissions: tuple[panels.AdmissionCard, ...]
+    wins: tuple[WinRow, ...]
+    latency: tuple[panels.LatencyLine, ...]
+    training: tuple[curves.TrainingCard, ...]
+    runs: tuple[panels.RunLine, ...]
+    environment: tuple[tuple[str, str], ...]
+    pack: explorer.Pack
+    data: dict[str, Any]
+
+
+def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], training: Mapping[str, Training]) -> Page:
+    """What the page shows of a conclusion, the runs behind it (by suite and candidate) and the trainings of its candidates."""
+    standing = standings(conclusion, measured)
+    names = tuple(each.candidate for each in standing)
+    role = roles(conclusion, (each.run for each in measured.values()))
+    pairings = explorer.pair(measured, conclusion.baseline, names)
+    flips = panels.flips(pairings, measured, conclusion.baseline, names)
+    wins = panels.wins(measured, conclusion.baseline, names)
+    pack = explorer.pack(pairings, conclusion.baseline, names)
+    totals = answer.health_totals(conclusion)
+    data: dict[str, Any] = {
+        "conclusion": conclusion,
+        "standings": standing,
+        "flips": flips,
+        "wins": wins,
+        "training": curves.embedded(training),
+        "runs": [_run(each.run) for each in measured.values()],
+        "health": totals,
+        "lost": {name: sum(each.statuses.get(name) == explorer.LOST for each in pairings) for name in names},
+        "items": pack,
+    }
+    badges = {verdict.candidate: badge(verdict.outcome) for verdict in conclusion.verdicts}
+    return Page(
+        title=f"sftgate · {', '.join(names) or conclusion.baseline}",
+        conclusion=conclusion,
+        hero=answer.hero(conclusion, standing),
+        candidates=answer.candidate_lines(conclusion, standing),
+        names=names,
+        strips=answer.health_strips(totals, conclusion.baseline),
+        health=answer.health_lines(conclusion, measured),
+        lost=_lost_tables(pairings, standing, conclusion.baseline, measured, badges),
+        comparability=panels.comparability(conclusion.parity),
+        gates=answer.gate_tables(conclusion, standing, measured),
+        forests=charts.forests(conclusion, standing, role, measured),
+        flips=panels.flip_tiles(flips),
+        kept=panels.kept_lines(conclusion, role, measured, names),
+        tradeoff=charts.tradeoff(standing, _retained_margin(conclusion, role), badges),
+        scatter=_scatter(standing),
+        admissions=panels.admission_cards(conclusion.admissions),
+        wins=tuple(_win_row(index, each) for index, each in enumerate(wins)),
+        latency=panels.latency_lines(conclusion, measured),
+        training=curves.training_cards(training),
+        runs=panels.run_lines(measured, conclusion),
+        environment=tuple(flattened(conclusion.environment)),
+        pack=pack,
+        data=data,
+    )
+
+
+def _run(run: Run) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.structs.asdict(run)
+    return {name: value for name, value in fields.items() if name not in ("environment", "groups")}
+
+
+def _retained_margin(conclusion: Conclusion, role: Roles) -> float | None:
+    """The margin of the pooled retained rule (else of any retained rule), as a positive number of the gain's own scale."""
+    found = [
+        finding.rule
+        for verdict in conclusion.verdicts
+        for finding in verdict.findings
+        if finding.rule.require == "non_inferior" and finding.rule.margin and not finding.rule.relative
+        if role.of(finding.metric or finding.rule.metric) == "retained"
+    ]
+    found.sort(key=lambda rule: not rule.pool)
+    return found[0].margin if found else None
+
+
+def _scatter(standing: Sequence[Standing]) -> tuple[tuple[str, Figure, Figure], ...]:
+    rows = []
+    for index, each in enumerate(standing):
+        if each.target and each.general:
+            target = gain_figure(each.target.gain, pointer("standings", index, "target", "gain"), each.target.kind, each.target.unit)
+            general = gain_figure(each.general.gain, pointer("standings", index, "general", "gain"), each.general.kind, each.general.unit)
+            rows.append((each.candidate, target, general))
+    return tuple(rows)
+
+
+def _win_row(index: int, wins: panels.Wins) -> WinRow:
+    names = ("win", "tie", "loss", "conflict", "unparsable")
+    numbers = tuple((name, panels.count_figure(getattr(wins, name), pointer("wins", index, name))) for name in names)
+    return WinRow(wins=wins, bar=charts.win_bar(wins), numbers=numbers)
+
+
+def _lost_tables(
+    pairings: Sequence[explorer.Pairing],
+    standing: Sequence[Standing],
+    baseline: str,
+    measured: Mapping[tuple[str, str], Measured],
+    badges: Mapping[str, Badge],
+) -> tuple[LostTable, ...]:
+    """One table per candidate; the page opens the one that a leaderboard would have chosen, the others stay folded."""
+    rows = {id(each): index for index, each in enumerate(pairings)}
+    columns = {name: index for index, name in enumerate((baseline, *(each.candidate for each in standing)))}
+    tables = []
+    for each in standing:
+        worst = explorer.worst_lost(pairings, each.candidate, WORST)
+        lost = sum(pairing.statuses.get(each.candidate) == explorer.LOST for pairing in pairings)
+        items = tuple(_lost_item(pairing, rows[id(pairing)], each.candidate, baseline, measured, columns) for pairing in worst)
+        figure = panels.count_figure(lost, pointer("lost", each.candidate))
+        tables.append(LostTable(candidate=each.candidate, badge=badges[each.candidate], lost=figure, items=items))
+    return tuple(tables)
+
+
+def _lost_item(
+    pairing: explorer.Pairing,
+    row: int,
+    candidate: str,
+    baseline: str,
+    measured: Mapping[tuple[str, str], Measured],
+    columns: Mapping[str, int],
+) -> LostItem:
+    metric = metric_of(measured, f"{pairing.suite}/{pairing.task}/{pairing.metric}")
+    before, after = pairing.samples[baseline], pairing.samples[candidate]
+
+    def score(name: str, sample: Sample) -> Figure:
+        value = explorer.compact((sample.scores or {})[pairing.metric])
+        place = list(sample.scores or {}).index(pairing.metric) * 2 + 1
+        return Figure(text=score_text(value, metric.kind, metric.unit), value=value, at=pointer("items", "rows", row, 8, columns[name], 2, place))
+
+    return LostItem(
+        suite=pairing.suite,
+        task=pairing.task,
+        key=pairing.key,
+        row=row,
+        prompt=short(before.prompt),
+        target=short(explorer.target_text(before.target), 120),
+        before=short(" ⏎ ".join(before.outputs)),
+        after=short(" ⏎ ".join(after.outputs)),
+        before_score=score(baseline, before),
+        after_score=score(candidate, after),
+        also=tuple(name for name, status in pairing.statuses.items() if status == explorer.LOST and name != candidate),
+    )
+
+
+def short(text: str, most: int = SHORT) -> str:
+    """``text`` on one line, cut at ``most`` characters with a mark."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as dotted lines."""
+    lines: list[tuple[str, str]] = []
+    for key, each in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(each, Mapping):
+            lines += flattened(each, f"{name}.")
+        elif each not in (None, "", [], ()):
+            lines.append((name, ", ".join(map(str, each)) if isinstance(each, list | tuple) else str(each)))
+    return lines

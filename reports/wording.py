@@ -1,0 +1,202 @@
+"""How numbers and outcomes are written, once, for page, Markdown, JUnit and terminal.
+
+Nothing here rounds a failure into a pass: where a number is shown beside the bound that decided about it, it gets as many decimals as
+it takes to stand on the right side of that bound. A p-value is never written as zero.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from harness.records import Comparison, Finding, MetricKind, Outcome, Record, Rule, Severity
+
+MINUS = "−"
+SHARES: frozenset[MetricKind] = frozenset({"binary", "bounded"})
+SMALLEST_P = 0.0001
+MOST_DECIMALS = 6
+
+
+class Badge(Record, frozen=True, kw_only=True):
+    """An outcome as a person sees it: word and icon, with a tone that colours only repeat (good, bad, unsure, mute)."""
+
+    outcome: str
+    icon: str
+    word: str
+    tone: str
+
+
+_BADGES: dict[Outcome, tuple[str, str, str]] = {
+    "pass": ("✓", "Pass", "good"),
+    "fail": ("✕", "Fail", "bad"),
+    "inconclusive": ("?", "Inconclusive", "unsure"),
+    "insensitive": ("◌", "Insensitive", "unsure"),
+    "invalid": ("!", "Invalid", "bad"),
+    "not_comparable": ("≠", "Not comparable", "bad"),
+    "no_baseline": ("∅", "No baseline", "mute"),
+}
+
+_SHIP: dict[Outcome, str] = {
+    "pass": "Ship",
+    "fail": "Don’t ship",
+    "inconclusive": "Unknown",
+    "insensitive": "Unknown",
+    "invalid": "Unknown",
+    "not_comparable": "Unknown",
+    "no_baseline": "Unknown",
+}
+
+
+def badge(outcome: Outcome, severity: Severity = "block") -> Badge:
+    """The badge of an outcome; a failure that only warns or informs says so and takes the milder tone."""
+    icon, word, tone = _BADGES[outcome]
+    if outcome != "pass" and severity != "block":
+        said = {"warn": "Warning", "inform": "Note"}[severity]
+        icon, word, tone = ("▲" if severity == "warn" else "i"), f"{said}: {word.lower()}", "unsure" if severity == "warn" else "mute"
+    return Badge(outcome=outcome, icon=icon, word=word, tone=tone)
+
+
+def finding_badge(finding: Finding) -> Badge:
+    return badge(finding.outcome, finding.rule.severity)
+
+
+def ship(outcome: Outcome) -> str:
+    """What to do, in two words: Ship, Don't ship, Unknown."""
+    return _SHIP[outcome]
+
+
+def fixed(value: float, decimals: int) -> str:
+    """``value`` with a true minus sign and without a negative zero."""
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, decimals: int) -> str:
+    text = fixed(value, decimals)
+    return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """``value`` in plain digits with at least ``digits`` significant ones (1234, 12.3, 0.0123)."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value).replace("-", MINUS)
+    return fixed(value, min(12, max(0, digits - 1 - math.floor(math.log10(abs(value))))))
+
+
+def _decimals(value: float, bounds: tuple[float, ...], start: int) -> int:
+    """The fewest decimals, from ``start``, at which ``value`` still differs from every bound that it really differs from."""
+    for decimals in range(start, MOST_DECIMALS + 1):
+        if all(value == bound or fixed(value, decimals) != fixed(bound, decimals) for bound in bounds):
+            return decimals
+    return MOST_DECIMALS
+
+
+def gain_text(value: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
+    """A difference: percentage points for shares ("−3.1 pp"), else the metric's own unit. ``bounds`` are in the value's own scale."""
+    if value is None:
+        return "–"
+    if kind in SHARES:
+        points = value * 100
+        return f"{signed(points, _decimals(points, tuple(bound * 100 for bound in bounds), 1))} pp"
+    start = _places(value)
+    return _with_unit(signed(value, _decimals(value, bounds, start)), unit)
+
+
+def score_text(value: float | None, kind: MetricKind, unit: str = "") -> str:
+    """A level: per cent for shares ("71.2%"), else the metric's own unit."""
+    if value is None:
+        return "–"
+    if kind in SHARES:
+        text = fixed(value * 100, 1)
+        if text == "100.0" and value < 1:
+            text = fixed(value * 100, _decimals(value * 100, (100.0,), 1))
+        return f"{text}%"
+    return _with_unit(fixed(value, _places(value)), unit)
+
+
+def _places(value: float) -> int:
+    """Decimals that give about three significant digits."""
+    return 2 if value == 0 else min(MOST_DECIMALS, max(0, 2 - math.floor(math.log10(abs(value)))))
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text} {unit}" if unit else text
+
+
+def p_text(p: float | None, alpha: float = 0.05) -> str:
+    """A p-value, never zero, and never on the wrong side of ``alpha``."""
+    if p is None:
+        return "–"
+    if p < SMALLEST_P:
+        return "< 0.0001"
+    start = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
+    return fixed(p, _decimals(p, (alpha,), start))
+
+
+def interval_text(low: float | None, high: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
+    """ "−5.0 … −1.2 pp"; an open side is written as ∞."""
+    if low is None and high is None:
+        return "–"
+    left = gain_text(low, kind, unit, bounds=bounds) if low is not None else f"{MINUS}∞"
+    right = gain_text(high, kind, unit, bounds=bounds) if high is not None else "∞"
+    tail = re.search(r" \D+$", right)
+    if tail and left.endswith(tail.group()):
+        left = left.removesuffix(tail.group())
+    return f"{left} … {right}"
+
+
+def count_text(value: int) -> str:
+    """A count with thin spaces between thousands (12 345)."""
+    return f"{value:,}".replace(",", " ")
+
+
+def level_text(level: float) -> str:
+    return f"{significant(level * 100, 2)}%"
+
+
+def bound_of(rule: Rule, comparison: Comparison | None = None) -> float | None:
+    """The gain at which the rule decides (0 where it only asks for a direction); None when it decides about a level, not a gain."""
+    if rule.require in ("at_least", "at_most"):
+        return None
+    margin = abs(rule.margin or 0.0)
+    if rule.relative and comparison is not None:
+        margin *= abs(comparison.baseline_value)
+    return margin if rule.require == "superior" else -margin
+
+
+def requirement(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
+    """What the rule asks for, in words."""
+    if rule.require in ("at_least", "at_most"):
+        words = "at least" if rule.require == "at_least" else "at most"
+        return f"{words} {score_text(rule.value, kind, unit)}"
+    if rule.require == "not_regressed":
+        return "not proven worse" + (f" by more than {margin_text(rule, kind, unit)}" if rule.margin else "")
+    if rule.require == "superior":
+        return "better" + (f" by more than {margin_text(rule, kind, unit)}" if rule.margin else "")
+    return f"not worse by {margin_text(rule, kind, unit)} or more"
+
+
+def margin_text(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
+    """The margin, or the value of a level rule, in its own unit; "–" where the rule has none."""
+    if rule.require in ("at_least", "at_most"):
+        return score_text(rule.value, kind, unit)
+    if rule.margin is None:
+        return "–"
+    if rule.relative:
+        return f"{significant(rule.margin * 100, 2)}% of the baseline"
+    if kind in SHARES:
+        return f"{fixed(rule.margin * 100, _decimals(rule.margin * 100, (0.0,), 1))} pp"
+    return _with_unit(fixed(rule.margin, _places(rule.margin)), unit)
+
+
+def rule_name(rule: Rule) -> str:
+    return rule.name or rule.metric
+
+
+def metric_parts(metric: str) -> tuple[str, str, str]:
+    """``suite/task/metric`` -> its three parts; the task may be empty, and may hold slashes itself."""
+    suite, _, rest = metric.partition("/")
+    task, _, name = rest.rpartition("/")
+    return suite, task, name
