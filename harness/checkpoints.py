@@ -174,6 +174,24 @@ def chat_template(path: Path | str) -> str | None:
     return None
 
 
+def served_template(candidate: Candidate, *, where: str = "") -> str | None:
+    """The chat template that a candidate with local weights is served with: ``options.chat_template`` (a file), else the one that
+    its adapter brings, else its model's. Raises ConfigError where a file or folder is missing."""
+    override = candidate.options.get("chat_template")
+    if isinstance(override, str):
+        try:
+            return Path(override).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            place = f"{where}.options.chat_template" if where else "options.chat_template"
+            raise ConfigError(
+                f"the chat template {override!r} cannot be read; expected a Jinja file: {error}.", where=place
+            ) from error
+    own = None
+    if candidate.adapter is not None:
+        own = chat_template(resolve_model(candidate.adapter, where=where, what="adapter"))
+    return own if own is not None else chat_template(resolve_model(candidate.model, candidate.revision, where=where))
+
+
 def tensor_shapes(file: Path, *, where: str = "") -> dict[str, tuple[int, ...]]:
     """Names and shapes from a safetensors header. Raises ConfigError where the file is truncated or no safetensors."""
     try:
@@ -204,7 +222,7 @@ def check_candidate(candidate: Candidate, *, where: str) -> None:
     """Find out before any device time whether a candidate can be served.
 
     Raises ConfigError where the model folder is missing or has no config, no weights, or incomplete ones; where the adapter is
-    missing or belongs to another base; where a file of recorded answers is missing.
+    missing or belongs to another base; where a file of recorded answers or a chat template is missing.
     """
     kind = source(candidate)
     if kind == "recorded":
@@ -215,6 +233,7 @@ def check_candidate(candidate: Candidate, *, where: str) -> None:
     check_model(model, where=f"{where}.model")
     if candidate.adapter is not None:
         check_adapter(resolve_model(candidate.adapter, where=f"{where}.adapter", what="adapter"), model, where=f"{where}.adapter")
+    served_template(candidate, where=where)
 
 
 def recorded_file(candidate: Candidate, *, where: str = "") -> Path:

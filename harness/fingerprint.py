@@ -146,14 +146,15 @@ def candidate_fingerprints(candidate: Candidate, engine: Mapping[str, Any], *, n
 
     Raises ConfigError where the model or adapter cannot be found.
     """
-    facts: dict[str, Any] = {"engine": engine, "options": candidate.options}
+    options = {name: value for name, value in candidate.options.items() if name != "chat_template"}  # a path; its content is hashed
+    facts: dict[str, Any] = {"engine": engine, "options": options}
     parts: dict[str, str | None] = {"weights": None, "adapter": None, "tokenizer": None, "template": None}
     source = checkpoints.source(candidate)
     if source == "weights":
         model = checkpoints.resolve_model(candidate.model, candidate.revision)
         parts["weights"] = weights_digest(model)
         parts["tokenizer"] = tokenizer_digest(model)
-        template = checkpoints.chat_template(model)
+        template = checkpoints.served_template(candidate)
         parts["template"] = None if template is None else digest(template)
         if candidate.adapter is not None:
             parts["adapter"] = adapter_digest(checkpoints.resolve_model(candidate.adapter, what="adapter"))
@@ -173,9 +174,17 @@ def weights_digest(folder: Path) -> str:
 
 
 def adapter_digest(folder: Path) -> str:
-    """Hash of a PEFT adapter: its weights and its config, without paths and with lists in one order."""
+    """Hash of a PEFT adapter: its weights, its config without paths and with lists in one order, and the end of turn it brings."""
     config = _canonical_json(folder / "adapter_config.json", _ADAPTER_NOISE)
-    return digest({"files": sorted(_file_digests(checkpoints.adapter_files(folder))), "config": _sorted_lists(config)})
+    tokenizer = checkpoints.read_json(folder / "tokenizer_config.json")
+    return digest(
+        {
+            "files": sorted(_file_digests(checkpoints.adapter_files(folder))),
+            "config": _sorted_lists(config),
+            "generation": _canonical_json(folder / "generation_config.json", _CONFIG_NOISE),
+            "end_of_turn": tokenizer.get("eos_token") if isinstance(tokenizer, dict) else None,
+        }
+    )
 
 
 def tokenizer_digest(folder: Path) -> str | None:

@@ -237,6 +237,12 @@ def test_an_adapter_for_a_sister_of_the_same_shape_is_refused_by_its_contents(tm
         check(model=model(tmp_path / "m"), adapter=adapter(tmp_path / "a", base=str(sister)))
 
 
+def test_a_chat_template_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    candidate = Candidate(name="c", model=str(model(tmp_path / "m")), options={"chat_template": str(tmp_path / "none.jinja")})
+    with pytest.raises(ConfigError, match=r"candidates\[1\]\.options\.chat_template: .* cannot be read"):
+        check_candidate(candidate, where="candidates[1]")
+
+
 def test_recorded_answers_must_be_a_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"candidates\[1\]\.model: recorded answers .* are not a file"):
         check(model=tmp_path, engine="recorded")

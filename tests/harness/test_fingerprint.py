@@ -214,6 +214,38 @@ def test_template_and_tokenizer_have_fingerprints_of_their_own(tmp_path: Path) -
     assert prints(candidate).tokenizer != after.tokenizer
 
 
+def test_the_template_is_the_one_that_is_served(tmp_path: Path) -> None:
+    base, lora, file = model(tmp_path / "m"), adapter(tmp_path / "a"), tmp_path / "own.jinja"
+    candidate = Candidate(name="c", model=str(base), adapter=str(lora))
+    of_the_model = prints(candidate)
+    (lora / "chat_template.jinja").write_text("{{ adapter }}")
+    of_the_adapter = prints(candidate)
+    file.write_text("{{ options }}")
+    replaced = prints(msgspec.structs.replace(candidate, options={"chat_template": str(file)}))
+    assert len({each.template for each in (of_the_model, of_the_adapter, replaced)}) == 3
+    assert len({each.asked for each in (of_the_model, of_the_adapter, replaced)}) == 3
+    file.write_text("{{ options, edited }}")
+    assert prints(msgspec.structs.replace(candidate, options={"chat_template": str(file)})).asked != replaced.asked
+
+
+def test_a_template_file_is_known_by_its_content_and_not_by_its_path(tmp_path: Path) -> None:
+    candidate = Candidate(name="c", model=str(model(tmp_path / "m")))
+    for name in ("one.jinja", "two.jinja"):
+        (tmp_path / name).write_text("{{ same }}")
+    one, two = (
+        prints(msgspec.structs.replace(candidate, options={"chat_template": str(tmp_path / name)}))
+        for name in ("one.jinja", "two.jinja")
+    )
+    assert one == two
+
+
+def test_the_end_of_turn_that_an_adapter_brings_is_part_of_it(tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "a")
+    before = adapter_digest(folder)
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "<|im_end|>", "name_or_path": "/anywhere"}')
+    assert adapter_digest(folder) != before
+
+
 def test_a_folder_without_tokenizer_has_no_tokenizer_fingerprint(tmp_path: Path) -> None:
     assert tokenizer_digest(tmp_path) is None
 
