@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -111,7 +111,7 @@ def drive(
     replicate: int = 0,
     concurrency: int | None = None,
     first_requests: Callable[[Any, Sequence[Request]], None] | None = None,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Drive conversations to their end and yield each as it ends, in any order.
 
     ``asked`` gives the *asked* fingerprint of every destination; ``replicate`` keeps A/A repeats apart in the journal. Without a

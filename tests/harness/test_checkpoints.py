@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from harness.records import Candidate
 PROJECTION = "model.layers.0.self_attn.q_proj"
 
 
-def safetensors(path: Path, shapes: dict[str, tuple[int, ...]], *, fill: int = 0) -> None:
+def safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]], *, fill: int = 0) -> None:
     """Write a real safetensors file of bytes (dtype U8)."""
     header, offset = {}, 0
     for name, shape in shapes.items():
@@ -54,7 +55,8 @@ def adapter(folder: Path, *, width: int = 8, base: str = "", stem: str = PROJECT
 
 
 def check(**fields: Any) -> None:
-    check_candidate(Candidate(name="c", **{key: str(value) for key, value in fields.items()}), where="candidates[1]")
+    texts: dict[str, Any] = {key: str(value) for key, value in fields.items()}
+    check_candidate(Candidate(name="c", **texts), where="candidates[1]")
 
 
 @pytest.fixture

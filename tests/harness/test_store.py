@@ -114,7 +114,8 @@ def test_a_failed_write_leaves_nothing_behind(store: Store, monkeypatch: pytest.
 
 def test_two_writers_of_one_run_get_two_folders(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other process finishes between our look at the place and our rename."""
-    rename, raced = os.rename, []
+    rename = os.rename
+    raced: list[Path] = []
 
     def late(source: Path, target: Path) -> None:
         if not raced:
