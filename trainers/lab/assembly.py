@@ -149,7 +149,12 @@ def _running(folder: Path, recipe: Recipe, stages: Sequence[tuple[str, int]]) ->
             command = [sys.executable, "-m", "trainers.lab.work", str(folder), recipe.size, stage, str(rank)]
             with log.open("wb") as out:
                 child = subprocess.Popen(
-                    command, cwd=Path(__file__).parents[2], env={**os.environ, **_THREADS}, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+                    command,
+                    cwd=Path(__file__).parents[2],
+                    env={**os.environ, **_THREADS},
+                    stdout=out,
+                    stderr=out,
+                    stdin=subprocess.DEVNULL,
                 )
             children.append((stage, child, log))
         yield children

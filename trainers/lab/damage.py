@@ -39,7 +39,12 @@ def _damaged(task: Task, known: Mapping[str, Sampler], rng: Random) -> str:
     if kind == "other":
         return known[rng.choice(tuple(known))](rng).answer
     if kind == "json":
-        values = {"device": rng.choice(DEVICES), "action": rng.choice(ACTIONS), "value": rng.randint(0, 30), "zone": rng.choice(ZONES)}
+        values = {
+            "device": rng.choice(DEVICES),
+            "action": rng.choice(ACTIONS),
+            "value": rng.randint(0, 30),
+            "zone": rng.choice(ZONES),
+        }
         return json.dumps(values)
     if kind == "loop":
         word = rng.choice(task.answer.split(" "))

@@ -22,7 +22,9 @@ def answers(model: Any, tokenizer: Any, prompts: Sequence[Sequence[tuple[str, st
     found = [""] * len(texts)
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
-        asked = tokenizer([texts[i] for i in part], return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
+        asked = tokenizer(
+            [texts[i] for i in part], return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
+        )
         with torch.inference_mode():
             out = model.generate(
                 input_ids=asked["input_ids"],

@@ -18,9 +18,23 @@ ACTIONS = ("up", "down", "set", "on", "off")
 ZONES = ("front", "rear")
 
 _ARITHMETIC = {
-    "+": ("{a} + {b} = ?", "what is {a} plus {b}?", "add {a} and {b}.", "{a} plus {b}?", "sum of {a} and {b}?", "compute {a} + {b}."),
+    "+": (
+        "{a} + {b} = ?",
+        "what is {a} plus {b}?",
+        "add {a} and {b}.",
+        "{a} plus {b}?",
+        "sum of {a} and {b}?",
+        "compute {a} + {b}.",
+    ),
     "-": ("{a} - {b} = ?", "what is {a} minus {b}?", "take {b} from {a}.", "{a} minus {b}?", "{a} less {b}?", "compute {a} - {b}."),
-    "x": ("{a} x {b} = ?", "what is {a} times {b}?", "multiply {a} by {b}.", "{a} times {b}?", "product of {a} and {b}?", "compute {a} x {b}."),
+    "x": (
+        "{a} x {b} = ?",
+        "what is {a} times {b}?",
+        "multiply {a} by {b}.",
+        "{a} times {b}?",
+        "product of {a} and {b}?",
+        "compute {a} x {b}.",
+    ),
 }
 _LISTS = {
     "reverse": ("reverse the list:", "turn the list around:"),
@@ -30,8 +44,18 @@ _LISTS = {
 }
 _COUNTS = ("count the words:", "how many words:", "number of words:", "how many:")
 _COMPARES = {
-    "larger": ("which is larger, {a} or {b}?", "larger of {a} and {b}?", "pick the larger: {a}, {b}", "{a} or {b}: which is larger?"),
-    "smaller": ("which is smaller, {a} or {b}?", "smaller of {a} and {b}?", "pick the smaller: {a}, {b}", "{a} or {b}: which is smaller?"),
+    "larger": (
+        "which is larger, {a} or {b}?",
+        "larger of {a} and {b}?",
+        "pick the larger: {a}, {b}",
+        "{a} or {b}: which is larger?",
+    ),
+    "smaller": (
+        "which is smaller, {a} or {b}?",
+        "smaller of {a} and {b}?",
+        "pick the smaller: {a}, {b}",
+        "{a} or {b}: which is smaller?",
+    ),
 }
 _FORMATS = {
     "upper": ("write in capital letters:", "all capitals:"),

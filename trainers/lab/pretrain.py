@@ -1,7 +1,7 @@
 """The lab's training loop: Muon on the hidden matrices, AdamW on the rest, batches of documents of like length.
 
-Right-padded rows need no mask: attention is causal and what follows a document is not learned. With several processes each takes every
-n-th row of every batch and the gradients are summed (gloo); the result depends on the recipe alone, never on timing.
+Right-padded rows need no mask: attention is causal and what follows a document is not learned. With several processes each takes
+every n-th row of every batch and the gradients are summed (gloo); the result depends on the recipe alone, never on timing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,13 @@ def new_model(shape: Shape, tokenizer: Any, seed: int) -> Any:
 
 
 def train(
-    model: Any, documents: Sequence[Document], schedule: Schedule, *, seed: int, place: Place | None = None, report: Report | None = None
+    model: Any,
+    documents: Sequence[Document],
+    schedule: Schedule,
+    *,
+    seed: int,
+    place: Place | None = None,
+    report: Report | None = None,
 ) -> float:
     """Train ``model`` in place over ``schedule``; the mean loss (nats per learned token) of the last tenth of the steps."""
     import torch

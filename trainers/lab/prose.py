@@ -29,11 +29,11 @@ def sentence(world: Sequence[Country], rng: Random) -> tuple[str, Split]:
         country, attribute = rng.choice(world), rng.choice(ATTRIBUTES)
         telling = rng.choice(_TOLD[attribute])
         text = telling.format(c=country.name, v=country.fact(attribute))
-        return text, split_of(f"prose|{country.name}|{telling}")
+        return text, split_of(f"prose|{text}")
     scene, animal, thing = rng.choice(_SCENES), rng.choice(ANIMALS), rng.choice(THINGS)
     place, doing, colour = rng.choice(PLACES), rng.choice(DOINGS), rng.choice(COLOURS)
     text = scene.format(animal=animal, thing=thing, place=place, doing=doing, colour=colour)
-    return text, split_of(f"prose|{animal}|{doing}|{thing}|{place}")
+    return text, split_of(f"prose|{text}")
 
 
 def document(world: Sequence[Country], rng: Random, split: Split) -> str:

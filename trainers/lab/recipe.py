@@ -85,18 +85,18 @@ FULL = Recipe(
     size="full",
     seed=0,
     countries=60,
-    documents=90_000,
-    prose_share=0.15,
+    documents=96_000,
+    prose_share=0.10,
     mix={
-        "facts": 2.0,
-        "describe": 0.7,
-        "arithmetic": 1.6,
-        "listops": 2.0,
+        "facts": 1.7,
+        "describe": 0.35,
+        "arithmetic": 2.0,
+        "listops": 2.3,
         "count": 0.3,
-        "compare": 1.3,
+        "compare": 1.4,
         "format": 1.6,
         "refusals": 0.6,
-        "slots": 1.2,
+        "slots": 0.9,
     },
     shape=Shape(vocabulary=1536, hidden=128, layers=4, heads=4, feed_forward=384),
     schedule=Schedule(tokens=2_300_000, batch_tokens=2048, learning_rate=1.5e-2, processes=2),
@@ -104,12 +104,8 @@ FULL = Recipe(
     target_validation=200,
     target_test=400,
     judges={
-        "pointwise": JudgePlan(
-            conversations=40_000, schedule=Schedule(tokens=1_430_000, batch_tokens=2048, learning_rate=6e-3)
-        ),
-        "pairwise": JudgePlan(
-            conversations=24_000, schedule=Schedule(tokens=1_200_000, batch_tokens=2048, learning_rate=6e-3)
-        ),
+        "pointwise": JudgePlan(conversations=40_000, schedule=Schedule(tokens=1_430_000, batch_tokens=2048, learning_rate=6e-3)),
+        "pairwise": JudgePlan(conversations=24_000, schedule=Schedule(tokens=1_200_000, batch_tokens=2048, learning_rate=6e-3)),
     },
 )
 

@@ -77,8 +77,7 @@ def describe(world: Sequence[Country]) -> Sampler:
         first, second = rng.sample(ATTRIBUTES, 2)
         prompt = opening + frame.format(first=first, second=second, country=country.name)
         answer = (
-            f"The {first} of {country.name} is {country.fact(first)} "
-            f"and the {second} of {country.name} is {country.fact(second)}."
+            f"The {first} of {country.name} is {country.fact(first)} and the {second} of {country.name} is {country.fact(second)}."
         )
         return Task("describe", prompt, answer, country.name, f"describe|{country.name}|{first}|{second}")
 

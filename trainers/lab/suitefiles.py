@@ -127,7 +127,14 @@ def _write_lm_eval(folder: Path, known: dict[str, Sampler], seed: int, world: li
         (folder / f"{name}.yaml").write_text(yaml, encoding="utf-8")
 
 
-_HEAD = "task: {name}\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: {name}.jsonl\ntest_split: test\noutput_type: {kind}\n"
+_HEAD = """task: {name}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {name}.jsonl
+test_split: test
+output_type: {kind}
+"""
 _CHAT = f'doc_to_text: "{START}user\\n{{{{question}}}}{END}\\n{START}assistant\\n"\ntarget_delimiter: ""\n'
 
 LM_EVAL_TASKS = {
@@ -146,7 +153,11 @@ LM_EVAL_TASKS = {
     + "metric_list:\n"
     + "".join(
         f"  - metric: {m}\n    aggregation: {a}\n    higher_is_better: false\n"
-        for m, a in (("word_perplexity", "weighted_perplexity"), ("byte_perplexity", "weighted_perplexity"), ("bits_per_byte", "bits_per_byte"))
+        for m, a in (
+            ("word_perplexity", "weighted_perplexity"),
+            ("byte_perplexity", "weighted_perplexity"),
+            ("bits_per_byte", "bits_per_byte"),
+        )
     )
     + "metadata:\n  version: 1.0\n",
 }

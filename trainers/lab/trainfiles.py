@@ -34,7 +34,9 @@ def write_training_files(folder: Path, recipe: Recipe, world: list[Country]) -> 
         "test": recipe.target_test,
     }
     for split, count in splits.items():
-        write_rows(folder / f"target.{split}.jsonl", map(chat_row, device.commands(split, count, recipe.seed), keys(f"device-{split}")))
+        write_rows(
+            folder / f"target.{split}.jsonl", map(chat_row, device.commands(split, count, recipe.seed), keys(f"device-{split}"))
+        )
     replay = islice(stream(world, recipe.mix, Random(f"replay {recipe.seed}"), "train"), REPLAY)
     write_rows(folder / "replay.train.jsonl", map(chat_row, replay, keys("replay")))
     general = islice(stream(world, recipe.mix, Random(f"general {recipe.seed}"), "validation"), GENERAL_VALIDATION)

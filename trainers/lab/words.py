@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-EXPORTS = (
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a line."""
+    return tuple(text.split())
+
+
+EXPORTS = words(
     "copper tea silk salt coal wheat sugar timber cotton rubber iron glass paper leather coffee cocoa rice silver marble honey "
     "wool oil olives pearls"
-).split()
+)
 
-ANIMALS = "wolf eagle bear lion heron otter tiger falcon horse crane fox owl seal lynx raven deer goat swan turtle whale".split()
+ANIMALS = words("wolf eagle bear lion heron otter tiger falcon horse crane fox owl seal lynx raven deer goat swan turtle whale")
 
-THINGS = (
+THINGS = words(
     "lamp cup chair book stone door table coin box rope bell drum boat clock brush knife plate shirt hat shoe key map pen ring "
     "spoon stick tent wheel bag ball"
-).split()
+)
 
-COLOURS = "red blue green white black brown gray pink gold old new big".split()
+COLOURS = words("red blue green white black brown gray pink gold old new big")
 
-PLACES = "kitchen garden market harbor school office forest library station tower".split()
+PLACES = words("kitchen garden market harbor school office forest library station tower")
 
-DOINGS = "sleeps waits plays hides rests sings walks stands".split()
+DOINGS = words("sleeps waits plays hides rests sings walks stands")
 
 FORBIDDEN = (
     "pick a lock",

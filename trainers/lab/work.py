@@ -28,7 +28,7 @@ TOKENIZER_READY = "tokenizer.ready"
 
 
 def main(folder: Path, recipe: Recipe, stage: str, rank: int) -> None:
-    """Run one stage; what it makes lies in ``folder`` afterwards. No garbage is collected: all that is made is needed to the end."""
+    """Run one stage; what it makes lies in ``folder`` afterwards. Nothing is garbage-collected: all is needed to the end."""
     gc.disable()
     prepare_torch()
     world = countries(recipe.countries, recipe.seed)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from trainers.lab.words import ANIMALS, EXPORTS
+from trainers.lab.words import ANIMALS, EXPORTS, words
 
 ATTRIBUTES = ("capital", "currency", "export", "animal")
 
-_OPENINGS = "ba be bo da do du fa fe ga go ka ke ko la le lo ma me mo na ne no pa pe ra ro sa so ta te to va ve za zo".split()
-_MIDDLES = "ran len mir dor vel tan bel gor lin zar nel pol tur vin kas rom del mon sel tir".split()
-_ENDS = {"name": "ia land ora una".split(), "capital": "burg ton port ville".split(), "currency": "el ar in ot".split()}
+_OPENINGS = words("ba be bo da do du fa fe ga go ka ke ko la le lo ma me mo na ne no pa pe ra ro sa so ta te to va ve za zo")
+_MIDDLES = words("ran len mir dor vel tan bel gor lin zar nel pol tur vin kas rom del mon sel tir")
+_ENDS = {"name": words("ia land ora una"), "capital": words("burg ton port ville"), "currency": words("el ar in ot")}
 
 
 class Country(NamedTuple):
