@@ -236,6 +236,8 @@ def _check(config: Config, file: str) -> None:
                 raise wrong(f"{name!r} cannot be a name. Use letters, digits, '.', '_' and '-'.", f"{where}[{index}].name")
             if name in names[:index]:
                 raise wrong(f"two {what}s are named {name!r} (entries {names.index(name)} and {index}). Names must differ.", where)
+    if any(suite.name == "human" for suite in config.suites):
+        raise wrong("'human' is the suite of people's votes. Give this one another name.", "suites")
     names = [candidate.name for candidate in config.candidates]
     if config.baseline not in names:
         raise wrong(f"the baseline {config.baseline!r} is not a candidate. {did_you_mean(config.baseline, names)}", "baseline")

@@ -12,12 +12,9 @@ from harness.errors import ComparabilityError
 from harness.gate import Policy
 from harness.gate import conclude as decide
 from harness.pipeline.measuring import bands
-from harness.pipeline.preparing import Pair, declared_hash
+from harness.pipeline.preparing import HUMAN, Pair, declared_hash
 from harness.records import Conclusion, Measured, Rule
 from harness.store import Store
-
-HUMAN = "human"
-"""The suite under which people's votes are stored."""
 
 
 def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
@@ -46,7 +43,10 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
             measured[pair] = msgspec.structs.replace(found, run=run)
     for pair, path in current.items():
         if pair[0] == HUMAN and pair[1] in {candidate.name for candidate in config.candidates}:
-            measured[pair] = store.read(path)
+            votes = store.read(path)
+            now = measured[(config.suites[0].name, pair[1])].run.fingerprints
+            if (votes.run.fingerprints.weights, votes.run.fingerprints.adapter) == (now.weights, now.adapter):
+                measured[pair] = votes  # votes about other weights say nothing about these
     return measured
 
 

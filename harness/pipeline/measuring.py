@@ -61,7 +61,7 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     done = Measurement()
     pending = []
     for pair in prepared.pairs():
-        path = prepared.store.find(pair[0], pair[1], prepared.graded(pair))
+        path = finished_run(prepared, pair)
         if path is None:
             pending.append(pair)
         else:
@@ -79,6 +79,12 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     prepared.store.set_current(done.paths)
     done.seconds = time.perf_counter() - started
     return done
+
+
+def finished_run(prepared: Prepared, pair: Pair) -> Path | None:
+    """The run of a pair that needs not be done again; one with failed items does, and the journal makes that cheap."""
+    path = prepared.store.find(pair[0], pair[1], prepared.graded(pair))
+    return path if path is not None and prepared.store.read(path).run.failed == 0 else None
 
 
 # ------------------------------------------------------------------------------------------------------------- asking

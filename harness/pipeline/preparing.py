@@ -27,6 +27,9 @@ from suites import SUITES
 Pair = tuple[str, str]
 """(suite, candidate)."""
 
+HUMAN = "human"
+"""The suite under which people's votes are stored."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -86,7 +89,7 @@ class Prepared:
 
     def metric_ids(self) -> set[str]:
         """Every ``suite/task/metric`` that the runs will provide, flags and forgetting included."""
-        ids = set()
+        ids = {f"{HUMAN}/win"}
         for declared in self.config.suites:
             suite = self.suites[declared.name]
             names = [*suite.metrics, *suite.watched, *(("lost", "gained") if declared.retained else ())]

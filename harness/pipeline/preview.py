@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.fingerprint import journal_key
 from harness.journal import Journal
-from harness.pipeline.measuring import families
+from harness.pipeline.measuring import families, finished_run
 from harness.pipeline.preparing import Pair, Prepared, first_requests
 from harness.plan import detectable_loss, pass_probability
 
@@ -59,7 +59,7 @@ class Preview:
 
 def preview(prepared: Prepared) -> Preview:
     """Count everything without asking anything. Follow-up requests of a conversation cannot be known and are not counted."""
-    finished = {pair for pair in prepared.pairs() if prepared.store.find(pair[0], pair[1], prepared.graded(pair)) is not None}
+    finished = {pair for pair in prepared.pairs() if finished_run(prepared, pair) is not None}
     rows, to_send, characters, tokens = [], 0, 0, 0
     with Journal(prepared.store.journal_path) as journal:
         for entry in prepared.config.suites:
