@@ -163,6 +163,11 @@ def _make(
         raise EvaluationError(
             f"{metric_id(run.suite, task, name)}: samples have statistics of different lengths; measure it again."
         )
+    light = next((sample for sample in samples if not sample.weight > 0), None)
+    if light is not None:
+        raise EvaluationError(
+            f"{metric_id(run.suite, task, name)}: item {light.key!r} has weight {light.weight}; expected above 0."
+        )
     return Column(
         metric=metric,
         suite=run.suite,

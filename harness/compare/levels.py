@@ -71,9 +71,8 @@ def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
     above = (1 + int((resampled <= value).sum())) / (1 + len(resampled))
     below = (1 + int((resampled >= value).sum())) / (1 + len(resampled))
     parameters = {"value": value, "resamples": len(resampled), "seed": seed}
-    still = float(np.ptp(resampled)) < 1e-12
-    if still:  # one document, or documents that are all alike: an interval without width would be a lie
-        return Level(
-            pairs.values[1], None, None, 1.0, 1.0, "undefined: the documents do not vary", len(table), pairs.units, parameters
-        )
-    return Level(pairs.values[1], low, high, above, below, "bootstrap", len(table), pairs.units, parameters)
+    score, documents = pairs.values[1], len(table)
+    if float(np.ptp(resampled)) < 1e-12:  # one document, or all alike: an interval without width would be a lie
+        return Level(score, None, None, 1.0, 1.0, "undefined: the documents do not vary", documents, pairs.units, parameters)
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return Level(score, float(low), float(high), above, below, "bootstrap", documents, pairs.units, parameters)

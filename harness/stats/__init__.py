@@ -22,7 +22,7 @@ from harness.stats.corpus import WIDTHS, aggregate, score
 from harness.stats.means import MeanPairs, mean_interval
 from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
-from harness.stats.power import binary_items, binary_mde, mcnemar_power, mean_items, mean_mde
+from harness.stats.power import binary_items, binary_mde, mcnemar_power, mean_items, mean_mde, normal_quantile
 from harness.stats.proportion import Side, binomial_p, clopper_pearson, wilson
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "mean_items",
     "mean_mde",
     "newcombe_interval",
+    "normal_quantile",
     "score",
     "tango_interval",
     "tango_p",

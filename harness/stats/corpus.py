@@ -2,6 +2,7 @@
 
 Layouts (per document):
 ``mean`` [value] · ``ratio`` [numerator, denominator] · ``bits_per_byte`` [bits (−log2 likelihood), bytes] ·
+``perplexity`` [nats (−log likelihood), count of words, bytes or documents] ·
 ``bleu`` [system length, reference length, correct 1–4, total 1–4] · ``chrf`` [hypothesis, reference, match] × 6 orders.
 BLEU is sacrebleu's corpus score (``smooth:exp``, no effective order), chrF its ``nc:6 nw:0`` with effective order.
 """
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-WIDTHS = {"mean": 1, "ratio": 2, "bits_per_byte": 2, "bleu": 10, "chrf": 18}
+WIDTHS = {"mean": 1, "ratio": 2, "bits_per_byte": 2, "perplexity": 2, "bleu": 10, "chrf": 18}
 SPANS = {"bleu": 100.0, "chrf": 100.0}
 """Largest possible difference between two scores, where there is one."""
 
@@ -37,6 +38,8 @@ def score(name: str, totals: Array) -> Array:
     _check(name, table)
     if name in ("ratio", "bits_per_byte"):
         return _divide(table[..., 0], table[..., 1])
+    if name == "perplexity":
+        return np.asarray(np.exp(_divide(table[..., 0], table[..., 1])), dtype=float)
     if name == "bleu":
         return _bleu(table)
     if name == "chrf":

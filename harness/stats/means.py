@@ -187,8 +187,8 @@ class MeanPairs:
 
     @property
     def _constant(self) -> bool:
-        """One cluster, or all differences equal: their spread is unknown, and a t would divide by nothing."""
-        return self.units < 2 or float(np.ptp(self.differences)) < 1e-12
+        """One cluster, or all of them equal: their spread is unknown, and a t would divide by nothing."""
+        return self._raw_error <= 1e-12 * max(1.0, float(np.abs(self.differences).max()))
 
     @property
     def _permuted(self) -> bool:

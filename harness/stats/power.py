@@ -12,6 +12,11 @@ EXACT_DISCORDANT = 150
 """Up to so many expected discordant items the power of McNemar's test is enumerated, above that approximated."""
 
 
+def normal_quantile(probability: float) -> float:
+    """Of the standard normal."""
+    return float(ndtri(probability))
+
+
 def _quantiles(alpha: float, power: float) -> float:
     return float(ndtri(1 - alpha) + ndtri(power))
 

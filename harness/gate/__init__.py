@@ -1,0 +1,120 @@
+"""The gate: measured runs and a policy in, a conclusion out. Pure; no model, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.compare import align, comparable, compare
+from harness.errors import ComparabilityError
+from harness.gate.cases import case_of
+from harness.gate.findings import findings_of
+from harness.gate.measurements import Measurements
+from harness.gate.policy import Policy, check_rules, jobs, matches
+from harness.gate.verdicts import EXIT_CODES, gravest, verdict_of
+from harness.records import Admission, Comparison, Conclusion, Measured, Parity
+
+__all__ = ["Policy", "check_rules", "conclude", "judged", "matches"]
+
+
+def conclude(
+    measured: Mapping[tuple[str, str], Measured],
+    policy: Policy,
+    *,
+    created: str,
+    environment: Mapping[str, Any],
+    command: str = "",
+) -> Conclusion:
+    """Compare every candidate with the baseline and its reference, apply the policy, and say why.
+
+    ``measured`` is keyed by (suite, candidate). ComparabilityError where the baseline was not measured, or nothing but it;
+    ConfigError for a rule about a metric that no suite provides.
+    """
+    measurements = Measurements(measured, policy)
+    if policy.baseline not in measurements.candidates:
+        found = ", ".join(measurements.candidates) or "nothing"
+        raise ComparabilityError(f"the baseline {policy.baseline!r} was not measured (found: {found}); measure it first.")
+    names = judged(measurements)
+    if not names:
+        raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
+    check_rules(policy.rules, measurements.declared)
+    listed = jobs(policy, measurements.metrics)
+    verdicts = tuple(
+        verdict_of(name, findings_of([case_of(job, name, measurements) for job in listed]), measurements) for name in names
+    )
+    outcome = gravest([verdict.outcome for verdict in verdicts])
+    return Conclusion(
+        created=created,
+        baseline=policy.baseline,
+        reference=dict(policy.references),
+        outcome=outcome,
+        exit_code=EXIT_CODES[outcome],
+        verdicts=verdicts,
+        comparisons=tuple(_comparisons(measurements)),
+        health=tuple(measurements.health()),
+        parity=tuple(_parity(measurements)),
+        admissions=_admissions(measured),
+        runs=_runs(measured),
+        seed=policy.seed,
+        command=command,
+        environment=dict(environment),
+    )
+
+
+def judged(measurements: Measurements) -> list[str]:
+    """Who gets a verdict: everyone measured but the baseline and those who only serve as the reference of others."""
+    policy = measurements.policy
+    only_references = set(policy.references.values())
+    return [name for name in measurements.candidates if name != policy.baseline and name not in only_references]
+
+
+def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
+    """For reading: every metric against the baseline; metrics of retained suites against the reference too. Not corrected."""
+    policy = measurements.policy
+    for name in measurements.candidates:
+        reference = policy.references.get(name)
+        others = dict.fromkeys([policy.baseline, *([reference] if reference in measurements.candidates else [])])
+        for other in others:
+            if other is None or other == name:
+                continue
+            for metric in sorted(measurements.metrics):
+                if other == policy.baseline or _retained(measurements, metric, name):
+                    found = _compared(measurements, metric, name, other, reference)
+                    if found is not None:
+                        yield found
+
+
+def _retained(measurements: Measurements, metric: str, candidate: str) -> bool:
+    run = measurements.run(metric.split("/", 1)[0], candidate)
+    return run is not None and run.retained
+
+
+def _compared(measurements: Measurements, metric: str, name: str, other: str, reference: str | None) -> Comparison | None:
+    suite = metric.split("/", 1)[0]
+    if measurements.run(suite, name) is None or measurements.run(suite, other) is None:
+        return None
+    if not comparable(measurements.parity(suite, other, name)):
+        return None
+    mine, theirs = (measurements.column(side, metric, reference) for side in (name, other))
+    if mine is None or theirs is None:
+        return None
+    return compare(align(metric, theirs, mine, seed=measurements.policy.seed), other, name)
+
+
+def _parity(measurements: Measurements) -> Iterator[Parity]:
+    baseline = measurements.policy.baseline
+    for suite, name in measurements.measured:
+        if name != baseline and (suite, baseline) in measurements.measured:
+            yield from measurements.parity(suite, baseline, name)
+
+
+def _admissions(measured: Mapping[tuple[str, str], Measured]) -> dict[str, Admission]:
+    return {suite: each.run.admission for (suite, _), each in measured.items() if each.run.admission is not None}
+
+
+def _runs(measured: Mapping[tuple[str, str], Measured]) -> dict[str, dict[str, str]]:
+    """Suite -> candidate -> the *graded* fingerprint that names the run's folder."""
+    found: dict[str, dict[str, str]] = {}
+    for (suite, name), each in measured.items():
+        found.setdefault(suite, {})[name] = each.run.graded
+    return found

@@ -1,0 +1,96 @@
+"""Can this suite see what the rule is about? A suite that cannot never passes anything (law 8).
+
+*Expectation*: the baseline's score lies outside the declared band, so that the suite is not what it was thought to be.
+*Floor*: the baseline is at its worst on every item: it has nothing to lose, and no claim about losses can pass.
+*Ceiling*: the baseline is at its best on every item. It has nothing to gain, and no claim of superiority can pass. Losses could be
+seen, and count when they are. But where nothing at all changed, a suite whose every answer is right may as well be one whose grader
+says yes to everything: a claim about losses then passes only where the ceiling is meant (a retained suite, which is made of what
+the reference knows; a flag, which should never be raised; a band that includes it).
+*Judge*: the judge failed its admission, so that its scores cannot hold up a release, nor let it pass.
+A proven failure stands, whatever the suite cannot see.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.compare import Column, Pair
+from harness.gate.measurements import Measurements
+from harness.gate.policy import BAD_ANSWERS, Job
+from harness.gate.sentences import joined, share
+
+SPANS = ("binary", "bounded")
+
+
+def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> str | None:
+    """Why the suite cannot decide this job; None when it can."""
+    suites = dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics)
+    for suite in suites:
+        for name, value, (low, high) in measurements.outside(suite, measurements.policy.baseline):
+            kind = pair.baseline.metric.kind
+            band = f"{share(low, kind)} to {share(high, kind)}"
+            return (
+                f"the baseline's {suite} {name} is {share(value, kind)}, outside the expected {band}: "
+                "the suite does not measure what it was meant to"
+            )
+        reason = _judge(job, suite, measurements)
+        if reason is not None:
+            return reason
+    return _extremes(job, pair, measurements, candidate, other)
+
+
+def _judge(job: Job, suite: str, measurements: Measurements) -> str | None:
+    run = measurements.run(suite, measurements.policy.baseline)
+    runs = [each.run for (name, _), each in measurements.measured.items() if name == suite]
+    admission = next((each.admission for each in runs if each.admission is not None), None)
+    if run is None or admission is None or admission.admitted or job.rule.severity != "block":
+        return None
+    if all(metric.rsplit("/", 1)[-1] in BAD_ANSWERS for metric in job.metrics):
+        return None
+    why = joined(admission.reasons) if admission.reasons else "it failed its examination"
+    return f"the judge {admission.judge} may not gate: {why}"
+
+
+def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> str | None:
+    require, column = job.rule.require, pair.baseline
+    if require == "at_most" and column.name == "lost":
+        return _nothing_to_lose(job, pair, measurements, candidate)
+    if require not in ("superior", "non_inferior", "not_regressed") or column.metric.kind not in SPANS or not pair.items:
+        return None
+    best = 1.0 if column.metric.direction == "higher" else 0.0
+    scores = column.table[:, 0]
+    if column.name in ("lost", "gained"):
+        return None
+    if bool(np.all(scores == 1.0 - best)) and require != "superior":
+        return f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
+    if not bool(np.all(scores == best)):
+        return None
+    if require == "superior":
+        return f"{other} is at {share(best, 'binary')} on every item: no gain is possible, so none could be seen"
+    meant = column.flag or column.retained or _expected(column, best, measurements)
+    if meant or pair.differences.any():
+        return None
+    return (
+        f"{other} and the candidate are both at {share(best, 'binary')} on every item: nothing shows that the suite can tell right "
+        "from wrong"
+    )
+
+
+def _expected(column: Column, best: float, measurements: Measurements) -> bool:
+    """A declared band that includes the ceiling says that the ceiling is meant."""
+    run = measurements.run(column.suite, measurements.policy.baseline)
+    bands = {} if run is None else run.expect
+    names = (column.name, f"{column.task}/{column.name}", f"{column.suite}/{column.task}/{column.name}")
+    return any(low <= best <= high for name, (low, high) in bands.items() if name in names)
+
+
+def _nothing_to_lose(job: Job, pair: Pair, measurements: Measurements, candidate: str) -> str | None:
+    """``lost`` is blind where the reference knew nothing: then nothing can be lost, nor was."""
+    reference = measurements.policy.references.get(candidate)
+    if reference is None or pair.candidate.table.any():
+        return None
+    for suite in {metric.split("/", 1)[0] for metric in job.metrics}:
+        run = measurements.run(suite, reference)
+        if run is not None and measurements.value(suite, reference, run.primary):
+            return None
+    return "the reference answers no item right: nothing is left to lose, so no loss could be seen"

@@ -1,0 +1,139 @@
+"""A job brought to the point where only numbers decide: the pair is found, checked and tested, or it is said why it cannot be.
+
+Nothing here looks at other jobs; the correction for many tests comes afterwards (``harness.gate.findings``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness import stats
+from harness.compare import Column, Level, Pair, align, broken, level_of
+from harness.gate.blindness import blindness
+from harness.gate.measurements import Measurements
+from harness.gate.policy import TRANSITIONS, Job, absolute_margin
+from harness.gate.sentences import joined
+from harness.records import Outcome, Rule
+
+VALUE_RULES = ("at_least", "at_most")
+
+
+@dataclass(frozen=True)
+class Case:
+    """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, or too many absent ones."""
+
+    job: Job
+    candidate: str
+    other: str
+    stopped: Outcome | None = None
+    why: str = ""
+    pair: Pair | None = None
+    level: Level | None = None
+    blind: str | None = None
+    short: str | None = None
+
+    @property
+    def rule(self) -> Rule:
+        return self.job.rule
+
+    @cached_property
+    def margin(self) -> float:
+        """On the metric's own scale."""
+        return 0.0 if self.pair is None else absolute_margin(self.rule, self.pair.values[0])
+
+    @cached_property
+    def claim(self) -> stats.PValue:
+        """The test of what the rule is about: the claim to be proven, or for ``not_regressed`` the loss that must not be."""
+        evidence = self._evidence
+        if self.rule.require == "superior":
+            return evidence.test(self.margin, "greater")
+        if self.rule.require == "non_inferior":
+            return evidence.test(-self.margin, "greater")
+        return evidence.test(-self.margin, "less")
+
+    @cached_property
+    def contrary(self) -> stats.PValue:
+        """The test of the opposite, which proves a failure."""
+        return self._evidence.test(self.margin if self.rule.require == "superior" else -self.margin, "less")
+
+    @property
+    def _evidence(self) -> stats.Evidence:
+        if self.pair is None or self.pair.evidence is None:
+            raise ValueError("a stopped case has no evidence")
+        return self.pair.evidence
+
+
+def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
+    """Look a job up for one candidate."""
+    policy = measurements.policy
+    reference = policy.references.get(candidate)
+    needs_reference = any(metric.rsplit("/", 1)[-1] in TRANSITIONS for metric in job.metrics)
+    named = {"baseline": policy.baseline, "reference": reference}
+    other = named.get(job.rule.against, job.rule.against) or ""
+    if not other or (needs_reference and reference is None):
+        return Case(job, candidate, other, "no_baseline", f"no reference of {candidate} was measured")
+    if other not in measurements.candidates:
+        return Case(job, candidate, other, "no_baseline", f"{other} was not measured")
+    sides = list(dict.fromkeys([candidate, other, *([reference] if needs_reference and reference else [])]))
+    stopped = _stopped(job, sides, measurements)
+    if stopped is not None:
+        return Case(job, candidate, other, *stopped)
+    return _tested(job, candidate, other, reference, measurements)
+
+
+def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
+    """Reasons for not looking at numbers: nothing measured, too many failures, or sides that were not asked alike."""
+    suites = list(dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics))
+    if not suites:
+        return "invalid", f"no run has a value for {job.label}: all of its items failed, or its suite was not measured"
+    limit = measurements.policy.max_errors if job.rule.max_errors is None else job.rule.max_errors
+    for suite in suites:
+        for side in sides:
+            if measurements.run(suite, side) is None:
+                return "invalid", f"{side} was not put through {suite}"
+            failed, planned = measurements.failed(suite, side)
+            if planned == 0:
+                return "invalid", f"{side} was asked nothing in {suite}"
+            if failed > limit * planned:
+                share = f"{failed:,} of {planned:,} items ({100 * failed / planned:.1f} %)"
+                return "invalid", f"{share} of {suite} failed for {side}, more than the {100 * limit:.1f} % allowed"
+        for side in sides[1:]:
+            lines = [line for line in measurements.parity(suite, side, sides[0]) if broken(line)]
+            if lines:
+                parts = [f"{line.what} ({line.baseline_value} against {line.candidate_value})" for line in lines]
+                return "not_comparable", f"{side} and {sides[0]} differ in {suite} by {joined(parts)}"
+    return None
+
+
+def _tested(job: Job, candidate: str, other: str, reference: str | None, measurements: Measurements) -> Case:
+    policy, rule = measurements.policy, job.rule
+    mine = measurements.column_of(candidate, job.metrics, job.label, reference, rule.slice)
+    theirs = measurements.column_of(other, job.metrics, job.label, reference, rule.slice)
+    if mine is None or theirs is None or not mine.keys:
+        where = f" in slice {rule.slice}" if rule.slice else ""
+        return Case(job, candidate, other, "invalid", f"no item{where} has a value of {job.label} on both sides")
+    pair = align(job.label, theirs, mine, seed=policy.seed)
+    if pair.evidence is None:
+        return Case(job, candidate, other, "invalid", f"{candidate} and {other} share no item of {job.label}")
+    blind = blindness(job, pair, measurements, candidate, other)
+    level = _level(rule, mine, policy.seed)
+    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=_short(rule, pair))
+
+
+def _level(rule: Rule, column: Column, seed: int) -> Level | None:
+    if rule.require not in VALUE_RULES or rule.value is None:
+        return None
+    return level_of(column, rule.value, level=1 - 2 * rule.alpha, seed=seed)
+
+
+def _short(rule: Rule, pair: Pair) -> str | None:
+    if pair.items < rule.min_items:
+        return f"{pair.items:,} shared items are fewer than the {rule.min_items:,} that the rule wants"
+    absent = pair.absent / (pair.items + pair.absent + pair.failed)
+    if absent > rule.max_missing:
+        return (
+            f"{pair.absent:,} items are on one side only ({100 * absent:.1f} %, allowed {100 * rule.max_missing:.1f} %): "
+            "measure both sides on the same items"
+        )
+    return None

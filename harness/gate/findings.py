@@ -1,0 +1,208 @@
+"""What each rule says about each comparison, corrected for how many were looked at.
+
+Which tests are corrected: all blocking non-inferiority rules must hold, an intersection–union test that needs no correction. Any
+blocking ``not_regressed`` can raise a false alarm, and any ``superior`` can be a false claim: Holm over each family, per candidate.
+Rules that only warn or inform form families of their own, so that adding one never weakens a blocking rule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from harness import stats
+from harness.compare import compare
+from harness.gate import sentences as words
+from harness.gate.cases import VALUE_RULES, Case
+from harness.records import Comparison, Finding, Outcome
+
+
+def findings_of(cases: Sequence[Case]) -> list[Finding]:
+    """One finding per case, in order. All cases are of one candidate."""
+    adjusted = _corrected(cases)
+    return [_finding(case, adjusted.get(index)) for index, case in enumerate(cases)]
+
+
+def _corrected(cases: Sequence[Case]) -> dict[int, float]:
+    families: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for index, case in enumerate(cases):
+        if case.pair is not None and case.rule.require in ("not_regressed", "superior"):
+            families[case.rule.require, case.rule.severity == "block"].append(index)
+    adjusted: dict[int, float] = {}
+    for members in families.values():
+        p = [cases[index].claim.p for index in members]
+        floors = [cases[index].claim.floor for index in members]
+        alpha = max(cases[index].rule.alpha for index in members)
+        adjusted |= dict(zip(members, stats.holm(p, floors=floors, alpha=alpha), strict=True))
+    return adjusted
+
+
+def _finding(case: Case, adjusted: float | None) -> Finding:
+    if case.pair is None:
+        outcome: Outcome = case.stopped or "invalid"
+        return Finding(rule=case.rule, outcome=outcome, reason=f"{case.job.label}: {case.why}.", metric=case.job.label)
+    comparison = _comparison(case, adjusted)
+    if comparison is None:
+        raise ValueError("a tested case always has a comparison")
+    outcome, reason = _decided(case, comparison, adjusted)
+    if case.short is not None and outcome != "fail":
+        outcome, reason = "inconclusive", case.short
+    if case.blind is not None and outcome != "fail":
+        outcome, reason = "insensitive", case.blind
+    else:
+        reason += _worst_case(case, outcome)
+    if outcome == "inconclusive" and case.rule.on_inconclusive != "inconclusive":
+        outcome = case.rule.on_inconclusive
+        reason += f"; the rule takes that for a {outcome}"
+    return Finding(
+        rule=case.rule, outcome=outcome, reason=f"{case.job.label}: {reason}.", metric=case.job.label, comparison=comparison
+    )
+
+
+def _comparison(case: Case, adjusted: float | None) -> Comparison | None:
+    """The numbers behind a finding; ``p`` is of the rule's own hypothesis, before correction (after it: ``p_holm``)."""
+    pair, level = case.pair, case.level
+    if pair is None:
+        return None
+    own = stats.PValue(_level_p(case), level.method, level.parameters) if level is not None else case.claim
+    comparison = compare(pair, case.other, case.candidate, level=1 - 2 * case.rule.alpha, p=own)
+    if comparison is None:
+        return None
+    extra: dict[str, object] = {"margin": case.margin}
+    if adjusted is not None:
+        extra["p_holm"] = adjusted
+    if level is not None:
+        extra |= {"value": case.rule.value, "score": level.score, "score_low": level.low, "score_high": level.high}
+    elif case.rule.require != "not_regressed":
+        extra["p_contrary"] = case.contrary.p
+    if case.rule.require != "not_regressed":
+        extra["items_needed"] = _items_needed(case)
+    return msgspec.structs.replace(comparison, parameters={**comparison.parameters, **extra})
+
+
+def _level_p(case: Case) -> float:
+    if case.level is None:
+        raise ValueError("only rules about a value have a level")
+    return case.level.above if case.rule.require == "at_least" else case.level.below
+
+
+def _decided(case: Case, comparison: Comparison, adjusted: float | None) -> tuple[Outcome, str]:
+    """Outcome and reason from the numbers alone."""
+    require = case.rule.require
+    if require in VALUE_RULES:
+        return _value(case, comparison)
+    if require == "not_regressed":
+        return _not_regressed(case, comparison, adjusted if adjusted is not None else case.claim.p)
+    if require == "superior":
+        return _superior(case, comparison, adjusted if adjusted is not None else case.claim.p)
+    return _non_inferior(case, comparison)
+
+
+def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
+    kind, alpha = comparison.kind, case.rule.alpha
+    gain, margin = words.gain(comparison), words.amount(case.margin, kind)
+    p, method = words.probability(case.claim.p), case.claim.method
+    if case.claim.p <= alpha:
+        worse = comparison.high is not None and comparison.high < 0
+        but = "; it is worse, but within the margin" if worse else ""
+        return "pass", f"{gain}: a loss of {margin} or more is ruled out ({method}, {p}){but}; {words.seen(comparison)}"
+    if case.contrary.p <= alpha:
+        contrary = words.probability(case.contrary.p)
+        return "fail", f"{gain}: a loss beyond the margin of {margin} is proven ({case.contrary.method}, {contrary})"
+    worse = comparison.high is not None and comparison.high < 0
+    state = "it is worse, but by how much is not certain" if worse else "a loss beyond the margin is neither ruled out nor proven"
+    return "inconclusive", f"{gain}: {state} (margin {margin}, {method}, {p}); {_needed(case, comparison)}"
+
+
+def _superior(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
+    kind, alpha = comparison.kind, case.rule.alpha
+    gain, method = words.gain(comparison), case.claim.method
+    p = _two_p(case.claim.p, p_holm)
+    more = f" of more than {words.amount(case.margin, kind)}" if case.margin else ""
+    if p_holm <= alpha:
+        return "pass", f"{gain}: a gain{more} is proven ({method}, {p})"
+    if case.contrary.p <= alpha:
+        contrary = words.probability(case.contrary.p)
+        return "fail", f"{gain}: a gain{more} is ruled out ({case.contrary.method}, {contrary})"
+    return "inconclusive", f"{gain}: a gain{more} is neither proven nor ruled out ({method}, {p}); {_needed(case, comparison)}"
+
+
+def _not_regressed(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
+    gain, beyond = words.gain(comparison), f" beyond {words.amount(case.margin, comparison.kind)}" if case.margin else ""
+    p = _two_p(case.claim.p, p_holm)
+    if p_holm <= case.rule.alpha:
+        counts = f"{comparison.lost:,} lost, {comparison.won:,} won"
+        return "fail", f"{gain}: a loss{beyond} is proven ({case.claim.method}, {p}; {counts})"
+    return "pass", f"{gain}: no loss{beyond} is proven ({case.claim.method}, {p}); {words.seen(comparison)}"
+
+
+def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
+    level, rule, kind = case.level, case.rule, comparison.kind
+    if level is None or rule.value is None:
+        raise ValueError("a rule about a value has a level")
+    proven, contrary = (level.above, level.below) if rule.require == "at_least" else (level.below, level.above)
+    score = words.share(level.score, kind)
+    if level.low is not None and level.high is not None:
+        ends = f"{words.share(level.low, kind)} to {words.share(level.high, kind)}"
+        score += f" ({100 * comparison.level:.0f} % interval {ends})"
+    asked = f"{rule.require.replace('_', ' ')} {words.share(rule.value, kind)}"
+    start = f"{score} over {level.items:,} items"
+    if proven <= rule.alpha:
+        return "pass", f"{start}: {asked} is proven ({level.method}, {words.probability(proven)})"
+    if contrary <= rule.alpha:
+        return "fail", f"{start}: {asked} is ruled out ({level.method}, {words.probability(contrary)})"
+    open_question = f"{asked} is neither proven nor ruled out ({level.method}, {words.probability(proven)})"
+    return "inconclusive", f"{start}: {open_question}; {_needed(case, comparison)}"
+
+
+def _two_p(p: float, adjusted: float) -> str:
+    """A p-value, with its correction where that changed it."""
+    return words.probability(p) if adjusted <= p else f"{words.probability(p)}, after Holm {words.probability(adjusted)}"
+
+
+def _items_needed(case: Case) -> int | None:
+    """Items that would decide with 80 % power: were both sides equally good (non-inferiority), else were it all as seen."""
+    level, rule = case.level, case.rule
+    if level is not None and rule.value is not None:
+        if level.low is None or level.high is None:
+            return None
+        error = (level.high - level.low) / (2 * stats.normal_quantile(1 - rule.alpha))
+        above = rule.require == "at_least"
+        return stats.mean_items(error, level.items, (level.score - rule.value) * (1 if above else -1), rule.alpha)
+    evidence = case.pair.evidence if case.pair is not None else None
+    if evidence is None:
+        return None
+    return evidence.items_needed(case.margin if rule.require == "non_inferior" else evidence.gain - case.margin, rule.alpha)
+
+
+def _needed(case: Case, comparison: Comparison) -> str:
+    items = comparison.parameters.get("items_needed")
+    if items is None:
+        return "no number of items would prove it, were the truth as seen here"
+    assumed = (
+        "an equally good candidate would pass"
+        if case.rule.require == "non_inferior"
+        else "were it as seen here, it would be proven"
+    )
+    return f"{assumed} with about {words.rounded(items)} items (80 % power)"
+
+
+def _worst_case(case: Case, outcome: Outcome) -> str:
+    """What the missing items could change, each counted as lost."""
+    pair = case.pair
+    if pair is None or case.level is not None or outcome != "pass":
+        return ""
+    missing = pair.absent + pair.failed
+    evidence = pair.worst_case(missing)
+    if evidence is None:
+        return ""
+    if case.rule.require == "not_regressed":
+        changed = evidence.test(-case.margin, "less").p <= case.rule.alpha
+    else:
+        changed = evidence.test(case.margin if case.rule.require == "superior" else -case.margin, "greater").p > case.rule.alpha
+    count = f"{missing:,} missing item{'' if missing == 1 else 's'}"
+    if not changed:
+        return f"; {count} counted as lost would not change that"
+    return f"; {count} counted as lost would change that"

@@ -1,0 +1,146 @@
+"""The policy: rules as the user wrote them, the ones that hold unless switched off, and which metrics each is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from harness.errors import ConfigError
+from harness.plugins import did_you_mean
+from harness.records import Record, Rule
+
+BAD_ANSWERS = ("truncated", "empty", "unparsable")
+"""Flags that may not become more frequent than the baseline's, unless a rule of the user's speaks about them (law 2)."""
+
+TRANSITIONS = ("lost", "gained")
+
+
+class Policy(Record, frozen=True, kw_only=True):
+    """What the gate must know besides the runs.
+
+    ``references``: candidate -> the name that forgetting is measured against. ``max_errors``: share of a suite's items that may
+    fail before its findings are invalid; a rule may set its own. ``allow``: differences between the sides that are accepted.
+    ``bad_answers`` False switches the implicit rules off.
+    """
+
+    baseline: str
+    references: dict[str, str] = {}
+    rules: tuple[Rule, ...] = ()
+    max_errors: float = 0.01
+    allow: tuple[str, ...] = ()
+    seed: int = 0
+    bad_answers: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One decision to take: a rule over one metric, or over several that are pooled. ``label`` is what a person reads."""
+
+    rule: Rule
+    metrics: tuple[str, ...]
+    label: str
+
+
+def matches(glob: str, metric: str) -> bool:
+    """Whether a glob over ``suite/task/metric`` means this metric; ``suite/metric`` counts as having an empty task."""
+    if fnmatchcase(metric, glob):
+        return True
+    suite, _, name = metric.partition("/")
+    return "/" not in name and fnmatchcase(f"{suite}//{name}", glob)
+
+
+def jobs(policy: Policy, metrics: Collection[str]) -> list[Job]:
+    """Every decision, the user's rules first, in the order of the policy and then of the metrics' names."""
+    rules = (*policy.rules, *_implicit(policy, metrics))
+    listed = []
+    for rule in rules:
+        meant = tuple(sorted(metric for metric in metrics if matches(rule.metric, metric)))
+        if rule.implicit:
+            meant = tuple(metric for metric in meant if not _covered(policy, metric))
+        if rule.pool or rule.implicit:
+            listed.append(Job(rule, meant, meant[0] if len(meant) == 1 else rule.metric))
+        elif meant:
+            listed += [Job(rule, (metric,), metric) for metric in meant]
+        else:
+            listed.append(Job(rule, (), rule.metric))
+    return listed
+
+
+def _covered(policy: Policy, metric: str) -> bool:
+    return any(matches(rule.metric, metric) for rule in policy.rules)
+
+
+def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:
+    """One rule per suite and watched flag, its tasks pooled, so that few bad answers in many tasks add up."""
+    if not policy.bad_answers:
+        return
+    for flag in BAD_ANSWERS:
+        watched = [metric for metric in metrics if metric.rsplit("/", 1)[-1] == flag and not _covered(policy, metric)]
+        for suite in sorted({metric.split("/", 1)[0] for metric in watched}):
+            yield Rule(metric=f"{suite}/*/{flag}", require="not_regressed", pool=True, implicit=True)
+
+
+def check_rules(rules: Sequence[Rule], metrics: Iterable[str], *, candidates: Collection[str] = ()) -> None:
+    """ConfigError for a rule that could never be decided, before any model is asked.
+
+    ``metrics`` are all ids that the suites will provide, watched flags and (for retained suites) ``lost`` and ``gained`` included.
+    ``candidates`` are the names that ``against`` may use besides ``baseline`` and ``reference``; empty: not checked.
+    """
+    known = sorted(set(metrics))
+    for index, rule in enumerate(rules):
+        _check_numbers(rule, f"rules[{index}]")
+        if candidates and rule.against not in {"baseline", "reference", *candidates}:
+            expected = did_you_mean(rule.against, {"baseline", "reference", *candidates})
+            raise ConfigError(f"nothing is named {rule.against!r}. {expected}", where=f"rules[{index}].against")
+        if not any(matches(rule.metric, metric) for metric in known):
+            raise ConfigError(_nothing(rule.metric, known), where=f"rules[{index}].metric")
+
+
+def _nothing(glob: str, known: Sequence[str]) -> str:
+    name = glob.rsplit("/", 1)[-1]
+    hint = ""
+    if name in TRANSITIONS:
+        hint = f" Only suites with retained = true and a right-or-wrong metric have {name!r}."
+    if not known:
+        return f"no suite provides a metric that matches {glob!r}: no suite provides any metric."
+    shown = did_you_mean(glob, known)
+    return f"no suite provides a metric that matches {glob!r}.{hint} {shown if len(shown) < 1500 else shown[:1500] + ' …'}"
+
+
+def _check_numbers(rule: Rule, where: str) -> None:
+    if not 0 < rule.alpha < 0.5:
+        raise ConfigError(f"alpha is {rule.alpha}; expected above 0 and below 0.5, such as 0.05.", where=f"{where}.alpha")
+    if rule.require == "non_inferior" and (rule.margin is None or not rule.margin > 0):
+        raise ConfigError(
+            f"margin is {rule.margin}; a non_inferior rule needs a margin above 0 (0.02 is two points), because with none even an "
+            "identical candidate could never pass.",
+            where=f"{where}.margin",
+        )
+    if rule.margin is not None and not rule.margin >= 0:
+        raise ConfigError(f"margin is {rule.margin}; expected 0 or more.", where=f"{where}.margin")
+    if rule.require in ("at_least", "at_most") and (rule.value is None or rule.value != rule.value):
+        raise ConfigError(f"an {rule.require} rule needs a value.", where=f"{where}.value")
+    if rule.require in ("at_least", "at_most") and rule.margin is not None:
+        raise ConfigError(f"an {rule.require} rule has a value, not a margin.", where=f"{where}.margin")
+    if rule.require not in ("at_least", "at_most") and rule.value is not None:
+        raise ConfigError(f"value belongs to at_least and at_most; a {rule.require} rule has a margin.", where=f"{where}.value")
+    if rule.slice is not None and not all(rule.slice.partition("=")):
+        raise ConfigError(f"slice is {rule.slice!r}; expected field=value, such as lang=zh.", where=f"{where}.slice")
+    if rule.min_items < 1:
+        raise ConfigError(f"min_items is {rule.min_items}; expected 1 or more.", where=f"{where}.min_items")
+    for name in ("max_missing", "max_errors"):
+        share = getattr(rule, name)
+        if share is not None and not 0 <= share <= 1:
+            raise ConfigError(f"{name} is {share}; expected a share between 0 and 1.", where=f"{where}.{name}")
+    if rule.relative and rule.margin is None:
+        raise ConfigError("relative says how a margin is meant, but there is no margin.", where=f"{where}.relative")
+
+
+def absolute_margin(rule: Rule, baseline_value: float) -> float:
+    """The margin on the metric's own scale; a relative one is a share of the baseline's, or of ``guard_below`` if that is more."""
+    if rule.margin is None:
+        return 0.0
+    if not rule.relative:
+        return rule.margin
+    return rule.margin * max(abs(baseline_value), rule.guard_below or 0.0)

@@ -1,0 +1,90 @@
+"""The words of findings and verdicts. Numbers in, one sentence out; nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.records import Comparison, MetricKind, Rule
+
+SHARES = ("binary", "bounded")
+
+
+def amount(value: float, kind: MetricKind) -> str:
+    """A size without sign: shares in points, the rest on its own scale."""
+    if kind in SHARES:
+        points = f"{100 * abs(value):.1f}" if abs(value) >= 0.0005 or value == 0 else f"{100 * abs(value):.2g}"
+        return f"{points} point{'' if points == '1.0' else 's'}"
+    return f"{abs(value):.3g}"
+
+
+def signed(value: float, kind: MetricKind) -> str:
+    """A gain with its sign."""
+    if kind in SHARES:
+        return f"{100 * value:+.1f} points".replace("-", "−")
+    return f"{value:+.3g}".replace("-", "−")
+
+
+def share(value: float, kind: MetricKind) -> str:
+    """A score: shares in per cent, the rest on its own scale."""
+    return f"{100 * value:.1f} %" if kind in SHARES else f"{value:.4g}"
+
+
+def probability(p: float) -> str:
+    """``p = 0.012``; never 0, and never more digits than mean anything."""
+    if p < 1e-16:
+        return "p < 1e-16"
+    if p < 0.001:
+        return f"p = {p:.0e}"
+    return f"p = {p:.3f}" if p < 0.9995 else "p > 0.999"
+
+
+def interval(comparison: Comparison) -> str:
+    """``90 % interval −1.3 to +0.5``, or why there is none."""
+    if comparison.low is None or comparison.high is None:
+        return comparison.note or "no interval"
+    low, high = signed(comparison.low, comparison.kind), signed(comparison.high, comparison.kind)
+    return f"{100 * comparison.level:.0f} % interval {low.removesuffix(' points')} to {high}"
+
+
+def rule_text(rule: Rule, margin: float, kind: MetricKind) -> str:
+    """What a rule asks, in words."""
+    if rule.require == "superior":
+        return f"better by more than {amount(margin, kind)}" if margin else "better"
+    if rule.require == "non_inferior":
+        return f"not worse by {amount(margin, kind)} or more"
+    if rule.require == "not_regressed":
+        return f"no proven loss beyond {amount(margin, kind)}" if margin else "no proven loss"
+    return f"{'at least' if rule.require == 'at_least' else 'at most'} {share(rule.value or 0.0, kind)}"
+
+
+def gain(comparison: Comparison) -> str:
+    """``78.4 % against 80.1 % of prod over 600 items, gain −1.7 points (90 % interval −2.8 to −0.8 points)``."""
+    items = f"{comparison.items:,} item{'' if comparison.items == 1 else 's'}"
+    if comparison.clusters < comparison.items:
+        items += f" in {comparison.clusters:,} clusters"
+    values = f"{share(comparison.candidate_value, comparison.kind)} against {share(comparison.baseline_value, comparison.kind)}"
+    size = f"gain {signed(comparison.gain, comparison.kind)} ({interval(comparison)})"
+    return f"{values} of {comparison.baseline} over {items}, {size}"
+
+
+def seen(comparison: Comparison) -> str:
+    """What a pass could have missed."""
+    if comparison.mde is None:
+        return "no loss of any size could have been proven on these items"
+    return f"a loss under {amount(comparison.mde, comparison.kind)} could not have been seen"
+
+
+def joined(parts: Sequence[str], *, most: int = 3) -> str:
+    """``a, b and c``, or ``a, b, c and 4 more``."""
+    shown = list(parts[:most])
+    if len(parts) > most:
+        return f"{', '.join(shown)} and {len(parts) - most} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def rounded(items: int) -> str:
+    """A number of items, to two digits: it is an estimate."""
+    if items < 100:
+        return str(items)
+    step = 10 ** (len(str(items)) - 2)
+    return f"{-(-items // step) * step:,}"

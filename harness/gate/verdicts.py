@@ -1,0 +1,188 @@
+"""From findings to one answer per candidate, in a sentence that a release manager can act on.
+
+Blocking rules decide, the gravest outcome first: fail, invalid, not comparable, insensitive, inconclusive, pass. A proven failure
+stands whatever else went wrong with the evaluation: one suite that broke does not make a candidate that lost its facts unknown.
+This is also the order of the exit codes (10, 13, 12, 11, 0) for several candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
+from harness.gate import sentences as words
+from harness.gate.measurements import Measurements
+from harness.records import Comparison, Finding, Measured, Outcome, Verdict
+
+GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
+
+EXIT_CODES: dict[Outcome, int] = {
+    "fail": EXIT_FAIL,
+    "invalid": EXIT_EVALUATION,
+    "no_baseline": EXIT_NOT_COMPARABLE,
+    "not_comparable": EXIT_NOT_COMPARABLE,
+    "insensitive": EXIT_INCONCLUSIVE,
+    "inconclusive": EXIT_INCONCLUSIVE,
+    "pass": EXIT_PASS,
+}
+
+
+def gravest(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome that decides; nothing decided is inconclusive, never a silent pass."""
+    return min(outcomes, key=GRAVITY.index) if outcomes else "inconclusive"
+
+
+def verdict_of(candidate: str, findings: Sequence[Finding], measurements: Measurements) -> Verdict:
+    """The gate's answer for one candidate."""
+    blocking = [finding for finding in findings if finding.rule.severity == "block"]
+    outcome = gravest([finding.outcome for finding in blocking])
+    deciding = [finding for finding in blocking if finding.outcome == outcome]
+    return Verdict(
+        candidate=candidate,
+        outcome=outcome,
+        sentence=_sentence(candidate, outcome, blocking, deciding),
+        change=_change(outcome, deciding),
+        findings=tuple(findings),
+        warnings=tuple(_warnings(candidate, findings, measurements)),
+    )
+
+
+def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], deciding: Sequence[Finding]) -> str:
+    if not blocking:
+        return f"Unknown whether {candidate} may ship: the policy has no blocking rule, so that nothing was decided."
+    worst = _worst(deciding)
+    others = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
+    if outcome == "pass":
+        count = "the one blocking rule holds" if len(blocking) == 1 else f"all {len(blocking)} blocking rules hold"
+        closest = _closest(blocking)
+        return f"Ship {candidate}: {count}{'' if closest is None else '; the closest call is ' + closest}."
+    if outcome == "fail":
+        return f"Do not ship {candidate}: {_stripped(worst)}{others}."
+    why = {
+        "invalid": "the evaluation itself failed",
+        "no_baseline": "there is nothing to compare it with",
+        "not_comparable": "it cannot be compared",
+        "insensitive": "a blocking rule looks at something that cannot decide it",
+    }.get(outcome, "the items do not decide it")
+    return f"Unknown whether {candidate} may ship: {why}{others}. {_stripped(worst)}."
+
+
+def _stripped(finding: Finding) -> str:
+    return finding.reason.removesuffix(".")
+
+
+def _worst(findings: Sequence[Finding]) -> Finding:
+    """The finding to show first: the largest loss among shares, else the first of the policy."""
+    shares = [f for f in findings if f.comparison is not None and f.comparison.kind in words.SHARES and not f.rule.implicit]
+    return min(shares, key=lambda f: f.comparison.gain if f.comparison is not None else 0.0) if shares else findings[0]
+
+
+def _closest(blocking: Sequence[Finding]) -> str | None:
+    """The user's margin rule whose interval came nearest to its margin."""
+
+    def room(finding: Finding) -> float:
+        comparison = finding.comparison
+        if comparison is None or comparison.low is None or finding.rule.require != "non_inferior":
+            return float("inf")
+        margin = float(comparison.parameters["margin"])
+        return (comparison.low + margin) / margin
+
+    nearest = min(blocking, key=room)
+    if nearest.comparison is None or room(nearest) == float("inf"):
+        return None
+    margin = words.amount(float(nearest.comparison.parameters["margin"]), nearest.comparison.kind)
+    return f"{nearest.metric}, {words.gain(nearest.comparison)}, where a loss of {margin} would block"
+
+
+def _change(outcome: Outcome, deciding: Sequence[Finding]) -> str:
+    """What would change the verdict."""
+    if outcome == "pass":
+        return ""
+    parts = list(dict.fromkeys(_remedy(finding) for finding in deciding))
+    text = words.joined(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else "A blocking rule in the policy."
+
+
+def _remedy(finding: Finding) -> str:
+    comparison = finding.comparison
+    if comparison is None:
+        remedies = {
+            "invalid": f"measure {finding.metric} again, once its items no longer fail",
+            "not_comparable": f"measure both sides of {finding.metric} alike, or allow the difference in [comparability]",
+            "no_baseline": f"measure what {finding.metric} is to be compared with",
+        }
+        return remedies.get(finding.outcome, f"measure {finding.metric}")
+    if finding.outcome == "fail":
+        return _improvement(finding, comparison)
+    if finding.outcome == "insensitive":
+        return f"{finding.metric} needs items that the baseline gets partly right, or a judge that is admitted"
+    return _more_items(finding, comparison)
+
+
+def _improvement(finding: Finding, comparison: Comparison) -> str:
+    rule, kind = finding.rule, comparison.kind
+    margin = float(comparison.parameters.get("margin", 0.0))
+    now = words.signed(comparison.gain, kind)
+    if rule.require in ("at_least", "at_most") and rule.value is not None:
+        edge = "above" if rule.require == "at_least" else "under"
+        score = words.share(float(comparison.parameters["score"]), kind)
+        return f"{finding.metric} must come {edge} {words.share(rule.value, kind)} (now {score})"
+    if rule.require == "superior":
+        return f"the gain on {finding.metric} must exceed {words.amount(margin, kind)} (now {now})"
+    if margin:
+        return f"the loss on {finding.metric} must come under {words.amount(margin, kind)} (now {now})"
+    return f"the loss on {finding.metric} must go (now {now})"
+
+
+def _more_items(finding: Finding, comparison: Comparison) -> str:
+    items = comparison.parameters.get("items_needed")
+    wanted = max(items or 0, finding.rule.min_items)
+    if wanted <= comparison.items:
+        return f"{finding.metric} needs another candidate or more items than can be foreseen (it has {comparison.items:,})"
+    return f"{finding.metric} needs about {words.rounded(wanted)} items (it has {comparison.items:,})"
+
+
+def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measurements) -> list[str]:
+    baseline = measurements.policy.baseline
+    warnings = []
+    if _same(candidate, baseline, measurements):
+        warnings.append(f"{candidate} is identical to {baseline}: nothing was changed, or the wrong checkpoint was measured")
+    allowed = {
+        line.what
+        for suite in measurements.suites
+        if (suite, candidate) in measurements.measured and (suite, baseline) in measurements.measured
+        for line in measurements.parity(suite, baseline, candidate)
+        if line.allowed
+    }
+    if allowed:
+        warnings.append(f"{candidate} and {baseline} differ in {words.joined(sorted(allowed), most=9)}, which the policy allows")
+    for suite in measurements.suites:
+        run = measurements.run(suite, candidate)
+        if run is not None and run.judge_hash is not None and run.admission is None:
+            warnings.append(f"the judge of {suite} was never examined: its scores are taken on trust")
+    if findings and all(finding.rule.implicit for finding in findings):
+        warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
+    warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
+    return warnings
+
+
+def _same(candidate: str, baseline: str, measurements: Measurements) -> bool:
+    """Equal weights and adapter, or equal in everything that was seen."""
+    pairs = [
+        (measurements.measured[suite, candidate], measurements.measured[suite, baseline])
+        for suite in measurements.suites
+        if (suite, candidate) in measurements.measured and (suite, baseline) in measurements.measured
+    ]
+    return bool(pairs) and (all(_same_weights(a, b) for a, b in pairs) or all(_same_samples(a, b) for a, b in pairs))
+
+
+def _same_weights(left: Measured, right: Measured) -> bool:
+    a, b = left.run.fingerprints, right.run.fingerprints
+    return a.weights is not None and (a.weights, a.adapter) == (b.weights, b.adapter)
+
+
+def _same_samples(left: Measured, right: Measured) -> bool:
+    seen = {sample.key: (sample.outputs, sample.scores, sample.statistics) for sample in left.samples}
+    return len(left.samples) == len(right.samples) and all(
+        seen.get(sample.key) == (sample.outputs, sample.scores, sample.statistics) for sample in right.samples
+    )
