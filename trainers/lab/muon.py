@@ -1,7 +1,8 @@
 """Muon for many small matrices: all of one shape are orthogonalised as one stack, and processes share the work.
 
-Same mathematics as ``torch.optim.Muon(adjust_lr_fn="match_rms_adamw")`` (Nesterov momentum, five quintic Newton–Schulz steps in
-bfloat16, update scaled to the root mean square of AdamW's), which handles one matrix at a time and is two to four times slower at this size.
+Same mathematics as ``torch.optim.Muon(adjust_lr_fn="match_rms_adamw")``: Nesterov momentum, five quintic Newton–Schulz steps
+in bfloat16, update scaled to the root mean square of AdamW's. That one takes the matrices one at a time, which is two to four
+times slower at this size.
 """
 
 from __future__ import annotations
