@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from harness.store import atomic_write
 from reports.review_key import NAME_DIGITS, Key, KeyEntry, Manifest, Side, key_path, package_path, read_key
 from reports.review_page import CHOICES, instructions, page, spreadsheet
 from reports.review_votes import Tally, Vote, read_votes, tally, to_measured
+
+_ENDS = re.compile(r"\A[\s\x00]+|[\s\x00]+\Z")
 
 __all__ = ["Key", "Tally", "Vote", "export", "key_path", "package_path", "read_key", "read_votes", "tally", "to_measured"]
 
@@ -80,7 +83,7 @@ def _reviewable(baseline: Measured, candidate: Measured) -> tuple[list[tuple[Sam
 
 def tidy(text: str) -> str:
     """Without what may give a model away at no gain: line ends of other systems, white space and NUL at the ends."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip("\x00 \t\n\f\v")
+    return _ENDS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _entries(pairs: Iterable[tuple[Sample, Sample]], draw: random.Random) -> tuple[KeyEntry, ...]:

@@ -105,6 +105,7 @@ def page(chromium: Browser) -> Iterator[Callable[..., Page]]:
             accept_downloads=True,
         )
         contexts.append(context)
+        context.set_default_timeout(10_000)
         tab = context.new_page()
         watch(tab)
         tab.goto(target.resolve().as_uri() if isinstance(target, Path) else target)
