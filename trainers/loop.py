@@ -170,8 +170,7 @@ class _Run:
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise EvaluationError(
                 f"training {self.config.name!r} diverged at step {number + 1} of {len(self.steps)}: loss {loss}, gradient norm "
-                f"{norm}. Lower optimizer.learning_rate (now {self.config.learning_rate:g}) or raise optimizer.warmup_ratio, and look "
-                "for odd rows in the data."
+                f"{norm}. Lower optimizer.learning_rate ({self.config.learning_rate:g}), or raise optimizer.warmup_ratio."
             )
         rate = rate_at(
             number, len(self.steps), peak=self.config.learning_rate, schedule=settings.schedule,
