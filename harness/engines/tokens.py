@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,39 +122,19 @@ class Tokens:
         return self.prefix_id
 
     def pair(self, request: Request) -> Pair:
-        """Context and continuation, split as lm-eval does: spaces that end the context belong to the continuation, and the
-        continuation is what the tokens of the whole text have beyond the context's."""
-        context, special = self._text(request)
-        continuation = request.continuation or ""
-        if not continuation:
-            raise EngineError("there is no continuation to score")
-        if not context:
-            ids = list(self._encode(continuation, False))
-            return Pair([self._prefix()], ids) if ids[0] != self.prefix_id or len(ids) < 2 else Pair(ids[:1], ids[1:])
-        bare = context.rstrip()
-        if bare and bare != context:
-            context, continuation = bare, context[len(bare) :] + continuation
-        head = list(self._encode(context, special))
-        whole = list(self._encode_now(context + continuation, special))
-        if len(whole) <= len(head):
-            raise EngineError(
-                f"the continuation {continuation!r} has no tokens of its own after its context, so it cannot be scored"
-            )
-        return Pair(head, whole[len(head) :])
+        """Context and continuation of a request to score; see ``split_pair``."""
+        text, special = self._text(request)
+        return split_pair(
+            lambda part, adding: list(self._encode(part, adding)), text, request.continuation or "", special, self._prefix
+        )
 
-    def windows(self, request: Request, length: int) -> Iterator[Pair]:
-        """The request's prompt cut into windows of at most ``length`` predicted tokens, each token predicted once.
-
-        The first window is conditioned on BOS (or EOS), as in lm-eval's ``loglikelihood_rolling``; later ones on the token before.
-        """
+    def windows(self, request: Request, length: int) -> list[Pair]:
+        """The request's prompt cut into windows of at most ``length`` tokens; see ``cut_windows``."""
         text, special = self._text(request)
         ids = list(self._encode_now(text, special))
         if not ids:
             raise EngineError("there is no text to score")
-        yield Pair([self._prefix()], ids[:length])
-        for start in range(length, len(ids), length):
-            end = min(start + length, len(ids))
-            yield Pair(ids[max(0, end - length - 1) : start], ids[start:end])
+        return cut_windows(ids, self._prefix(), length)
 
     def decode_until(self, ids: Sequence[int], stop: Sequence[str]) -> tuple[str, bool]:
         """Text of generated ids up to the first stop string, and whether there was one."""
@@ -165,6 +145,44 @@ class Tokens:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of generated ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def split_pair(
+    encode: Callable[[str, bool], list[int]], context: str, continuation: str, special: bool, prefix: Callable[[], int]
+) -> Pair:
+    """Token ids of context and continuation, split as lm-eval does.
+
+    Spaces that end the context belong to the continuation, and the continuation is what the tokens of the whole text have beyond
+    the context's. An empty context becomes the ``prefix`` token. ``encode(text, special)`` tokenises; ``special`` says whether the
+    tokenizer adds its special tokens to the context.
+    """
+    if not continuation:
+        raise EngineError("there is no continuation to score")
+    if not context:
+        ids = encode(continuation, False)
+        first = prefix()
+        return Pair([first], ids) if ids[0] != first or len(ids) < 2 else Pair(ids[:1], ids[1:])
+    bare = context.rstrip()
+    if bare and bare != context:
+        context, continuation = bare, context[len(bare) :] + continuation
+    head = encode(context, special)
+    whole = encode(context + continuation, special)
+    if len(whole) <= len(head) or not head:
+        raise EngineError(f"the continuation {continuation!r} has no tokens of its own after its context, so it cannot be scored")
+    return Pair(head, whole[len(head) :])
+
+
+def cut_windows(ids: list[int], prefix: int, length: int) -> list[Pair]:
+    """A text cut into windows of at most ``length`` predicted tokens, each token predicted exactly once.
+
+    The first window is conditioned on the ``prefix`` token, as in lm-eval's ``loglikelihood_rolling``; every later one on as many of
+    the tokens before it as fit, at least one.
+    """
+    pairs = [Pair([prefix], ids[:length])]
+    for start in range(length, len(ids), length):
+        end = min(start + length, len(ids))
+        pairs.append(Pair(ids[max(0, end - length - 1) : start], ids[start:end]))
+    return pairs
 
 
 def _plain(message: Message) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from harness.checkpoints import resolve_model
 from harness.engines import serving
 from harness.engines.probes import BASE, check_adapters
 from harness.engines.sampling import Grammars, Row, decode
+from harness.engines.threads import torch_threads
 from harness.engines.tokens import Pair, Tokens
 from harness.errors import EngineError
 from harness.protocols import Answered, Asked
@@ -37,9 +38,10 @@ class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes only speed."""
+    """What changes only speed. ``threads`` is for the CPU; unset, a small model gets one."""
 
     batch_size: int = 32
+    threads: int | None = None
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Transformers:
                 where = f"candidates.{candidate.name}.adapter"
                 self.adapters[candidate.name] = resolve_model(candidate.adapter, where=where, what="adapter")
         self._model: Any = None
+        self._threads = contextlib.ExitStack()
         self._tokens: dict[str, Tokens] = {}
         self._grammars: dict[str, Grammars] = {}
         self._jobs: list[_Job] = []
@@ -100,6 +103,7 @@ class Transformers:
     def __enter__(self) -> Self:
         serving.require("transformers", engine="transformers")
         try:
+            self._threads.enter_context(torch_threads(self.resources.threads, self.folder, device=self.facts["device"]))
             self._load()
             noops = {
                 candidate.name: serving.read_options(candidate, Options).noop
@@ -155,6 +159,7 @@ class Transformers:
     def _release(self) -> None:
         self._model = None
         self._jobs.clear()
+        self._threads.close()
         gc.collect()
         if self.facts["device"] == "cuda":
             import torch
@@ -181,7 +186,7 @@ class Transformers:
         if request.kind == "generate":
             row = self._row(asked.candidate, request, tokens)
         elif request.kind == "score_rolling":
-            pairs = list(tokens.windows(request, self.length - 1))
+            pairs = tokens.windows(request, self.length - 1)
         else:
             pairs = [tokens.pair(request)]
             total = len(pairs[0].context) + len(pairs[0].continuation)

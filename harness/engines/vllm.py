@@ -14,8 +14,10 @@ Facts about vLLM 0.32 that shaped this file:
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from harness.checkpoints import resolve_model
 from harness.engines import serving
 from harness.engines.adapters import content_hash, max_lora_rank, served_rank
 from harness.engines.probes import BASE, check_adapters
+from harness.engines.threads import torch_threads
 from harness.engines.tokens import Pair, Tokens
 from harness.errors import ConfigError, EngineError
 from harness.protocols import Answered, Asked
@@ -44,7 +47,10 @@ class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes only speed. ``kv_cache_gib`` counts on a CPU, ``gpu_memory_utilization`` (a share of the device) on a GPU."""
+    """What changes only speed. ``kv_cache_gib`` counts on a CPU, ``gpu_memory_utilization`` (a share of the device) on a GPU.
+
+    ``threads`` is for the CPU; unset, a small model gets one.
+    """
 
     kv_cache_gib: int = 1
     gpu_memory_utilization: float = 0.9
@@ -52,6 +58,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_num_batched_tokens: int | None = None
     tensor_parallel_size: int = 1
     enforce_eager: bool | None = None
+    threads: int | None = None
     timeout_seconds: float = 1800.0
 
 
@@ -121,6 +128,7 @@ class Vllm:
                 self.adapters[candidate.name] = resolve_model(candidate.adapter, where=where, what="adapter")
         self.ranks = [served_rank(name, folder) for name, folder in self.adapters.items()]
         self._engine: Any = None
+        self._threads = contextlib.ExitStack()
         self._served: dict[str, _Served] = {}
         self._flights: dict[int, _Flight] = {}
         self._ready: list[Answered] = []
@@ -131,6 +139,7 @@ class Vllm:
         serving.require("vllm", engine="vllm")
         _environment(self.device, self.resources)
         try:
+            self._threads.enter_context(torch_threads(self.resources.threads, self.model, device=self.device))
             self._engine = self._start()
         except (ValueError, RuntimeError, MemoryError, OSError, ImportError) as error:
             self._release()
@@ -225,10 +234,12 @@ class Vllm:
         if engine is not None:
             engine.engine_core.shutdown()
             del engine
-        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
-
         gc.collect()
-        cleanup_dist_env_and_memory()
+        if "vllm.distributed.parallel_state" in sys.modules:
+            from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+            cleanup_dist_env_and_memory()
+        self._threads.close()
 
     # ------------------------------------------------------------------------------------------------------ asking
 
@@ -270,7 +281,7 @@ class Vllm:
 
     def _pairs(self, request: Request, tokens: Tokens) -> list[Pair]:
         if request.kind == "score_rolling":
-            return list(tokens.windows(request, self.length - 1))
+            return tokens.windows(request, self.length - 1)
         pair = tokens.pair(request)
         total = len(pair.context) + len(pair.continuation)
         if total > self.length:
