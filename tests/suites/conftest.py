@@ -92,3 +92,9 @@ HOSTILE = (
 @pytest.fixture(params=range(len(HOSTILE)), ids=lambda index: f"hostile{index}")
 def hostile(request: pytest.FixtureRequest) -> str:
     return HOSTILE[request.param]
+
+
+@pytest.fixture
+def hostiles() -> tuple[str, ...]:
+    """All of them at once, for suites that are slow to build."""
+    return HOSTILE

@@ -1,0 +1,270 @@
+"""Any local lm-eval task through our own engine: its documents are our items, its filters and grading give the scores.
+
+``lm_eval`` itself never talks to a model here: tasks make the prompts, our scheduler has them answered, tasks grade. So answers are
+journalled, resumed and compared item by item, and equal lm-eval's own per-document scores on the same model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import ConfigError
+from harness.fingerprint import digest, file_digest, item_keys
+from harness.protocols import Conversation
+from harness.records import Answer, Flag, Item, Judgment, Metric, Request, Sample
+from suites.lm_eval_files import Function, TaskFile, task_files
+from suites.lm_eval_requests import check_scored, requests_of, responses_of
+from suites.lm_eval_scores import Reading, apply_filters, contributions, metric_name, readings
+from suites.lm_eval_tasks import Document, Prompting, build_task, documents
+
+
+class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``tasks``: names (of tasks, groups or tags), paths to YAML files, or inline tables. ``include``: folders with task files.
+
+    ``limit``: documents per task, or below 1 a share of them. ``metrics``: keep only these. ``cluster``: the document field whose
+    value groups dependent items (a passage). ``allow_code``: let task files run their own Python.
+    """
+
+    tasks: tuple[str | dict[str, Any], ...]
+    include: str | tuple[str, ...] = ()
+    num_fewshot: int | None = None
+    fewshot_seed: int = 1234
+    fewshot_as_multiturn: bool = True
+    apply_chat_template: bool = False
+    enable_thinking: bool | None = None
+    system: str | None = None
+    limit: int | float | None = None
+    metrics: tuple[str, ...] | None = None
+    cluster: str | None = None
+    allow_code: bool = False
+
+
+class LmEval:
+    """lm-eval's tasks (0.4.13) as a suite; metrics carry lm-eval's names, ``@filter`` added where the filter is not ``none``."""
+
+    Options = LmEvalOptions
+    version = "1"
+    needs_baseline = False
+    journalled = True
+    concurrency: int | None = None
+    judge: str | None = None
+
+    def __init__(self, name: str, options: LmEvalOptions, *, seed: int, folder: Path, where: str) -> None:
+        self.name, self.options, self.seed = name, options, seed
+        place = f"{where}.options"
+        _check(options, place)
+        include = (options.include,) if isinstance(options.include, str) else options.include
+        self._files = task_files(options.tasks, include, folder=folder, where=place)
+        prompting = Prompting(
+            num_fewshot=options.num_fewshot,
+            fewshot_seed=options.fewshot_seed,
+            fewshot_as_multiturn=options.fewshot_as_multiturn,
+            chat=options.apply_chat_template,
+            system=options.system,
+            limit=options.limit,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._readings: dict[str, dict[str, Reading]] = {}
+        found: list[Document] = []
+        for file in self._files:
+            task = build_task(file, allow_code=options.allow_code, where=f"{place}.tasks")
+            own = documents(file.name, task, prompting, where=f"{place}.tasks")
+            self._tasks[file.name] = task
+            self._readings[file.name] = readings(file.name, task, own, options.metrics, where=f"{place}.metrics")
+            found += own
+        self.metrics: Mapping[str, Metric] = self._metrics(place)
+        self.primary: str = next(iter(self.metrics))
+        generates = any(instance.request_type == "generate_until" for document in found for instance in document.instances)
+        self.watched: tuple[Flag, ...] = ("truncated", "empty") if generates else ()
+        self._arrange(found, place)
+
+    def _metrics(self, place: str) -> dict[str, Metric]:
+        found: dict[str, Metric] = {}
+        for name, task in self._tasks.items():
+            for metric, reading in self._readings[name].items():
+                for ensemble in task._filters:
+                    full = metric_name(metric, ensemble.name)
+                    found[full] = _agree(found.get(full), reading.metric, full, name, place)
+        if not found:
+            raise ConfigError("none of the tasks has a metric", where=f"{place}.tasks")
+        return found
+
+    def _arrange(self, found: Sequence[Document], place: str) -> None:
+        """Key every document by its contents (the task's name included), and make its requests once."""
+        rows = [{"task": document.task, "document": _plain(document.fields)} for document in found]
+        keys = item_keys(rows, where=f"{place}.tasks")
+        self._documents = dict(zip(keys, found, strict=True))
+        thinking = self.options.enable_thinking
+        self._requests: dict[str, tuple[Request, ...]] = {
+            key: requests_of(document, key=key, seed=self.seed, enable_thinking=thinking, where=f"{place}.tasks")
+            for key, document in self._documents.items()
+        }
+        self._items = [self._item(key, document, place) for key, document in self._documents.items()]
+
+    def _item(self, key: str, document: Document, place: str) -> Item:
+        cluster = None
+        if self.options.cluster is not None:
+            if self.options.cluster not in document.fields:
+                raise ConfigError(
+                    f"task {document.task!r}: document {document.number} has no field {self.options.cluster!r}; it has "
+                    f"{', '.join(map(str, document.fields))}",
+                    where=f"{place}.cluster",
+                )
+            cluster = digest(_plain(document.fields[self.options.cluster]))[:16]
+        asked = digest([msgspec.structs.replace(request, item=None) for request in self._requests[key]])
+        data = {"document": document.number, "asked": asked}
+        return Item(key=key, task=_slashless(document.task), data=data, target=self._target(document), cluster=cluster)
+
+    def _target(self, document: Document) -> Any:
+        """What is right, for people: the text of the right choice where the task gives its number."""
+        task = self._tasks[document.task]
+        target = task.doc_to_target(document.fields)
+        if (
+            getattr(task, "OUTPUT_TYPE", None) == "multiple_choice"
+            and isinstance(target, int)
+            and not getattr(task, "multiple_input", 0)
+        ):
+            choices = task.doc_to_choice(document.fields)
+            target = choices[target] if 0 <= target < len(choices) else target
+        return None if getattr(task, "OUTPUT_TYPE", None) == "loglikelihood_rolling" else _plain(target)
+
+    def fingerprint(self) -> str:
+        """Every request and target, the task files with the code that they name, lm-eval's version; no paths."""
+        options = {key: value for key, value in msgspec.to_builtins(self.options).items() if key not in ("tasks", "include")}
+        return digest(
+            {
+                "use": "lm_eval",
+                "version": self.version,
+                "lm_eval": installed_version("lm_eval"),
+                "options": options,
+                "tasks": {file.name: _contents(file) for file in self._files},
+                "items": self._items,
+            }
+        )
+
+    def items(self) -> Iterable[Item]:
+        return self._items
+
+    def ask(self, item: Item) -> Conversation[Answer]:
+        requests = self._requests[item.key]
+        completions = yield requests
+        check_scored(requests, completions, needs_greedy=self._needs_greedy(self._documents[item.key].task))
+        return Answer(key=item.key, completions=tuple(completions))
+
+    def _needs_greedy(self, name: str) -> bool:
+        task = self._tasks[name]
+        custom = callable(task.get_config("process_results"))
+        return custom or getattr(task, "OUTPUT_TYPE", None) == "loglikelihood" or "exact_match" in task.aggregation()
+
+    def grade(
+        self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
+    ) -> Iterator[Sample]:
+        del judgments, baseline
+        by_key = {item.key: item for item in self._items}
+        for name in self._tasks:
+            own = [answer for answer in answers if self._documents[answer.key].task == name]
+            answered = [
+                (self._documents[answer.key], responses_of(self._documents[answer.key], answer.completions)) for answer in own
+            ]
+            results = apply_filters(self._tasks[name], answered) if answered else []
+            for answer, by_filter in zip(own, results, strict=True):
+                yield self._sample(by_key[answer.key], answer, by_filter)
+
+    def _sample(self, item: Item, answer: Answer, by_filter: dict[str, list[Any]] | Exception) -> Sample:
+        document = self._documents[item.key]
+        task = self._tasks[document.task]
+        shown: dict[str, Any] = {
+            "key": item.key,
+            "task": item.task,
+            "prompt": _readable(document),
+            "target": item.target,
+            "outputs": _outputs(document, answer),
+            "cluster": item.cluster,
+        }
+        if isinstance(by_filter, Exception):
+            return Sample(**shown, error=f"a filter of the task failed: {type(by_filter).__name__}: {by_filter}")
+        try:
+            found = contributions(task, document, by_filter, self._readings[document.task])
+        except Exception as error:  # the task's own grading over hostile text: an error of the item, never a zero
+            return Sample(**shown, error=f"the task's grading failed: {type(error).__name__}: {error}")
+        return Sample(
+            **shown,
+            scores={metric: contribution.score for metric, contribution in found.items()},
+            statistics={metric: contribution.statistics for metric, contribution in found.items() if contribution.statistics},
+        )
+
+
+def _check(options: LmEvalOptions, place: str) -> None:
+    if not options.tasks:
+        raise ConfigError("no task is named; a suite must ask at least one question", where=f"{place}.tasks")
+    if options.limit is not None and (options.limit <= 0 or (options.limit > 1 and options.limit != int(options.limit))):
+        raise ConfigError(
+            f"found {options.limit!r}, expected a whole number of documents, or a share below 1", where=f"{place}.limit"
+        )
+    if options.num_fewshot is not None and options.num_fewshot < 0:
+        raise ConfigError(f"found {options.num_fewshot}, expected 0 or more examples", where=f"{place}.num_fewshot")
+
+
+def _agree(earlier: Metric | None, metric: Metric, full: str, task: str, place: str) -> Metric:
+    """One metric name has one meaning in a suite; only the chance level may differ between tasks, and is then unknown."""
+    if earlier is None or earlier == metric:
+        return metric
+    without = msgspec.structs.replace(metric, chance=None)
+    if without == msgspec.structs.replace(earlier, chance=None):
+        return without
+    raise ConfigError(
+        f"metric {full!r} means something else in task {task!r} than in the tasks before it ({metric} against {earlier}); put "
+        "them into two suites",
+        where=f"{place}.tasks",
+    )
+
+
+def _slashless(name: str) -> str:
+    return name.replace("/", "-")
+
+
+def _plain(value: Any) -> Any:
+    """A document as JSON could hold it."""
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=str)
+
+
+def _contents(file: TaskFile) -> Any:
+    """The task's config without paths: functions as their file's hash, data by the items that it became."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Function):
+            code = value.file()
+            return {"function": value.spec, "code": file_digest(code) if code.is_file() else None}
+        if isinstance(value, Mapping):
+            return {str(key): plain(entry) for key, entry in value.items()}
+        return [plain(entry) for entry in value] if isinstance(value, list) else _plain(value)
+
+    return plain({key: value for key, value in file.config.items() if key not in ("dataset_path", "dataset_kwargs")})
+
+
+def _readable(document: Document) -> str:
+    """The context, and beneath it the choices where several continuations share it."""
+    first = document.instances[0]
+    if first.request_type != "loglikelihood":
+        return str(first.args[0])
+    contexts = {str(instance.args[0]) for instance in document.instances}
+    if len(contexts) > 1 or len(document.instances) == 1:
+        return "\n---\n".join(f"{instance.args[0]}{instance.args[1]}" for instance in document.instances)
+    return str(first.args[0]) + "\n" + "".join(f"\n· {str(instance.args[1]).strip()}" for instance in document.instances)
+
+
+def _outputs(document: Document, answer: Answer) -> tuple[str, ...]:
+    """Generated texts; for choices the likeliest one. Nothing for texts that were only scored."""
+    if document.instances[0].request_type == "generate_until":
+        return tuple(completion.text for completion in answer.completions)
+    if document.instances[0].request_type != "loglikelihood" or len(document.instances) == 1:
+        return ()
+    logprobs = [-math.inf if completion.logprob is None else completion.logprob for completion in answer.completions]
+    likely = logprobs.index(max(logprobs))
+    return (str(document.instances[likely].args[1]).strip(),)

@@ -1,0 +1,101 @@
+"""lm-eval's instances as our requests, and our completions as its responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import ConfigError, EngineError
+from harness.fingerprint import draw_seed
+from harness.records import Completion, Message, Request
+from suites.lm_eval_tasks import Document, Rendering
+
+_LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+_SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
+_DEFAULT_TOKENS = 256  # what lm-eval's own backends generate when a task does not say
+
+
+def requests_of(document: Document, *, key: str, seed: int, enable_thinking: bool | None, where: str) -> tuple[Request, ...]:
+    """All requests of one document, instance after instance, each as often as it is repeated (greedy repeats are asked once)."""
+    found: list[Request] = []
+    for instance in document.instances:
+        match instance.request_type:
+            case "loglikelihood":
+                context, continuation = instance.args
+                found.append(_after(context, kind="score", continuation=continuation, item=key, enable_thinking=enable_thinking))
+            case "loglikelihood_rolling":
+                found.append(Request(kind="score_rolling", prompt=instance.args[0], item=key))
+            case "generate_until":
+                context, kwargs = instance.args
+                settings = sampling(kwargs or {}, task=document.task, where=where)
+                draws = instance.repeats if settings["temperature"] > 0 else 1
+                for draw in range(draws):
+                    own = draw_seed(seed, key, draw) if settings["temperature"] > 0 else 0
+                    found.append(_after(context, **settings, seed=own, draw=draw, item=key, enable_thinking=enable_thinking))
+            case other:
+                raise ConfigError(f"task {document.task!r} makes requests of type {other!r}, which no engine answers", where=where)
+    return tuple(found)
+
+
+def _after(context: str, **fields: Any) -> Request:
+    if isinstance(context, Rendering):
+        messages = tuple(Message(role=role, content=content) for role, content in context.turns)
+        return Request(messages=messages, continue_final=context.continue_final, **fields)
+    return Request(prompt=context, **fields)
+
+
+def sampling(kwargs: Mapping[str, Any], *, task: str, where: str) -> dict[str, Any]:
+    """A task's ``generation_kwargs`` as fields of ``Request``, read as lm-eval reads them. ConfigError for what cannot be sent."""
+    known = {"until", "do_sample", "temperature", *_LENGTHS, *_SAMPLING}
+    unknown = sorted(set(kwargs) - known)
+    if unknown:
+        raise ConfigError(
+            f"task {task!r}: generation_kwargs has {', '.join(unknown)}, which cannot be sent to every engine; known are "
+            f"{', '.join(sorted(known))}",
+            where=where,
+        )
+    until = kwargs.get("until") or []
+    sampled = kwargs.get("do_sample") is not False
+    return {
+        "kind": "generate",
+        "stop": tuple(text for text in (until if isinstance(until, list) else [until]) if text),
+        "max_tokens": int(next((kwargs[name] for name in _LENGTHS if kwargs.get(name) is not None), _DEFAULT_TOKENS)),
+        "temperature": float(kwargs.get("temperature") or 0.0) if sampled else 0.0,
+        **{name: kwargs[name] for name in _SAMPLING if kwargs.get(name) is not None},
+    }
+
+
+def check_scored(requests: Sequence[Request], completions: Sequence[Completion], *, needs_greedy: bool) -> None:
+    """EngineError where an engine answered a scoring request without what it was asked for: an error, never a zero."""
+    for request, completion in zip(requests, completions, strict=True):
+        if request.kind != "generate" and completion.logprob is None:
+            raise EngineError("the engine gave no log-probability, which this task is scored by")
+        if request.kind == "score" and needs_greedy and completion.greedy is None:
+            raise EngineError("the engine did not say whether the continuation is its greedy choice, which this task needs")
+
+
+def responses_of(document: Document, completions: Sequence[Completion]) -> list[list[Any]]:
+    """Per instance lm-eval's responses: texts up to the first stop, ``(log-probability, greedy)`` or, rolling, the former alone."""
+    waiting = iter(completions)
+    found: list[list[Any]] = []
+    for instance in document.instances:
+        repeats = instance.repeats or 1
+        if instance.request_type == "generate_until":
+            settings = sampling(instance.args[1] or {}, task=document.task, where="")
+            texts = [_until(next(waiting).text, settings["stop"]) for _ in range(repeats if settings["temperature"] > 0 else 1)]
+            found.append(texts if len(texts) == repeats else texts * repeats)
+            continue
+        completion = next(waiting)
+        scored = (
+            completion.logprob
+            if instance.request_type == "loglikelihood_rolling"
+            else (completion.logprob, bool(completion.greedy))
+        )
+        found.append([scored] * repeats)
+    return found
+
+
+def _until(text: str, stop: Sequence[str]) -> str:
+    for end in stop:
+        text = text.split(end)[0]
+    return text

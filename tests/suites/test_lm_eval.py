@@ -1,0 +1,352 @@
+"""lm-eval tasks through our engine give lm-eval's own scores, document by document; and bad task files are named."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import ConfigError, EngineError
+from harness.records import Candidate, Completion, Sample
+from harness.stats.corpus import aggregate
+
+pytest.importorskip("lm_eval", reason="lm-eval is an extra")
+
+from suites.lm_eval import LmEval
+
+CHOICES = [
+    {"q": "The sky is", "choices": ["blue and wide", "made of salt", "a small hat"], "answer": 0},
+    {"q": "Two and two are ", "choices": ["four", "five of them", "none"], "answer": 0},
+    {"q": "名字是", "choices": ["北京", "上海市", "x"], "answer": 1},
+    {"q": "The sky is", "choices": ["blue and wide", "made of salt", "a small hat"], "answer": 0},
+]
+
+MC = """
+task: tiny_mc
+dataset_path: json
+dataset_kwargs: {data_files: {test: mc.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{q}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: answer
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+  - {metric: acc_norm, aggregation: mean, higher_is_better: true}
+"""
+
+GENERATE = """
+task: tiny_generate
+dataset_path: json
+dataset_kwargs: {data_files: {test: mc.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "Q: {{q}} A:"
+doc_to_target: "{{choices[answer]}}"
+generation_kwargs: {until: ["\\n", "."], max_gen_toks: 12, do_sample: false}
+filter_list:
+  - name: plain
+    filter: [{function: take_first}]
+  - name: first-word
+    filter:
+      - {function: regex, regex_pattern: "(\\\\w+)"}
+      - {function: take_first}
+metric_list:
+  - {metric: exact_match, aggregation: mean, higher_is_better: true, ignore_case: true}
+"""
+
+ROLLING = """
+task: tiny_rolling
+dataset_path: json
+dataset_kwargs: {data_files: {test: text.jsonl}}
+test_split: test
+output_type: loglikelihood_rolling
+doc_to_text: ""
+doc_to_target: "{{text}}"
+metric_list:
+  - {metric: word_perplexity}
+  - {metric: byte_perplexity}
+  - {metric: bits_per_byte}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three task files and their data, beside the config."""
+    (tmp_path / "tasks").mkdir()
+    for name, text in (("mc", MC), ("generate", GENERATE), ("rolling", ROLLING)):
+        (tmp_path / "tasks" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    rows = "\n".join(json.dumps(row, ensure_ascii=False) for row in CHOICES)
+    (tmp_path / "tasks" / "mc.jsonl").write_text(rows, encoding="utf-8")
+    texts = ["The tower stands near the river. " * 3, "A short one.", "今天天气很好。"]
+    (tmp_path / "tasks" / "text.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+    return tmp_path
+
+
+def first_is_likeliest(request: Any) -> Completion:
+    """Scores shorter continuations higher; generates the first word of the prompt."""
+    if request.kind == "score":
+        return Completion(logprob=-float(len(request.continuation)), greedy=False, tokens=1, bytes=1)
+    if request.kind == "score_rolling":
+        return Completion(logprob=-2.0 * len(request.prompt), tokens=1, bytes=1)
+    return Completion(text="blue and wide. And more")
+
+
+def test_names_paths_and_inline_tables_are_the_same_task(folder, builds):
+    inline = _parsed(MC) | {"dataset_kwargs": {"data_files": {"test": "tasks/mc.jsonl"}}}
+    suites = [
+        builds(LmEval, tasks=("tiny_mc",), include="tasks"),
+        builds(LmEval, tasks=("tasks/mc.yaml",)),
+        builds(LmEval, tasks=(inline,)),
+    ]
+    keys = [[item.key for item in suite.items()] for suite in suites]
+    assert keys[0] == keys[1] == keys[2]
+    assert keys[0][3] == f"{keys[0][0]}#2", "a repeated document gets a number"
+    assert suites[0].fingerprint() == suites[1].fingerprint() == suites[2].fingerprint()
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+def test_choices_are_scored_after_their_context_and_the_likeliest_is_the_answer(folder, builds, grades, converses):
+    suite = builds(LmEval, tasks=("tiny_mc",), include=("tasks",))
+    first = next(iter(suite.items()))
+    _, asked = converses(suite, first, first_is_likeliest)
+    assert [(r.kind, r.prompt, r.continuation) for r in asked] == [
+        ("score", "The sky is", f" {choice}") for choice in CHOICES[0]["choices"]
+    ]
+    samples = grades(suite, first_is_likeliest)
+    assert [sample.scores["acc"] for sample in samples.values()] == [0.0, 1.0, 0.0, 0.0]
+    assert samples[first.key].outputs == ("a small hat",)
+    assert samples[first.key].target == "blue and wide"
+    assert suite.metrics["acc"].kind == "binary"
+    assert suite.metrics["acc"].chance == pytest.approx(1 / 3)
+    assert suite.watched == ()
+
+
+def test_filters_become_part_of_the_metrics_name(folder, builds, grades):
+    suite = builds(LmEval, tasks=("tiny_generate",), include="tasks")
+    assert list(suite.metrics) == ["exact_match@plain", "exact_match@first-word"]
+    assert suite.watched == ("truncated", "empty")
+    sample = next(iter(grades(suite, first_is_likeliest).values()))
+    assert sample.scores == {"exact_match@plain": 1.0, "exact_match@first-word": 0.0}
+
+
+def test_generation_settings_are_sent(folder, builds, converses):
+    suite = builds(LmEval, tasks=("tiny_generate",), include="tasks")
+    _, (request,) = converses(suite, next(iter(suite.items())), first_is_likeliest)
+    assert (request.max_tokens, request.temperature, request.stop, request.seed) == (12, 0.0, ("\n", "."), 0)
+
+
+def test_sampled_repeats_are_draws_with_seeds_of_their_own(folder, builds, converses):
+    settings = {"until": [], "do_sample": True, "temperature": 0.7, "top_p": 0.9}
+    task = _parsed(GENERATE) | {"repeats": 3, "generation_kwargs": settings}
+    task["dataset_kwargs"] = {"data_files": {"test": "tasks/mc.jsonl"}}
+    suite = builds(LmEval, tasks=(task,))
+    _, asked = converses(suite, next(iter(suite.items())), first_is_likeliest)
+    assert [request.draw for request in asked] == [0, 1, 2]
+    assert len({request.seed for request in asked}) == 3
+    assert {request.top_p for request in asked} == {0.9}
+
+
+def test_rolling_scores_are_corpus_metrics_with_statistics(folder, builds, grades):
+    suite = builds(LmEval, tasks=("tiny_rolling",), include="tasks")
+    assert {name: metric.aggregator for name, metric in suite.metrics.items()} == {
+        "word_perplexity": "perplexity",
+        "byte_perplexity": "perplexity",
+        "bits_per_byte": "bits_per_byte",
+    }
+    sample = next(iter(grades(suite, first_is_likeliest).values()))
+    assert sample.statistics["byte_perplexity"] == [198.0, 99.0]
+    assert sample.scores["bits_per_byte"] == pytest.approx(2.0 / 0.6931471805599453)
+    assert suite.metrics["bits_per_byte"].direction == "lower"
+
+
+def test_chat_questions_are_sent_as_messages(folder, builds, converses):
+    suite = builds(LmEval, tasks=("tiny_mc",), include="tasks", apply_chat_template=True, system="Be brief.", num_fewshot=1)
+    _, asked = converses(suite, next(iter(suite.items())), first_is_likeliest)
+    assert asked[0].prompt is None
+    assert [message.role for message in asked[0].messages] == ["system", "user", "assistant", "user"]
+    assert asked[0].continuation == "blue and wide"
+
+
+def test_limits_are_documents_or_a_share_rounded_up(folder, builds):
+    assert len(list(builds(LmEval, tasks=("tiny_mc",), include="tasks", limit=2).items())) == 2
+    assert len(list(builds(LmEval, tasks=("tiny_mc",), include="tasks", limit=0.3).items())) == 2
+
+
+def test_a_cluster_field_groups_documents(folder, builds):
+    items = list(builds(LmEval, tasks=("tiny_mc",), include="tasks", cluster="q").items())
+    assert items[0].cluster == items[3].cluster != items[1].cluster
+
+
+def test_an_engine_without_log_probabilities_is_an_error_not_a_zero(folder, builds, converses):
+    suite = builds(LmEval, tasks=("tiny_mc",), include="tasks")
+    with pytest.raises(EngineError, match="no log-probability"):
+        converses(suite, next(iter(suite.items())), lambda _: Completion(text="x"))
+
+
+def test_grading_that_raises_leaves_an_error_not_a_zero(folder, builds, grades):
+    (folder / "tasks" / "own.py").write_text(
+        textwrap.dedent("""
+            def grade(doc, results):
+                return {"acc": 1 / len(results[0])}
+        """)
+    )
+    text = GENERATE.replace("exact_match", "acc").replace(", ignore_case: true", "").split("filter_list")[0]
+    text = text.replace("tiny_generate", "own") + "process_results: !function own.grade\nmetric_list: [{metric: acc}]\n"
+    (folder / "tasks" / "own.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="allow_code = true"):
+        builds(LmEval, tasks=("own",), include="tasks")
+    suite = builds(LmEval, tasks=("own",), include="tasks", allow_code=True)
+    replies = iter(["", "abcd", "ab", "a"])
+    samples = list(grades(suite, lambda _: next(replies)).values())
+    assert samples[0].scores is None
+    assert "ZeroDivisionError" in samples[0].error
+    assert [sample.scores["acc"] for sample in samples[1:]] == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"dataset_kwargs": {"data_files": {"test": "tasks/mcc.jsonl"}}}, "Did you mean 'mc.jsonl'"),
+        ({"dataset_kwargs": {"data_files": "tasks/mc.jsonl"}}, "is called 'train'"),
+        ({"dataset_kwargs": {}}, "must name files"),
+        ({"dataset_kwargs": {"data_files": {"test": "https://example.org/mc.jsonl"}}}, "nothing is downloaded"),
+        ({"dataset_path": "someone/not-here"}, "local Hugging Face cache"),
+        ({"metric_list": [{"metric": "f1"}]}, "no score per item"),
+        ({"metric_list": [{"metric": "akk"}]}, "akk"),
+        ({"doc_to_text": "{{missing.field}}"}, "missing"),
+        ({"output_type": "guess"}, "guess"),
+    ],
+)
+def test_bad_tasks_are_named_before_anything_is_asked(folder, builds, change, says):
+    task = _parsed(MC) | {"dataset_kwargs": {"data_files": {"test": "tasks/mc.jsonl"}}} | change
+    with pytest.raises(ConfigError) as error:
+        builds(LmEval, tasks=(task,))
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tasks": ()}, "no task is named"),
+        ({"tasks": ("tiny_mc", "tiny_mc")}, "twice"),
+        ({"tasks": ("tasks/nope.yaml",)}, "no file"),
+        ({"tasks": ({"dataset_path": "json"},)}, "needs a name"),
+        ({"tasks": ("tiny_mc",), "include": "tsks"}, "no folder"),
+        ({"tasks": ("tiny_mc",), "limit": 0}, "expected a whole number"),
+        ({"tasks": ("tiny_mc",), "metrics": ("akk",)}, "has no metric 'akk'"),
+        ({"tasks": ("tiny_mc",), "cluster": "passage"}, "no field 'passage'"),
+    ],
+)
+def test_bad_options_are_named(folder, builds, options, says):
+    with pytest.raises(ConfigError) as error:
+        builds(LmEval, **{"include": "tasks", **options})
+    assert says in str(error.value)
+
+
+def test_groups_and_tags_stand_for_their_tasks(folder, builds):
+    (folder / "tasks" / "mc2.yaml").write_text("include: mc.yaml\ntask: tiny_mc2\ntag: extra\ndoc_to_text: 'Well: {{q}}'\n")
+    (folder / "tasks" / "group.yaml").write_text("group: both\ntask: [tiny_mc, tiny_mc2]\n")
+    both = builds(LmEval, tasks=("both",), include="tasks")
+    assert {item.task for item in both.items()} == {"tiny_mc", "tiny_mc2"}
+    assert {item.task for item in builds(LmEval, tasks=("extra",), include="tasks").items()} == {"tiny_mc2"}
+
+
+def test_hostile_answers_are_graded(folder, builds, grades, hostiles):
+    suite = builds(LmEval, tasks=("tiny_generate",), include="tasks", limit=1)
+    for text in hostiles:
+        started = time.perf_counter()
+        (sample,) = grades(suite, lambda _, text=text: text).values()
+        assert sample.scores == {"exact_match@plain": 0.0, "exact_match@first-word": 0.0}
+        assert time.perf_counter() - started < 5
+
+
+# -------------------------------------------------------------------------- equality with lm-eval's own run, on a real model
+
+
+def ours(suite: Any, model: Path) -> list[Sample]:
+    """Samples of every document in order, answered by the transformers engine in one mixed stream."""
+    from harness.engines.transformers_engine import Transformers
+    from harness.protocols import Asked
+
+    candidate = Candidate(name="lab", model=str(model), engine="transformers", options={"dtype": "float32"})
+    conversations = [(item, suite.ask(item)) for item in suite.items()]
+    tickets: dict[int, tuple[int, int]] = {}
+    waiting = []
+    for index, (_, conversation) in enumerate(conversations):
+        requests = next(conversation)
+        waiting.append([None] * len(requests))
+        for place, request in enumerate(requests):
+            tickets[len(tickets)] = (index, place)
+            yield_request = Asked(ticket=len(tickets) - 1, candidate="lab", request=request)
+            waiting[index][place] = yield_request
+    with Transformers([candidate]) as engine:
+        engine.submit([asked for row in waiting for asked in row])
+        left = len(tickets)
+        while left:
+            for answered in engine.poll(1.0):
+                index, place = tickets[answered.ticket]
+                assert isinstance(answered.result, Completion), answered.result
+                waiting[index][place] = answered.result
+                left -= 1
+    answers = []
+    for (_, conversation), completions in zip(conversations, waiting, strict=True):
+        with pytest.raises(StopIteration) as end:
+            conversation.send(completions)
+        answers.append(end.value.value)
+    order = {item.key: item.data["document"] for item in suite.items()}
+    return sorted(suite.grade(answers, {}, {}), key=lambda sample: order[sample.key])
+
+
+def theirs(model: Path, folder: Path, tasks: list[str], *, num_fewshot: int | None = None, chat: bool = False) -> Any:
+    from lm_eval.evaluator import evaluate
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    lm = HFLM(pretrained=str(model), device="cpu", dtype="float32", batch_size=4)
+    loaded = TaskManager(include_path=str(folder), include_defaults=False).load(tasks)
+    for task in loaded["tasks"].values():
+        task.set_config(key="num_fewshot", value=num_fewshot or 0)
+        task.set_fewshot_seed(seed=1234)
+    return evaluate(lm, loaded, bootstrap_iters=0, apply_chat_template=chat, fewshot_as_multiturn=True)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("num_fewshot", "chat"), [(0, False), (2, False), (0, True), (1, True)])
+def test_scores_equal_lm_evals_own_on_the_same_model(lab_test, folder, builds, monkeypatch, num_fewshot, chat):
+    rows = [json.loads(line) for line in (lab_test.data / "lm_eval" / "lab_facts_mc.jsonl").read_text().splitlines()][:30]
+    extra = [{"q": row["question"], "choices": row["choices"], "answer": row["answer"]} for row in rows]
+    spaced = [{**row, "q": row["q"] + "  "} for row in extra[:10]]
+    rows_text = "\n".join(json.dumps(row, ensure_ascii=False) for row in CHOICES + extra + spaced)
+    (folder / "tasks" / "mc.jsonl").write_text(rows_text, encoding="utf-8")
+    monkeypatch.chdir(folder / "tasks")  # lm-eval itself looks for data files in the working directory
+    tasks = ["tiny_mc", "tiny_generate"] + ([] if chat or num_fewshot else ["tiny_rolling"])
+    expected = theirs(lab_test.base, folder / "tasks", tasks, num_fewshot=num_fewshot, chat=chat)
+    for name in tasks:
+        suite = builds(LmEval, tasks=(name,), include="tasks", num_fewshot=num_fewshot, apply_chat_template=chat)
+        mine = ours(suite, lab_test.base)
+        for full, metric in suite.metrics.items():
+            bare, _, chosen = full.partition("@")
+            values = [row[bare] for row in expected["samples"][name] if row["filter"] == (chosen or "none")]
+            assert len(values) == len(mine)
+            if metric.aggregator == "mean":
+                assert [sample.scores[full] for sample in mine] == values, (name, full)
+                continue
+            for sample, (logprob, count) in zip(mine, values, strict=True):
+                assert sample.statistics[full][1] == count
+                assert sample.scores[full] == pytest.approx(
+                    -logprob / count / math.log(2) if bare == "bits_per_byte" else math.exp(-logprob / count), rel=1e-4
+                )
+            statistics = np.array([sample.statistics[full] for sample in mine])
+            assert aggregate(metric.aggregator, statistics) == pytest.approx(expected["results"][name][f"{bare},none"], rel=1e-4)
