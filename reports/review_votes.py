@@ -230,17 +230,21 @@ def _shared(entry: KeyEntry) -> dict[str, Any]:
 
 
 def _run(of: Run, key: Key, votes: Sequence[Vote], samples: Sequence[Sample], rest: Mapping[str, Any]) -> Run:
-    """The run of one side: the candidate, its fingerprints and engine as they were when the answers were given."""
-    cast = digest([VERSION, votes])
+    """The run of one side: the candidate, its fingerprints and engine as they were when the answers were given.
+
+    The baseline of several packages gathers the votes of all, so what both sides must have in common says nothing of the package:
+    that they were asked the same is proved item by item (key and prompt hash). ``graded`` does cover the package and the votes.
+    """
+    version = digest(["human", VERSION])
     return Run(
         candidate=of.candidate,
         suite="human",
         use="human",
         fingerprints=of.fingerprints,
-        graded=digest([of.graded, key.commitment, cast]),
-        items_hash=digest([[entry.item, entry.question] for entry in key.entries]),
-        suite_hash=digest(["human", VERSION, key.commitment]),
-        judge_hash=cast,
+        graded=digest([of.graded, version, key.commitment, votes]),
+        items_hash=version,
+        suite_hash=version,
+        judge_hash=version,
         engine=of.engine,
         metrics={"win": Metric(kind="bounded")},
         primary="win",

@@ -231,6 +231,23 @@ def test_the_runs_are_ordinary_runs_of_the_suite_human(tmp_path: Path) -> None:
     assert baseline.run.graded != candidate.run.graded
 
 
+def test_two_packages_against_one_baseline_stay_comparable_and_other_votes_are_another_run(tmp_path: Path) -> None:
+    old, new = pair(4)
+    third = measured("week48", [f"newer {n}" for n in range(4)])
+    sides = []
+    for candidate in (new, third):
+        key = read_key(key_path(export(old, candidate, folder=tmp_path)))
+        votes = read_votes([votes_file(tmp_path / f"{key.package}.json", key, prefer(key, "candidate"))], key)
+        sides.append(to_measured(votes, key))
+        assert to_measured(votes[:2], key)[0].run.graded != sides[-1][0].run.graded
+    (first, _), (_, second) = sides
+    assert (first.run.suite_hash, first.run.items_hash, first.run.judge_hash) == (
+        second.run.suite_hash,
+        second.run.items_hash,
+        second.run.judge_hash,
+    )
+
+
 def test_several_raters_are_averaged_inside_the_item_and_their_disagreement_is_flagged(tmp_path: Path) -> None:
     _, key = packed(tmp_path, count=1)
     for_it, against = prefer(key, "candidate"), prefer(key, "baseline")
