@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from harness.errors import EvaluationError
 from harness.records import Measured, Metric, Sample
 
 Array = NDArray[np.float64]
+Codes = NDArray[np.intp]
 
 FLAG = Metric(kind="binary", direction="lower")
 """A watched flag as a metric of its own: raised or not, and fewer is better."""
@@ -28,7 +28,8 @@ class Column:
     """One metric of one candidate over the items of one task (or of several, when pooled).
 
     ``table`` has one row per key: one column of scores, or the sufficient statistics of a corpus metric. ``errors`` are the keys
-    that have an error instead. ``clusters`` and ``strata`` name, per key, what is not independent and what was pooled.
+    that have an error instead. ``clusters`` and ``strata`` number, per key, what is not independent and what was pooled; the
+    columns of one task of one run share their numbers.
     """
 
     metric: Metric
@@ -37,8 +38,8 @@ class Column:
     name: str
     keys: tuple[str, ...]
     table: Array
-    clusters: tuple[str, ...]
-    strata: tuple[str, ...]
+    clusters: Codes
+    strata: Codes
     weights: Array
     errors: frozenset[str] = frozenset()
     flag: bool = False
@@ -60,13 +61,13 @@ class Column:
             self,
             keys=tuple(self.keys[i] for i in index),
             table=self.table[index],
-            clusters=tuple(self.clusters[i] for i in index),
-            strata=tuple(self.strata[i] for i in index),
+            clusters=self.clusters[index],
+            strata=self.strata[index],
             weights=self.weights[index],
             slices=tuple(self.slices[i] for i in index),
         )
 
-    def where(self, mask: Sequence[bool]) -> Column:
+    def where(self, mask: Sequence[bool] | NDArray[np.bool_]) -> Column:
         """The rows that ``mask`` keeps."""
         return self.take(np.flatnonzero(np.asarray(mask, dtype=bool)))
 
@@ -87,102 +88,63 @@ def columns(measured: Measured) -> dict[str, Column]:
     for task, samples in _by_task(measured.samples).items():
         errors = frozenset(sample.key for sample in samples if sample.error is not None)
         answered = [sample for sample in samples if sample.scores is not None]
-        for name in dict.fromkeys(name for sample in answered for name in (*(sample.scores or {}), *sample.statistics)):
+        frame = _frame(measured, task, answered, errors)
+        shapes = {(*(sample.scores or {}), *sample.statistics) for sample in answered}
+        for name in dict.fromkeys(name for shape in sorted(shapes) for name in shape):
             metric = run.metrics.get(f"{task}/{name}") or run.metrics.get(name)
             if metric is not None:
-                found[metric_id(run.suite, task, name)] = _column(measured, task, name, metric, answered, errors)
+                found[metric_id(run.suite, task, name)] = _filled(frame, name, metric, answered)
         for flag in run.watched:
-            raised = [[float(flag in sample.flags)] for sample in answered]
-            found[metric_id(run.suite, task, flag)] = _make(measured, task, flag, FLAG, answered, raised, errors, flag=True)
+            raised = np.asarray([flag in sample.flags for sample in answered], dtype=float)[:, None]
+            found[metric_id(run.suite, task, flag)] = replace(frame, metric=FLAG, name=flag, table=raised, flag=True)
     return found
 
 
-def _refuse_repeated(measured: Measured) -> None:
-    seen: set[str] = set()
-    for sample in measured.samples:
-        if sample.key in seen:
-            run = measured.run
-            raise EvaluationError(
-                f"the run of {run.candidate.name!r} in suite {run.suite!r} has two samples with the key {sample.key!r}; items are "
-                "paired by key, so that every key must occur once. Measure the suite again."
-            )
-        seen.add(sample.key)
-
-
-def _by_task(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
-    """Samples by task. An error that lost its task belongs to every task: it may be missing from any of them."""
-    tasks: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        tasks[sample.task].append(sample)
-    nameless = tasks.get("", [])
-    if len(tasks) > 1 and all(sample.error is not None for sample in nameless):
-        tasks.pop("", None)
-        for samples in tasks.values():
-            samples.extend(nameless)
-    return tasks
-
-
-def _column(measured: Measured, task: str, name: str, metric: Metric, answered: Sequence[Sample], errors: frozenset[str]) -> Column:
-    rows: list[Sequence[float]] = []
-    kept: list[Sample] = []
-    undefined: set[str] = set()
-    for sample in answered:
-        row = _row(sample, name, metric)
-        if row is None:
-            continue
-        if all(math.isfinite(value) for value in row):
-            rows.append(row)
-            kept.append(sample)
-        else:
-            undefined.add(sample.key)
-    return _make(measured, task, name, metric, kept, rows, errors | undefined)
-
-
-def _row(sample: Sample, name: str, metric: Metric) -> Sequence[float] | None:
-    if metric.aggregator != "mean":
-        return sample.statistics.get(name)
-    scores = sample.scores or {}
-    return [float(scores[name])] if name in scores else None
-
-
-def _make(
-    measured: Measured,
-    task: str,
-    name: str,
-    metric: Metric,
-    samples: Sequence[Sample],
-    rows: Iterable[Sequence[float]],
-    errors: frozenset[str],
-    *,
-    flag: bool = False,
-) -> Column:
+def _frame(measured: Measured, task: str, answered: Sequence[Sample], errors: frozenset[str]) -> Column:
+    """What all columns of a task have in common: a column without values."""
     run = measured.run
-    listed = list(rows)
-    width = len(listed[0]) if listed else 1
-    if any(len(row) != width for row in listed):
-        raise EvaluationError(
-            f"{metric_id(run.suite, task, name)}: samples have statistics of different lengths; measure it again."
-        )
-    light = next((sample for sample in samples if not sample.weight > 0), None)
+    light = next((sample for sample in answered if not sample.weight > 0), None)
     if light is not None:
-        raise EvaluationError(
-            f"{metric_id(run.suite, task, name)}: item {light.key!r} has weight {light.weight}; expected above 0."
-        )
+        place = "/".join(part for part in (run.suite, task) if part)
+        raise EvaluationError(f"{place}: item {light.key!r} has the weight {light.weight}; expected above 0.")
+    clusters: dict[tuple[bool, str], int] = {}
+    named = [(sample.cluster is None, sample.cluster or sample.key) for sample in answered]
     return Column(
-        metric=metric,
+        metric=FLAG,
         suite=run.suite,
         task=task,
-        name=name,
-        keys=tuple(sample.key for sample in samples),
-        table=np.asarray(listed, dtype=float).reshape(len(listed), width),
-        clusters=tuple(sample.key if sample.cluster is None else f"cluster {sample.cluster}" for sample in samples),
-        strata=(task,) * len(listed),
-        weights=np.asarray([sample.weight for sample in samples], dtype=float),
+        name="",
+        keys=tuple(sample.key for sample in answered),
+        table=np.zeros((len(answered), 1)),
+        clusters=np.asarray([clusters.setdefault(name, len(clusters)) for name in named], dtype=np.intp),
+        strata=np.zeros(len(answered), dtype=np.intp),
+        weights=np.asarray([sample.weight for sample in answered], dtype=float),
         errors=errors,
-        flag=flag,
         retained=run.retained,
-        slices=tuple(sample.slices for sample in samples),
+        slices=tuple(sample.slices for sample in answered),
     )
+
+
+def _filled(frame: Column, name: str, metric: Metric, answered: Sequence[Sample]) -> Column:
+    """The frame with the values of one metric, without the items that do not have it."""
+    values: Sequence[Any]
+    if metric.aggregator == "mean":
+        values = [sample.scores.get(name) for sample in answered if sample.scores is not None]
+    else:
+        values = [sample.statistics.get(name) for sample in answered]
+    column, listed = frame, values
+    if None in values:
+        column = frame.where([value is not None for value in values])
+        listed = [value for value in values if value is not None]
+    if metric.aggregator != "mean" and len({len(row) for row in listed}) > 1:
+        raise EvaluationError(f"{metric_id(frame.suite, frame.task, name)}: samples have statistics of different lengths.")
+    table = np.asarray(listed, dtype=float).reshape(len(listed), -1 if listed else 1)
+    column = replace(column, metric=metric, name=name, table=table)
+    finite = np.isfinite(table).all(axis=1)
+    if finite.all():
+        return column
+    undefined = {key for key, fine in zip(column.keys, finite, strict=True) if not fine}
+    return replace(column.where(finite), errors=column.errors | undefined)
 
 
 def transitions(candidate: Mapping[str, Column], reference: Mapping[str, Column], primary: str) -> dict[str, Column]:
@@ -231,8 +193,10 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
         listed = ", ".join(sorted({f"{part.name} ({part.metric.kind}, {part.metric.direction})" for part in parts}))
         raise EvaluationError(f"{name}: cannot pool metrics that are not read alike: {listed}. Narrow the glob, or drop pool.")
     first = next((part for part in parts if part.metric.kind != "binary"), parts[0])
-    scopes = [f"{part.suite}/{part.task}" for part in parts]
-    places = [f"{scope}/{part.name}" for scope, part in zip(scopes, parts, strict=True)]
+    places = [f"{part.suite}/{part.task}/{part.name}" for part in parts]
+    scopes: dict[tuple[str, str], int] = {}
+    number = [scopes.setdefault((part.suite, part.task), len(scopes)) for part in parts]
+    room = 1 + max(int(part.clusters.max(initial=0)) for part in parts)
     return Column(
         metric=first.metric,
         suite=parts[0].suite if len({part.suite for part in parts}) == 1 else "",
@@ -240,8 +204,8 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
         name=name,
         keys=tuple(f"{place} {key}" for place, part in zip(places, parts, strict=True) for key in part.keys),
         table=np.concatenate([part.table for part in parts]),
-        clusters=tuple(f"{scope} {cluster}" for scope, part in zip(scopes, parts, strict=True) for cluster in part.clusters),
-        strata=tuple(place for place, part in zip(places, parts, strict=True) for _ in part.keys),
+        clusters=np.concatenate([part.clusters + room * scope for scope, part in zip(number, parts, strict=True)]),
+        strata=np.concatenate([np.full(len(part.keys), index, dtype=np.intp) for index, part in enumerate(parts)]),
         weights=np.concatenate([part.weights for part in parts]),
         errors=frozenset(f"{place} {key}" for place, part in zip(places, parts, strict=True) for key in part.errors),
         flag=all(part.flag for part in parts),

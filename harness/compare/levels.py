@@ -9,7 +9,6 @@ import numpy as np
 
 from harness import stats
 from harness.compare.columns import Column
-from harness.compare.pairs import codes
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def level_of(column: Column, value: float, *, level: float, seed: int) -> Level 
         return _corpus(column, value, level, seed)
     scores, items = column.table[:, 0], len(column.keys)
     whole = bool(np.isin(scores, (0.0, 1.0)).all()) and float(np.ptp(column.weights)) == 0.0
-    if column.metric.kind == "binary" and whole and len(set(column.clusters)) == items:
+    if column.metric.kind == "binary" and whole and len(np.unique(column.clusters)) == items:
         hits = int(scores.sum())
         low, high = stats.clopper_pearson(hits, items, level)
         above, below = stats.binomial_p(hits, items, value, "greater"), stats.binomial_p(hits, items, value, "less")
@@ -48,9 +47,7 @@ def _mean(column: Column, value: float, level: float, seed: int) -> Level:
     scores, bounded = column.table[:, 0], column.metric.kind in ("binary", "bounded")
     turned = bounded and float(scores.mean()) > 0.5
     seen, border = (1 - scores, 1 - value) if turned else (scores, value)
-    sample = stats.MeanPairs(
-        seen, codes(column.clusters), codes(column.strata), column.weights, span=1.0 if bounded else None, seed=seed
-    )
+    sample = stats.MeanPairs(seen, column.clusters, column.strata, column.weights, span=1.0 if bounded else None, seed=seed)
     interval = sample.interval(level)
     low, high = interval.low, interval.high
     if bounded:
@@ -66,7 +63,7 @@ def _mean(column: Column, value: float, level: float, seed: int) -> Level:
 
 def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
     table = column.table
-    pairs = stats.CorpusPairs(column.metric.aggregator, table, table, codes(column.clusters), codes(column.strata), seed=seed)
+    pairs = stats.CorpusPairs(column.metric.aggregator, table, table, column.clusters, column.strata, seed=seed)
     resampled = pairs.resampled[1]
     above = (1 + int((resampled <= value).sum())) / (1 + len(resampled))
     below = (1 + int((resampled >= value).sum())) / (1 + len(resampled))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,18 +68,15 @@ class Pair:
         metric = self.baseline.metric
         if missing == 0 or not self.items or metric.aggregator != "mean" or metric.kind not in ("binary", "bounded"):
             return None
-        lost, gone = tuple(f"missing {number}" for number in range(missing)), np.full(missing, -1.0)
-        extended = np.concatenate([self.differences, gone])
-        return _evidence(self, extended, extra=lost)
+        return _evidence(self, np.concatenate([self.differences, np.full(missing, -1.0)]), extra=missing)
 
 
 def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pair:
     """Pair two columns by key, in the baseline's order."""
-    absent = len((set(baseline.keys) ^ set(candidate.keys)) - baseline.errors - candidate.errors)
-    failed = len(baseline.errors | candidate.errors)
-    resample = _seed(seed, metric)
+    failed, resample = len(baseline.errors | candidate.errors), _seed(seed, metric)
     if baseline.keys == candidate.keys:
-        return Pair(metric, baseline, candidate, absent, failed, resample)
+        return Pair(metric, baseline, candidate, 0, failed, resample)
+    absent = len((set(baseline.keys) ^ set(candidate.keys)) - baseline.errors - candidate.errors)
     place = {key: index for index, key in enumerate(candidate.keys)}
     shared = baseline.where([key in place for key in baseline.keys])
     order = np.asarray([place[key] for key in shared.keys], dtype=np.intp)
@@ -91,19 +88,13 @@ def _seed(seed: int, metric: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {metric}".encode()).digest()[:4], "big")
 
 
-def codes(names: Sequence[str]) -> NDArray[np.intp]:
-    """Numbers for names, in order of appearance."""
-    first: dict[str, int] = {}
-    return np.asarray([first.setdefault(name, len(first)) for name in names], dtype=np.intp)
-
-
-def _evidence(pair: Pair, differences: NDArray[np.float64], extra: tuple[str, ...] = ()) -> stats.Evidence:
+def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> stats.Evidence:
     metric, column = pair.baseline.metric, pair.baseline
-    clusters = codes(column.clusters + extra)
-    strata = codes(column.strata + (column.strata[0],) * len(extra))
+    clusters = np.concatenate([column.clusters, column.clusters.max() + 1 + np.arange(extra, dtype=np.intp)])
+    strata = np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)])
     if metric.aggregator != "mean":
         return stats.CorpusPairs(metric.aggregator, column.table, pair.candidate.table, clusters, strata, pair.sign, pair.seed)
-    weights = np.concatenate([column.weights, np.full(len(extra), column.weights.mean())])
+    weights = np.concatenate([column.weights, np.full(extra, column.weights.mean())])
     whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
     equal = float(np.ptp(weights)) == 0.0
     if metric.kind == "binary" and whole and equal and len(np.unique(clusters)) == len(clusters):
