@@ -103,8 +103,7 @@ def _write_judged(folder: Path, known: dict[str, Sampler], seed: int) -> None:
     rows = []
     for number, task in enumerate(pairs):
         left, right, winner = labelled_pair(task, known, rng)
-        row = {"key": f"pair-{number:04d}", "question": task.prompt, "left": left, "right": right, "winner": winner}
-        rows.append(row | {"slices": {"skill": task.skill}})
+        rows.append({"key": f"pair-{number:04d}", "question": task.prompt, "left": left, "right": right, "winner": winner})
     write_rows(folder / "labelled_pairs.jsonl", rows)
 
 
@@ -117,7 +116,7 @@ def _write_lm_eval(folder: Path, known: dict[str, Sampler], seed: int, world: li
         others = [v for v in values[task.cluster.split("/")[1]] if v != task.answer]
         offered = [task.answer, *rng.sample(others, 3)]
         rng.shuffle(offered)
-        choices.append({"question": task.prompt, "choices": offered, "answer": offered.index(task.answer)})
+        choices.append({"question": task.prompt, "choices": offered, "answer": offered.index(task.answer), "fact": task.cluster})
     write_rows(folder / "lab_facts_mc.jsonl", choices)
     sums = distinct(known["arithmetic"], rng, "test", 300)
     write_rows(folder / "lab_arith.jsonl", ({"question": t.prompt, "answer": t.answer} for t in sums))
