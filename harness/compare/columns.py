@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -98,6 +99,31 @@ def columns(measured: Measured) -> dict[str, Column]:
             raised = np.asarray([flag in sample.flags for sample in answered], dtype=float)[:, None]
             found[metric_id(run.suite, task, flag)] = replace(frame, metric=FLAG, name=flag, table=raised, flag=True)
     return found
+
+
+def _refuse_repeated(measured: Measured) -> None:
+    seen: set[str] = set()
+    for sample in measured.samples:
+        if sample.key in seen:
+            run = measured.run
+            raise EvaluationError(
+                f"the run of {run.candidate.name!r} in suite {run.suite!r} has two samples with the key {sample.key!r}; items are "
+                "paired by key, so that every key must occur once. Measure the suite again."
+            )
+        seen.add(sample.key)
+
+
+def _by_task(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Samples by task. An error that lost its task belongs to every task: it may be missing from any of them."""
+    tasks: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        tasks[sample.task].append(sample)
+    nameless = tasks.get("", [])
+    if len(tasks) > 1 and all(sample.error is not None for sample in nameless):
+        tasks.pop("", None)
+        for listed in tasks.values():
+            listed.extend(nameless)
+    return tasks
 
 
 def _frame(measured: Measured, task: str, answered: Sequence[Sample], errors: frozenset[str]) -> Column:
