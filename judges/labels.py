@@ -26,9 +26,9 @@ class LabelledPair(Record, frozen=True, kw_only=True):
 def labelled_pairs(rows: Iterable[tuple[int, Mapping[str, Any]]], *, file: str, where: str = "") -> tuple[LabelledPair, ...]:
     """Labelled pairs from (line number, row) of ``{"key"?, "question", "left", "right", "winner"}``.
 
-    ``question`` is text, or a list of turns ``{"role", "content"}``. Raises ConfigError, naming the line, for a row that does
-    not fit, for a key that stands twice, and for labels that all name the same winner: no agreement can be told from luck
-    there.
+    ``question`` is text, or a list of turns ``{"role", "content"}``; other fields of a row are the user's own. Raises
+    ConfigError, naming the line, for a row that does not fit, for a key that stands twice, and for labels that all name the
+    same winner: no agreement can be told from luck there.
     """
     pairs: list[LabelledPair] = []
     lines: dict[str, int] = {}
@@ -57,8 +57,6 @@ def _pair(line: int, row: Mapping[str, Any], place: str, where: str) -> Labelled
         if name not in row:
             near = did_you_mean(name, row) if row else ""
             raise ConfigError(f"{place}: a labelled pair needs {', '.join(FIELDS[1:])}; {name!r} is missing. {near}", where=where)
-    if unknown := [name for name in row if name not in FIELDS]:
-        raise ConfigError(f"{place}: unknown field {unknown[0]!r}. {did_you_mean(unknown[0], FIELDS)}", where=where)
     for name in ("left", "right"):
         if not isinstance(row[name], str):
             raise ConfigError(f"{place}: {name!r} must be text, found {row[name]!r}", where=where)

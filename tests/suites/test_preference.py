@@ -10,9 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.engines.fake import Fake
 from harness.errors import ConfigError
+from harness.journal import Journal
 from harness.protocols import Conversation, Judged
-from harness.records import Answer, Completion, Judgment, Request, Sample
+from harness.records import Answer, Candidate, Completion, Judgment, Request, Sample
+from harness.schedule import Desk, Done, Talk, drive
 from suites.preference import UNPARSABLE, Preference, PreferenceOptions
 
 ITEMS: list[dict[str, Any]] = [
@@ -270,3 +273,37 @@ def test_a_judge_of_ones_own_is_named_by_module(tmp_path: Path, monkeypatch: pyt
     assert sample.scores == {"win": 1.0}
     assert isinstance(sample.judgments[0], Judgment)
     assert sample.judgments[0].judge == "ruler"
+
+
+def test_the_scheduler_drives_judge_and_examination_and_the_journal_answers_the_second_time(tmp_path: Path) -> None:
+    suite = build(tmp_path, admission=labels(tmp_path), limits={"canaries": 0})
+    item = next(iter(suite.items()))
+    texts = {"a long answer": "A", "short": "B"}
+    questions = [f"q{index}" for index in range(30)]
+    shown = {
+        f"[Question]\n{question}\n[Answer A]\n{left}\n[Answer B]\n{right}\n[Verdict]": texts.get(left, "tie")
+        for question in [*questions, "Name a colour."]
+        for left, right in (("a long answer", "short"), ("short", "a long answer"), ("here", "same"), ("same", "here"))
+    }
+    judge = Candidate(name="judge", engine="fake", options={"answers": shown, "behaviour": "refuse"})
+
+    def run(journal: Journal) -> dict[Any, Done]:
+        examination = suite.admit()
+        assert examination is not None
+        opinion = suite.consult(item, answer("a", "a long answer"), answer("a", "short"))
+        talks = [
+            Talk(id="exam", candidate="judge", conversation=examination),
+            Talk(id="a", candidate="judge", conversation=opinion),
+        ]
+        with Desk({"judge": lambda: Fake([judge])}) as desk:
+            return {done.id: done for done in drive(talks, desk, journal=journal, asked={"judge": "f" * 64})}
+
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        first, second = run(journal), run(journal)
+    opinions: Any = first["a"].value
+    admission: Any = first["exam"].value
+    assert [judgment.score for judgment in opinions] == [1.0, 1.0]
+    assert (admission.kappa, admission.canaries_beaten, admission.admitted) == (1.0, 0, True)
+    assert admission == second["exam"].value
+    assert second["exam"].sent == 0
+    assert second["exam"].reused == first["exam"].sent + first["exam"].reused
