@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from harness.commands.console import out
 from harness.commands.gating import declare_config, load_config
 from harness.config import Loaded
+from harness.environment import environment
 from harness.errors import UsageError
 from harness.pipeline.concluding import read_measured
 from harness.pipeline.preparing import HUMAN
@@ -79,7 +81,8 @@ def _import(loaded: Loaded, arguments: argparse.Namespace) -> int:
     votes = read_votes(arguments.votes, key)
     store = Store(loaded.store)
     current = store.current()
-    for measured in to_measured(votes, key):
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    for measured in to_measured(votes, key, created=created, environment=environment()):
         pair = (HUMAN, measured.run.candidate.name)
         merged = merge(store.read(current[pair]) if pair in current else None, measured)
         current[pair] = store.write_run(merged.run, merged.samples)

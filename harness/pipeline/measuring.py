@@ -17,7 +17,7 @@ from harness.engines.serving import family
 from harness.environment import environment
 from harness.fingerprint import digest
 from harness.journal import Journal
-from harness.pipeline.preparing import Pair, Prepared, declared_hash
+from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash
 from harness.pipeline.progress import SILENT, Progress
 from harness.protocols import Engine, Judged, Suite
 from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Request, Run, Sample
@@ -76,7 +76,8 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
             run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]))
             done.failed += run.failed
             done.paths[pair] = prepared.store.write_run(run, samples)
-    prepared.store.set_current(done.paths)
+    votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
+    prepared.store.set_current({**votes, **done.paths})
     done.seconds = time.perf_counter() - started
     return done
 
