@@ -26,7 +26,7 @@ class Said(Record, frozen=True, kw_only=True):
 def requests(prompt: Prompt, messages: tuple[Message, ...], options: Mapping[str, Any], *, probabilities: bool) -> list[Request]:
     """What to ask for one opinion: one generation, or one scoring request per verdict word. ``options`` are fields of Request."""
     if probabilities:
-        return [Request(kind="score", messages=messages, continuation=word, max_tokens=0, **options) for word in prompt.words]
+        return [Request(kind="score", messages=messages, continuation=word, **options) for word in prompt.words]
     limit = {"max_tokens": prompt.front.max_tokens, **options}
     return [Request(messages=messages, schema=prompt.schema, temperature=0.0, **limit)]
 

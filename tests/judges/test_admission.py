@@ -133,6 +133,31 @@ def test_kappa_equals_the_textbook_value() -> None:
     assert cohen_kappa(Counter()) == 0.0
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_kappa_equals_statsmodels(seed: int) -> None:
+    inter_rater = pytest.importorskip("statsmodels.stats.inter_rater")
+    generator = random.Random(seed)
+    words: tuple[Verdict, ...] = ("left", "right", "tie", "none")
+    counts = [[generator.randrange(30) if label != "none" else 0 for _ in words] for label in words]
+    table = cast(Counter[tuple[Verdict, Verdict]], Counter())
+    for label, row in zip(words, counts, strict=True):
+        for said, count in zip(words, row, strict=True):
+            table[(label, said)] += count
+    assert cohen_kappa(table) == pytest.approx(inter_rater.cohens_kappa(counts, return_results=False))
+
+
+@pytest.mark.parametrize(("first", "second"), [(9, 1), (5, 5), (0, 3), (12, 30)])
+def test_the_first_slot_is_tested_by_the_exact_binomial(first: int, second: int) -> None:
+    from scipy.stats import binomtest
+
+    pairs = pairs_of(first + second)
+    slot = [(1.0, 0.0)] * first + [(0.0, 1.0)] * second
+    opinions = [(Judgment(score=one, order="left"), Judgment(score=two, order="right")) for one, two in slot]
+    admission = examine(pairs, opinions, name="j", limits=Limits())
+    assert (admission.conflicts, admission.first_slot) == (first + second, first / (first + second))
+    assert admission.first_slot_p == pytest.approx(binomtest(first, first + second, 0.5).pvalue)
+
+
 def test_it_does_not_matter_on_which_side_the_labels_put_the_better_answer() -> None:
     generator = random.Random(5)
     pairs = pairs_of(60)

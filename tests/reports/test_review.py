@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from harness.errors import ComparabilityError, UsageError
 from harness.records import Candidate, Fingerprints, Measured, Run, Sample
 from reports.review import Key, Vote, export, key_path, package_path, read_key, read_votes, tally, to_measured
-from reports.review_page import inert_cell, inert_json
+from reports.review_page import TEMPLATES, inert_cell, inert_json
 
 
 def measured(name: str, texts: Sequence[str | None], *, suite: str = "pref", prompt_hash: str = "h", **sample: Any) -> Measured:
@@ -185,6 +186,26 @@ def test_the_data_block_cannot_be_left() -> None:
     text = inert_json(hostile)
     assert not set("<>&\u2028\u2029") & set(text)
     assert json.loads(text) == hostile
+
+
+def test_the_pages_colours_can_be_read() -> None:
+    """WCAG AA: text 4.5 to 1, outlines of controls 3 to 1, in light and in dark."""
+    style = (TEMPLATES / "review.css").read_text(encoding="utf-8")
+    light = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style.split("@media")[0]))
+    dark = light | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", style.split("@media")[1]))
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    text = [(ink, paper) for ink in ("ink", "soft") for paper in ("page", "card")]
+    text += [("accent-ink", "accent"), ("warn", "warn-soft"), ("ink", "accent-soft"), ("soft", "accent-soft")]
+    for theme in (light, dark):
+        for pairs, least in ((text, 4.5), ([("line-strong", "card"), ("line-strong", "page"), ("accent", "card")], 3.0)):
+            for one, other in pairs:
+                bright, dim = sorted((luminance(theme[one]), luminance(theme[other])), reverse=True)
+                assert (bright + 0.05) / (dim + 0.05) >= least, (one, other)
 
 
 # ------------------------------------------------------------------------------------------------------------ import
