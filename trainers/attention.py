@@ -1,8 +1,8 @@
 """Attention that stays inside each row of a packed batch, registered with transformers as ``packed``.
 
 A packed batch is one sequence of rows laid end to end. Instead of a mask (quadratic in the batch) the kernel is told where rows
-begin: on CUDA by ``torch.nn.attention.varlen``, elsewhere by running ordinary causal attention on rows of similar length together,
-padded at the right (which causal attention never looks at) by a gather that is planned once per batch.
+begin: in half precision on CUDA by ``torch.nn.attention.varlen``; elsewhere rows of similar length run together through ordinary
+causal attention, padded at the right (which causal attention never looks at) by a gather that is planned once per batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Segments(NamedTuple):
 
     starts: Any  # (rows + 1,) int32, on the device
     longest: int
-    groups: tuple[Group, ...]  # empty on CUDA
+    groups: tuple[Group, ...]
     back: Any  # (tokens,) int64: where each token stands in the groups' outputs laid end to end
 
 
@@ -41,8 +41,6 @@ def segments(lengths: Sequence[int], device: Any) -> Segments:
 
     starts = np.concatenate(([0], np.cumsum(lengths)))
     on_device = torch.as_tensor(starts, dtype=torch.int32).to(device, non_blocking=True)
-    if torch.device(device).type == "cuda":
-        return Segments(on_device, max(lengths), (), None)
     groups, back, base = [], np.empty(int(starts[-1]), dtype=np.int64), 0
     for members in _similar(lengths):
         longest = max(lengths[row] for row in members)
@@ -107,25 +105,34 @@ def attend(
             f"this architecture's attention ({', '.join(odd) or 'not causal'}) cannot be packed. Set it to false.",
             where="data.packing",
         )
-    if query.is_cuda:
-        return _on_cuda(query, key, value, segments, scaling, sliding_window), None
-    return _elsewhere(query, key, value, segments, scaling, sliding_window, dropout), None
+    half = _half(query)
+    if query.is_cuda and half is not None and not dropout:
+        return _varlen(query, key, value, segments, scaling, sliding_window, half), None
+    return _grouped(query, key, value, segments, scaling, sliding_window, dropout), None
 
 
-def _on_cuda(query: Any, key: Any, value: Any, rows: Segments, scaling: float | None, window: int | None) -> Any:
+def _half(states: Any) -> Any:
+    """The half precision that attention is to run in; None for full precision."""
     import torch
+
+    device = states.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return states.dtype if states.dtype in (torch.bfloat16, torch.float16) else None
+
+
+def _varlen(query: Any, key: Any, value: Any, rows: Segments, scaling: float | None, window: int | None, half: Any) -> Any:
     from torch.nn.attention.varlen import varlen_attn
 
     repeat = query.shape[1] // key.shape[1]
     heads = [query, key.repeat_interleave(repeat, 1), value.repeat_interleave(repeat, 1)] if repeat > 1 else [query, key, value]
-    half = query.dtype if query.dtype in (torch.bfloat16, torch.float16) else torch.bfloat16
-    flat = [states[0].transpose(0, 1).to(half) for states in heads]
+    q, k, v = (states[0].transpose(0, 1).to(half) for states in heads)  # tokens, heads, size
     reach = (window - 1, 0) if window else (-1, 0)
-    out = varlen_attn(*flat, rows.starts, rows.starts, rows.longest, rows.longest, scale=scaling, window_size=reach)
-    return out.to(query.dtype).unsqueeze(0)
+    out = varlen_attn(q, k, v, rows.starts, rows.starts, rows.longest, rows.longest, scale=scaling, window_size=reach)
+    return out.unsqueeze(0)
 
 
-def _elsewhere(query: Any, key: Any, value: Any, rows: Segments, scaling: float | None, window: int | None, dropout: float) -> Any:
+def _grouped(query: Any, key: Any, value: Any, rows: Segments, scaling: float | None, window: int | None, dropout: float) -> Any:
     import torch
 
     flat = [states[0].transpose(0, 1) for states in (query, key, value)]  # tokens, heads, size

@@ -19,6 +19,7 @@ from harness.records import Record
 from harness.strict import convert, expand, override, read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 _PATH_KEYS = {"base", "out", "train", "replay"}
 LARGEST_RANK = 512  # the largest max_lora_rank that vLLM knows
 
@@ -161,6 +162,9 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
+    for table in ("optimizer", "lora", "stopping"):
+        if isinstance(raw.get(table), dict):
+            raw[table] = {key: _number(value) for key, value in raw[table].items()}
     for assignment in overrides:
         override(raw, _from_here(assignment))
     return parse(expand(raw, file=str(path)), folder=path.resolve().parent, file=str(path))
@@ -172,6 +176,11 @@ def parse(raw: dict[str, Any], *, folder: Path, file: str = "") -> TrainConfig:
     for where, wrong in _complaints(config):
         raise ConfigError(wrong, where=where, file=file)
     return config
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 (without a dot) as text; nobody means that."""
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
 def _from_here(assignment: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,42 @@ def test_a_sliding_window_is_kept(tiny_base: Path) -> None:
     mask = (distance >= 0) & (distance < 7) & (row[:, None] == row)
     expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=0.3, enable_gqa=True)
     torch.testing.assert_close(ours, expected.transpose(1, 2), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 7])
+def test_the_kernel_for_cuda_is_called_as_it_is_declared(window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU here: a stand-in with the declared signature of ``varlen_attn`` computes what its documentation says."""
+    import inspect
+
+    import torch
+    from torch.nn.attention import varlen
+
+    from trainers import attention
+
+    signature = inspect.signature(varlen.varlen_attn)
+
+    def stand_in(*arguments: Any, **settings: Any) -> Any:
+        bound = signature.bind(*arguments, **settings).arguments
+        query, starts = bound["query"], bound["cu_seq_q"].tolist()
+        assert query.dtype == torch.bfloat16
+        assert bound["max_q"] == bound["max_k"] == max(b - a for a, b in pairwise(starts))
+        left, right = bound["window_size"]
+        position = torch.arange(len(query))
+        row = torch.bucketize(position, bound["cu_seq_q"][1:], right=True)
+        distance = position[:, None] - position
+        mask = (distance >= -right) & (row[:, None] == row) & ((distance <= left) if left >= 0 else True)
+        states = (bound[name].transpose(0, 1)[None] for name in ("query", "key", "value"))
+        out = torch.nn.functional.scaled_dot_product_attention(*states, attn_mask=mask, scale=bound["scale"])
+        return out[0].transpose(0, 1)
+
+    monkeypatch.setattr(varlen, "varlen_attn", stand_in)
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, heads, 60, 8).bfloat16() for heads in (4, 2, 2))
+    plan = attention.segments([40, 1, 19], "cpu")
+    ours = attention._varlen(query, key, value, plan, 0.3, window, torch.bfloat16)
+    expected = attention._grouped(query, key, value, plan, 0.3, window, 0.0)
+    assert ours.shape == expected.shape == (1, 60, 4, 8)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=2e-2)
 
 
 def test_attention_that_packing_does_not_know_is_refused() -> None:

@@ -45,6 +45,11 @@ def test_yaml_says_the_same(folder: Path) -> None:
     assert load(yaml) == load(written(folder, MINIMAL))
 
 
+def test_a_yaml_rate_without_a_dot_is_a_number(folder: Path) -> None:
+    text = "name: week47\nbase: base\ndata: {train: train.jsonl}\noptimizer: {learning_rate: 1e-3}\n"
+    assert load(written(folder, text, "sft.yaml")).learning_rate == 1e-3
+
+
 def test_a_hub_name_stays_a_name(folder: Path) -> None:
     assert load(written(folder, MINIMAL.replace('"base"', '"Qwen/Qwen3-8B"'))).base == "Qwen/Qwen3-8B"
 

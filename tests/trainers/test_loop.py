@@ -408,3 +408,18 @@ class TestCommand:
         done = self.run(str(file), "--set", "optimizer.epochs=-1")
         assert done.returncode == 2
         assert "optimizer.epochs" in done.stderr
+
+
+def test_two_processes_train_what_one_does_with_twice_the_accumulation(configure: Any, tiny_base: Path, tmp_path: Path) -> None:
+    settings = {"optimizer__epochs": 1, "data__tokens_per_batch": 200, "data__validation": {"target": "target.jsonl"}}
+    alone = training_of(train(configure(tiny_base, name="alone", optimizer__accumulation=2, **settings)))
+    config = configure(tiny_base, name="together", **settings)
+    file = tmp_path / "sft.yaml"
+    file.write_text(msgspec.json.encode(config).decode())
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "trainers", str(file)]
+    subprocess.run([sys.executable, *command], check=True, cwd=Path(__file__).parents[2], capture_output=True)
+    together = training_of(config.folder)
+    assert together.environment["processes"] == 2
+    assert losses(together) == pytest.approx(losses(alone), abs=1e-6)
+    assert together.validations[-1].losses["target"] == pytest.approx(alone.validations[-1].losses["target"], abs=1e-6)
+    assert (together.steps, together.supervised_tokens) == (alone.steps, alone.supervised_tokens)
