@@ -67,6 +67,7 @@ class Preference:
 
     def __init__(self, name: str, options: PreferenceOptions, *, seed: int, folder: Path, where: str) -> None:
         self.name, self.options, self.seed = name, options, seed
+        self.judge: str | None = options.judge
         place = f"{where}.options"
         check_decoding(options, where=place)
         check_limits(options.limits, where=f"{place}.limits")
@@ -80,11 +81,6 @@ class Preference:
         self._by_key = {item.key: item for item in self._items}
         self._judge = build_judge(options, folder=folder, where=place)
         self._labels = _read_labels(options, folder, f"{place}.admission")
-
-    @property
-    def judge(self) -> str:
-        """The engine that ``consult`` and ``admit`` talk to."""
-        return self.options.judge
 
     def fingerprint(self) -> str:
         """Items, decoding, the judge's prompt and parser, the labels and limits; the seed only where something is sampled."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError, EngineError
-from harness.protocols import Conversation
+from harness.protocols import Conversation, Judge
 from harness.records import Completion, Judgment, Message, Request
 from judges.lockstep import together
 from judges.pairwise import Pairwise
@@ -188,6 +188,11 @@ def test_a_judges_fingerprint_covers_prompt_and_options_but_not_the_engines_name
     assert first != Pairwise("j", prompt="p.md", folder=tmp_path, max_tokens=9).fingerprint()
     (tmp_path / "p.md").write_text(text + "?", encoding="utf-8")
     assert first != Pairwise("j", prompt="p.md", folder=tmp_path).fingerprint()
+
+
+def test_both_are_judges() -> None:
+    judges: list[Judge] = [Pairwise("j"), Pointwise("j")]
+    assert len({judge.fingerprint() for judge in judges}) == 2
 
 
 def test_impossible_options_are_config_errors() -> None:

@@ -13,7 +13,7 @@ import pytest
 from harness.engines.fake import Fake
 from harness.errors import ConfigError
 from harness.journal import Journal
-from harness.protocols import Conversation, Judged
+from harness.protocols import Conversation, Judged, Suite
 from harness.records import Answer, Candidate, Completion, Judgment, Request, Sample
 from harness.schedule import Desk, Done, Talk, drive
 from suites.preference import UNPARSABLE, Preference, PreferenceOptions
@@ -149,7 +149,8 @@ def test_the_pointwise_judge_works_through_the_same_door(tmp_path: Path) -> None
 
 def test_it_is_a_judged_suite_and_says_what_it_measures(tmp_path: Path) -> None:
     suite = build(tmp_path)
-    assert isinstance(suite, Judged)
+    as_suite: Suite = suite
+    assert isinstance(as_suite, Judged)
     assert (suite.judge, suite.needs_baseline, suite.primary) == ("judge", True, "win")
     assert suite.metrics["win"].kind == "bounded"
     assert suite.watched == ("truncated", "empty")
