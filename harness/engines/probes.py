@@ -58,8 +58,9 @@ def check_adapters(ask: Ask, adapters: Mapping[str, bool], *, dtype: str) -> Non
     threshold = max(FLOOR, 2 * noise)
     dead = [name for name, noop in adapters.items() if not noop and not _distance(mixed[BASE], mixed[name]) > threshold]
     if dead:
+        names_of_dead = ", ".join(map(repr, dead))
         raise ProbeError(
-            f"the adapter of {', '.join(dead)} is not live: on {len(PROBES)} probe prompts it gives the log-probabilities "
+            f"the adapter of {names_of_dead} is not live: on {len(PROBES)} probe prompts it gives the log-probabilities "
             "of its base. It is untrained, was not loaded, or its module names do not match the base. If it is meant to change "
             "nothing, say so with options.noop = true."
         )

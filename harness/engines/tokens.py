@@ -175,8 +175,8 @@ def split_pair(
 def cut_windows(ids: list[int], prefix: int, length: int) -> list[Pair]:
     """A text cut into windows of at most ``length`` predicted tokens, each token predicted exactly once.
 
-    The first window is conditioned on the ``prefix`` token, as in lm-eval's ``loglikelihood_rolling``; every later one on as many of
-    the tokens before it as fit, at least one.
+    The first window is conditioned on the ``prefix`` token, as in lm-eval's ``loglikelihood_rolling``; every later one on as many
+    of the tokens before it as fit, at least one.
     """
     pairs = [Pair([prefix], ids[:length])]
     for start in range(length, len(ids), length):

@@ -1,0 +1,161 @@
+"""The OpenAI engine against a real vLLM server on loopback: the same answers and scores as the transformers engine gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.engines.openai_api import OpenAI
+from harness.errors import EngineError
+from harness.records import Candidate, Completion, Message, Request
+from tests.harness.engines.asking import answers, ask
+from tests.harness.engines.conftest import Tiny
+
+pytestmark = [pytest.mark.models, pytest.mark.vllm]
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def url(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("vllm")
+    port, log = _free_port(), tmp_path_factory.mktemp("server") / "log"
+    command = [
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny.base), "--served-model-name", "tiny",
+        "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port),
+        "--enable-lora", "--max-loras", "2", "--max-lora-rank", "8", "--lora-modules", f"one={tiny.adapters['one']}",
+    ]  # fmt: skip
+    quiet = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **quiet, "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    environment.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+    try:
+        _wait(process, f"http://127.0.0.1:{port}/health", log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+        try:
+            if httpx.get(health, timeout=2.0).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"the server did not come up: {log.read_text(errors='replace')[-3000:]}")
+
+
+def _candidates(url: str, **resources: object) -> list[Candidate]:
+    options = {"base_url": url, "prefix": "<|im_end|>"}
+    return [
+        Candidate(name=name, engine="openai", model=served, options=options, resources=dict(resources))
+        for name, served in (("base", "tiny"), ("one", "one"))
+    ]
+
+
+CHAT = (Message(role="user", content="what is 7 plus 5?"),)
+REQUESTS = [
+    Request(messages=CHAT, max_tokens=16),
+    Request(prompt="The capital of France is", max_tokens=12),
+    Request(messages=CHAT, max_tokens=12, temperature=0.9, top_k=1, seed=3),
+    Request(kind="score", prompt="The capital of France is ", continuation="Paris, and it lies"),
+    Request(kind="score", messages=CHAT, continuation="The answer is 12."),
+    Request(kind="score", prompt="", continuation="red green blue"),
+    Request(kind="score_rolling", prompt="用户：请用一句话介绍你自己。" * 3),
+    Request(kind="score_rolling", prompt="red xq green blue zebra. " * 60),
+]
+
+
+def test_answers_and_scores_equal_those_of_transformers(url: str, tiny: Tiny) -> None:
+    from harness.engines.transformers_engine import Transformers
+
+    asked = [(name, request) for request in REQUESTS for name in ("base", "one")]
+    with OpenAI(_candidates(url)) as engine:
+        left = answers(engine, asked)
+    base = Candidate(name="base", engine="transformers", model=str(tiny.base))
+    one = Candidate(name="one", engine="transformers", model=str(tiny.base), adapter=str(tiny.adapters["one"]))
+    with Transformers([base, one]) as engine:
+        right = answers(engine, asked)
+    generated = [index for index, (_, request) in enumerate(asked) if request.kind == "generate"]
+    scored = [index for index in range(len(asked)) if index not in generated]
+    # The server swallows characters that were left incomplete at the end; what it says must be how the reference's answer begins.
+    for index in generated:
+        assert right[index].text.replace("�", "").startswith(left[index].text.replace("�", "")[:8])
+        assert (left[index].finish, left[index].tokens_in, left[index].tokens_out) == (
+            right[index].finish, right[index].tokens_in, right[index].tokens_out,
+        )  # fmt: skip
+    for index in scored:
+        assert left[index].logprob == pytest.approx(right[index].logprob, abs=1e-3)
+        assert (left[index].greedy, left[index].tokens, left[index].bytes) == (
+            right[index].greedy, right[index].tokens, right[index].bytes,
+        )  # fmt: skip
+
+
+def test_a_schema_binds_and_a_stream_is_timed(url: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"device": {"enum": ["fan", "lamp"]}},
+        "required": ["device"],
+        "additionalProperties": False,
+    }
+    with OpenAI(_candidates(url, stream=True)) as engine:
+        bound, plain = answers(
+            engine,
+            [("base", Request(messages=CHAT, max_tokens=200, schema=schema)), ("one", Request(messages=CHAT, max_tokens=16))],
+        )
+    if bound.finish == "stop":
+        assert json.loads(bound.text)["device"] in {"fan", "lamp"}
+    for answer in (bound, plain):
+        assert answer.first_token_seconds is not None
+        assert 0 < answer.first_token_seconds <= answer.seconds
+        assert answer.tokens_out > 0
+
+
+def test_echo_gives_the_same_score_as_token_ids(url: str) -> None:
+    request = Request(kind="score", prompt="The capital of France is", continuation=" Paris, and it lies")
+    echo = Candidate(name="echo", engine="openai", model="tiny", options={"base_url": url, "dialect": "openai"})
+    with OpenAI([*_candidates(url), echo]) as engine:
+        direct, echoed = answers(engine, [("base", request), ("echo", request)])
+    assert echoed.logprob == pytest.approx(direct.logprob, abs=1e-3)
+    assert (echoed.tokens, echoed.greedy) == (direct.tokens, direct.greedy)
+
+
+def test_what_the_server_refuses_is_an_error_in_its_own_words(url: str) -> None:
+    unknown = Candidate(name="unknown", engine="openai", model="no-such-model", options={"base_url": url})
+    with OpenAI([*_candidates(url), unknown]) as engine:
+        long, missing, fine = ask(
+            engine,
+            [
+                ("base", Request(prompt="word " * 2000)),
+                ("unknown", Request(messages=CHAT)),
+                ("base", Request(messages=CHAT, max_tokens=4)),
+            ],
+        )
+    assert isinstance(long, EngineError)
+    assert "256" in str(long)
+    assert isinstance(missing, EngineError)
+    assert "no-such-model" in str(missing)
+    assert isinstance(fine, Completion)
