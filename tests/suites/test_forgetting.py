@@ -1,0 +1,86 @@
+"""The forgetting suite: questions scored as prompted does, and general text in bits per byte."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError, EngineError
+from harness.records import Completion
+from suites.forgetting import Forgetting
+from suites.prompted import Prompted
+
+DATA = Path(__file__).parents[2] / "suites" / "data"
+ROWS = [{"key": "a", "prompt": "2+2?", "target": "4"}, {"key": "b", "prompt": "3+3?", "target": "6"}]
+TEXTS = [{"key": "t", "text": "水火", "cluster": "book"}, {"text": "plain words"}]
+
+
+def reply(request):
+    if request.kind == "score_rolling":
+        return Completion(logprob=-math.log(2) * 4 * len(request.prompt.encode()), tokens=3, bytes=6)
+    return "4"
+
+
+def test_questions_are_graded_as_prompted_grades_them(jsonl, builds, grades):
+    path = str(jsonl(ROWS))
+    mine = grades(builds(Forgetting, items=path, score="numeric"), reply)
+    assert mine == grades(builds(Prompted, items=path, score="numeric"), reply)
+    assert [sample.scores["numeric"] for sample in mine.values()] == [1.0, 0.0]
+
+
+def test_texts_are_scored_raw_in_bits_and_bytes(jsonl, builds, grades, converses):
+    suite = builds(Forgetting, text=str(jsonl(TEXTS, "text.jsonl")))
+    _, (request,) = converses(suite, next(iter(suite.items())), reply)
+    assert (request.kind, request.prompt, request.messages) == ("score_rolling", "水火", ())
+    sample = grades(suite, reply)["t"]
+    assert sample.statistics == {"bits_per_byte": [pytest.approx(24.0), 6.0]}
+    assert sample.scores == {"bits_per_byte": pytest.approx(4.0)}
+    assert (sample.task, sample.cluster) == ("text", "book")
+    assert (suite.metrics["bits_per_byte"].direction, suite.metrics["bits_per_byte"].aggregator) == ("lower", "bits_per_byte")
+    assert suite.watched == ()
+
+
+def test_questions_and_texts_stand_in_one_suite(jsonl, builds, grades):
+    suite = builds(Forgetting, items=str(jsonl(ROWS)), text=str(jsonl(TEXTS, "text.jsonl")))
+    samples = grades(suite, reply)
+    assert len(samples) == len(list(suite.items())) == 4
+    assert {sample.task: set(sample.scores) for sample in samples.values()} == {"items": {"exact_match"}, "text": {"bits_per_byte"}}
+    assert suite.primary == "exact_match"
+    other = builds(Forgetting, items="items.jsonl", text=str(jsonl(TEXTS[:1], "text.jsonl")))
+    assert suite.fingerprint() != other.fingerprint()
+
+
+def test_shipped_text_is_read(builds):
+    items = list(builds(Forgetting, text=str(DATA / "general_text.jsonl")).items())
+    assert {item.slices["language"] for item in items} == {"en", "zh"}
+
+
+def test_an_engine_without_log_probabilities_is_an_error_not_a_zero(jsonl, builds, converses):
+    suite = builds(Forgetting, text=str(jsonl(TEXTS, "text.jsonl")))
+    with pytest.raises(EngineError, match="no log-probability"):
+        converses(suite, next(iter(suite.items())), lambda _: Completion(text=""))
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"txt": "a"}], "text is None"),
+        ([{"text": "  "}], "not empty"),
+        ([], "holds no items"),
+        ([{"text": "x", "task": "a/b"}], "'/'"),
+    ],
+)
+def test_bad_texts_are_named(jsonl, builds, rows, says):
+    with pytest.raises(ConfigError) as error:
+        builds(Forgetting, text=str(jsonl(rows, "text.jsonl")))
+    assert says in str(error.value)
+
+
+def test_nothing_to_ask_and_shared_keys_are_refused(jsonl, builds):
+    with pytest.raises(ConfigError, match="neither 'items'"):
+        builds(Forgetting)
+    clash = jsonl([{"key": "a", "text": "x"}], "text.jsonl")
+    with pytest.raises(ConfigError, match="names a question and a text"):
+        builds(Forgetting, items=str(jsonl(ROWS)), text=str(clash))
