@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.gate import sentences
 from harness.records import Conclusion, Finding, Health, Measured, Record, Verdict
 from reports.figures import Figure, Span, count_figure, gain_figure, p_figure, pointer, score_figure, span
 from reports.standing import FLAGS, Gain, Standing, metric_of
@@ -11,13 +12,16 @@ from reports.wording import Badge, badge, bound_of, finding_badge, margin_text, 
 
 
 class Hero(Record, frozen=True, kw_only=True):
-    """One sentence. ``caution`` is what a leaderboard by the target alone would have done instead."""
+    """One sentence. ``caution`` is what a leaderboard by the target alone would have done instead,
+    ``also`` who else may ship, ``others`` what to do with the rest."""
 
     badge: Badge
     headline: str
     sentence: str
     change: str = ""
     caution: str = ""
+    also: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class Shown(Record, frozen=True, kw_only=True):
@@ -116,21 +120,53 @@ def hero(conclusion: Conclusion, standings: Sequence[Standing]) -> Hero:
     verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
     if not verdicts:
         return Hero(
-            badge=badge(conclusion.outcome), headline="Unknown", sentence="There is no candidate to decide about: only the baseline was measured."
+            badge=badge(conclusion.outcome),
+            headline="Unknown",
+            sentence="There is no candidate to decide about: only the baseline was measured.",
         )
     ordered = [each for each in standings if each.candidate in verdicts]
     passing = [each for each in ordered if each.outcome == "pass"]
     shown = passing[0] if passing else next((each for each in ordered if each.outcome == conclusion.outcome), ordered[0])
     verdict = verdicts[shown.candidate]
-    word = ship(verdict.outcome)
-    headline = f"{word}: {verdict.candidate}" if word == "Unknown" else f"{word} {verdict.candidate}"
-    if len(passing) > 1 and passing[1].target and passing[0].target and passing[1].target.gain == passing[0].target.gain:
-        headline += f" (or {passing[1].candidate})"
+    also = tuple(each.candidate for each in passing if each.candidate != shown.candidate)
     leader = ordered[0]
     caution = ""
     if leader.leads and leader.outcome != "pass" and passing:
         caution = f"A leaderboard of the target alone would have shipped {leader.candidate}."
-    return Hero(badge=badge(verdict.outcome), headline=headline, sentence=verdict.sentence, change=verdict.change, caution=caution)
+    others: dict[str, list[str]] = {}
+    for each in ordered:
+        if each.outcome != "pass" and each is not shown:
+            others.setdefault(ship(each.outcome), []).append(each.candidate)
+    return Hero(
+        badge=badge(verdict.outcome),
+        headline=_named(ship(verdict.outcome), [verdict.candidate]),
+        sentence=spoken(verdict),
+        change=verdict.change,
+        caution=caution,
+        also=also,
+        others=tuple(_named(word, names) for word, names in others.items()),
+    )
+
+
+def _named(word: str, names: Sequence[str]) -> str:
+    return f"{word}: {', '.join(names)}" if word == "Unknown" else f"{word} {', '.join(names)}"
+
+
+def spoken(verdict: Verdict) -> str:
+    """The verdict's sentence without the candidate and the decision, which stand beside it."""
+    text = verdict.sentence
+    for start in ("Ship {}: ", "Do not ship {}: ", "Unknown whether {} may ship: "):
+        text = text.removeprefix(start.format(verdict.candidate))
+    first = text.split(" ", 1)[0]
+    return text if "/" in first else text[:1].upper() + text[1:]
+
+
+def why(finding: Finding) -> str:
+    """The finding's reason without the metric and the gain, which the table shows already."""
+    text = finding.reason.removeprefix(f"{finding.metric}: ")
+    if finding.comparison is not None:
+        text = text.removeprefix(f"{sentences.gain(finding.comparison)}: ")
+    return text[:1].upper() + text[1:]
 
 
 def candidate_lines(conclusion: Conclusion, standings: Sequence[Standing]) -> tuple[CandidateLine, ...]:
@@ -149,7 +185,7 @@ def _candidate_line(index: int, standing: Standing, verdict: Verdict) -> Candida
         worst=_shown(standing.worst, pointer("standings", index, "worst")),
         failed_rules=sum(finding.rule.severity == "block" for finding in unhappy),
         warned_rules=sum(finding.rule.severity == "warn" for finding in unhappy),
-        sentence=verdict.sentence,
+        sentence=spoken(verdict),
         change=verdict.change,
         warnings=verdict.warnings,
     )
@@ -158,7 +194,7 @@ def _candidate_line(index: int, standing: Standing, verdict: Verdict) -> Candida
 def _shown(gain: Gain | None, at: str) -> Shown | None:
     if gain is None:
         return None
-    figure = gain_figure(gain.gain, f"{at}/gain", gain.kind, gain.unit)
+    figure = gain_figure(gain.gain, f"{at}/gain", gain.kind, gain.unit, like=gain.baseline)
     return Shown(metric=gain.metric, against=gain.against, gain=figure, span=span(gain, at, gain.unit))
 
 
@@ -196,7 +232,11 @@ def health_totals(conclusion: Conclusion) -> tuple[HealthTotal, ...]:
     for name in names:
         mine = [each for each in conclusion.health if each.candidate == name]
         if mine:
-            flags = {flag: sum(each.flags.get(flag, 0) for each in mine) for flag in FLAGS if any(flag in each.flags for each in conclusion.health)}
+            flags: dict[str, int] = {
+                flag: sum(each.flags.get(flag, 0) for each in mine)
+                for flag in FLAGS
+                if any(flag in each.flags for each in conclusion.health)
+            }
             totals.append(
                 HealthTotal(
                     candidate=name,
@@ -226,19 +266,23 @@ def health_strips(totals: Sequence[HealthTotal], baseline: str) -> tuple[HealthS
 _ORDER = {"fail": 0, "invalid": 0, "not_comparable": 1, "no_baseline": 1, "insensitive": 2, "inconclusive": 2, "pass": 4}
 
 
-def gate_tables(conclusion: Conclusion, standings: Sequence[Standing], measured: Mapping[tuple[str, str], Measured]) -> tuple[GateTable, ...]:
+def gate_tables(
+    conclusion: Conclusion, standings: Sequence[Standing], measured: Mapping[tuple[str, str], Measured]
+) -> tuple[GateTable, ...]:
     """One table per candidate, in leaderboard order; what blocks comes first, implicit rules that passed are kept apart."""
     rank = {each.candidate: index for index, each in enumerate(standings)}
     tables = []
     for number, verdict in sorted(enumerate(conclusion.verdicts), key=lambda entry: rank.get(entry[1].candidate, 99)):
         at = pointer("conclusion", "verdicts", number, "findings")
-        lines = [(_urgency(finding), gate_line(finding, f"{at}/{index}", measured)) for index, finding in enumerate(verdict.findings)]
+        lines = [
+            (_urgency(finding), gate_line(finding, f"{at}/{index}", measured)) for index, finding in enumerate(verdict.findings)
+        ]
         lines.sort(key=lambda entry: entry[0])
         tables.append(
             GateTable(
                 candidate=verdict.candidate,
                 badge=badge(verdict.outcome),
-                sentence=verdict.sentence,
+                sentence=spoken(verdict),
                 lines=tuple(line for _, line in lines if not _is_quiet(line)),
                 quiet=tuple(line for _, line in lines if _is_quiet(line)),
             )
@@ -268,7 +312,7 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
         against=comparison.baseline if comparison else rule.against,
         badge=finding_badge(finding),
         severity=rule.severity,
-        reason=finding.reason,
+        reason=why(finding),
         implicit=rule.implicit,
         margin=margin_text(rule, kind, unit),
     )
@@ -276,12 +320,13 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
         return line
     here = f"{at}/comparison"
     bound = bound_of(rule, comparison)
-    bounds = (0.0,) if bound is None else (0.0, bound)
+    bounds = () if bound is None else (bound,)
+    like = comparison.baseline_value
     values = {name: getattr(line, name) for name in line.__struct_fields__}
     values |= {
         "baseline": score_figure(comparison.baseline_value, f"{here}/baseline_value", kind, unit),
         "candidate": score_figure(comparison.candidate_value, f"{here}/candidate_value", kind, unit),
-        "gain": gain_figure(comparison.gain, f"{here}/gain", kind, unit, bounds),
+        "gain": gain_figure(comparison.gain, f"{here}/gain", kind, unit, bounds, like),
         "span": span(comparison, here, unit, bounds),
         "p": p_figure(comparison.p, f"{here}/p", rule.alpha) if comparison.p is not None else None,
         "items": count_figure(comparison.items, f"{here}/items"),
@@ -289,8 +334,8 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
         "missing": count_figure(comparison.missing, f"{here}/missing"),
         "lost": count_figure(comparison.lost, f"{here}/lost"),
         "won": count_figure(comparison.won, f"{here}/won"),
-        "mde": gain_figure(comparison.mde, f"{here}/mde", kind, unit) if comparison.mde is not None else None,
-        "method": comparison.method,
+        "mde": gain_figure(comparison.mde, f"{here}/mde", kind, unit, like=like) if comparison.mde is not None else None,
+        "method": "" if comparison.method in finding.reason else comparison.method,
     }
     if values["mde"] is not None:
         values["mde"] = Figure(text=values["mde"].text.lstrip("+"), value=comparison.mde, at=values["mde"].at)

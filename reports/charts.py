@@ -52,7 +52,9 @@ class _Found(Record, frozen=True, kw_only=True):
     unit: str
 
 
-def forests(conclusion: Conclusion, standings: Sequence[Standing], role: Roles, measured: Mapping[tuple[str, str], Measured]) -> tuple[Forest, ...]:
+def forests(
+    conclusion: Conclusion, standings: Sequence[Standing], role: Roles, measured: Mapping[tuple[str, str], Measured]
+) -> tuple[Forest, ...]:
     """Forest plots of the gains that explicit rules (and implicit ones that did not pass) decide about: one axis for the target,
     one for what is retained, one for the rest, and one more for each unit that is not a share."""
     rank = {each.candidate: index for index, each in enumerate(standings)}
@@ -60,7 +62,11 @@ def forests(conclusion: Conclusion, standings: Sequence[Standing], role: Roles, 
     for number, verdict in enumerate(conclusion.verdicts):
         for index, finding in enumerate(verdict.findings):
             comparison = finding.comparison
-            if comparison is None or (finding.rule.implicit and finding.outcome == "pass") or bound_of(finding.rule, comparison) is None:
+            if (
+                comparison is None
+                or (finding.rule.implicit and finding.outcome == "pass")
+                or bound_of(finding.rule, comparison) is None
+            ):
                 continue
             metric = finding.metric or comparison.metric
             unit = metric_of(measured, metric).unit
@@ -93,8 +99,10 @@ def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
                 candidate=each.candidate,
                 badge=finding_badge(each.finding),
                 mark=_mark(each, scale, bound),
-                gain=gain_figure(comparison.gain, f"{each.at}/gain", comparison.kind, each.unit, (0.0, bound)),
-                span=span(comparison, each.at, each.unit, (0.0, bound)),
+                gain=gain_figure(
+                    comparison.gain, f"{each.at}/gain", comparison.kind, each.unit, (bound,), comparison.baseline_value
+                ),
+                span=span(comparison, each.at, each.unit, (bound,)),
             )
         )
     levels = {f"{each.level * 100:.4g}%" for each, _ in compared if each}
@@ -102,7 +110,10 @@ def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
     return Forest(
         title=title,
         axis=_axis(scale, kind, members[0].unit),
-        metrics=tuple(ForestMetric(metric=metric, rule=rule, against=against, rows=tuple(rows)) for (metric, rule, against), rows in metrics.items()),
+        metrics=tuple(
+            ForestMetric(metric=metric, rule=rule, against=against, rows=tuple(rows))
+            for (metric, rule, against), rows in metrics.items()
+        ),
         level=levels.pop() if len(levels) == 1 else "",
     )
 
@@ -157,7 +168,8 @@ def shape(x: float, y: float, outcome: Outcome, tone: str, size: float) -> Marku
         return tag("circle", cx=x, cy=y, r=size, class_=f"point {tone}")
     if outcome in ("fail", "invalid", "not_comparable"):
         reach = size * 0.95
-        path = f"M{x - reach:.1f} {y - reach:.1f}L{x + reach:.1f} {y + reach:.1f}M{x - reach:.1f} {y + reach:.1f}L{x + reach:.1f} {y - reach:.1f}"
+        left, right, top, low = (f"{value:.1f}" for value in (x - reach, x + reach, y - reach, y + reach))
+        path = f"M{left} {top}L{right} {low}M{left} {low}L{right} {top}"
         return tag("path", d=path, class_=f"point cross {tone}")
     reach = size * 1.25
     path = f"M{x:.1f} {y - reach:.1f}L{x + reach:.1f} {y:.1f}L{x:.1f} {y + reach:.1f}L{x - reach:.1f} {y:.1f}Z"
@@ -174,35 +186,60 @@ def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping
     ys = [each.general.gain for each in placed if each.general]
     x = Scale(data_range(xs, pad=0.14, include=(0.0,)), (left, width - right))
     y = Scale(data_range(ys, pad=0.14, include=(0.0,) if margin is None else (0.0, -margin)), (height - bottom, top))
-    kind: tuple[MetricKind, MetricKind] = (placed[0].target.kind if placed[0].target else "real", placed[0].general.kind if placed[0].general else "real")
+    kind: tuple[MetricKind, MetricKind] = (
+        placed[0].target.kind if placed[0].target else "real",
+        placed[0].general.kind if placed[0].general else "real",
+    )
     parts = _frame(x, y, kind, (left, right, top, bottom, width, height))
     if margin is not None:
-        parts.insert(0, tag("rect", x=left, y=y(-margin), width=width - left - right, height=height - bottom - y(-margin), class_="zone"))
+        parts.insert(
+            0, tag("rect", x=left, y=y(-margin), width=width - left - right, height=height - bottom - y(-margin), class_="zone")
+        )
         parts.append(tag("line", x1=left, x2=width - right, y1=y(-margin), y2=y(-margin), class_="margin"))
         parts.append(tag("text", "margin", x=left + 6, y=y(-margin) - 5, class_="quiet"))
-    taken: list[tuple[float, float]] = []
-    for each in placed:
-        if each.target is None or each.general is None:
-            continue
-        px, py = x(each.target.gain), y(each.general.gain)
+    points = [(each, x(each.target.gain), y(each.general.gain)) for each in placed if each.target and each.general]
+    taken = [(px - 8, py - 8, px + 8, py + 8) for _, px, py in points]
+    for each, px, py in points:
         parts.append(shape(px, py, each.outcome, tones[each.candidate].tone, 6))
-        leftward = px > width * 0.66
-        label = py + 4
-        while any(abs(label - other) < 15 and abs(px - beside) < 150 for beside, other in taken):
-            label += 15 if label < height - bottom - 20 else -45
-        taken.append((px, label))
-        parts.append(
-            tag("text", each.candidate, x=px + (-12 if leftward else 12), y=label, text_anchor="end" if leftward else "start", class_="label")
-        )
+        parts.append(_label(each.candidate, px, py, taken, (left, 0.0, width, height - bottom)))
     words = "; ".join(
-        f"{each.candidate}: target {gain_text(each.target.gain, each.target.kind)}, general {gain_text(each.general.gain, each.general.kind)}"
+        f"{each.candidate}: target {gain_text(each.target.gain, each.target.kind)}, "
+        f"general {gain_text(each.general.gain, each.general.kind)}"
         for each in placed
         if each.target and each.general
     )
     return picture(width, height, "Target gain against general loss", words, parts, name="tradeoff")
 
 
-def _frame(x: Scale, y: Scale, kind: tuple[MetricKind, MetricKind], box: tuple[float, float, float, float, float, float]) -> list[Markup]:
+Box = tuple[float, float, float, float]
+
+
+def _label(text: str, x: float, y: float, taken: list[Box], room: Box) -> Markup:
+    """The name of a point, in the first place beside it that is free; ``taken`` grows by it."""
+    wide = 7.4 * len(text)
+    places = [(x + 11, y + 4, "start"), (x - 11, y + 4, "end")]
+    places += [
+        (x + shift, y + drop, anchor)
+        for drop in (-12, 22, -26, 36)
+        for shift, anchor in ((0.0, "middle"), (-8.0, "end"), (8.0, "start"))
+    ]
+    chosen = places[0]
+    for place in places:
+        start = place[0] - {"start": 0.0, "middle": wide / 2, "end": wide}[place[2]]
+        box = (start, place[1] - 11, start + wide, place[1] + 3)
+        inside = box[0] >= room[0] and box[1] >= room[1] and box[2] <= room[2] and box[3] <= room[3]
+        if inside and not any(
+            box[0] < right and left < box[2] and box[1] < low and high < box[3] for left, high, right, low in taken
+        ):
+            chosen = place
+            taken.append(box)
+            break
+    return tag("text", text, x=chosen[0], y=chosen[1], text_anchor=chosen[2], class_="label")
+
+
+def _frame(
+    x: Scale, y: Scale, kind: tuple[MetricKind, MetricKind], box: tuple[float, float, float, float, float, float]
+) -> list[Markup]:
     left, right, top, bottom, width, height = box
     parts = []
     for value in ticks(x.low, x.high, 6):
@@ -212,7 +249,9 @@ def _frame(x: Scale, y: Scale, kind: tuple[MetricKind, MetricKind], box: tuple[f
         parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
         parts.append(tag("text", _tick(value, kind[1]), x=left - 8, y=y(value) + 4, text_anchor="end"))
     parts.append(tag("text", "target gain →", x=width - right, y=height - 8, text_anchor="end", class_="axis"))
-    parts.append(tag("text", "general gain ↑", x=14, y=top + 4, class_="axis", transform=f"rotate(-90 14 {top + 4:g})", text_anchor="end"))
+    parts.append(
+        tag("text", "general gain ↑", x=14, y=top + 4, class_="axis", transform=f"rotate(-90 14 {top + 4:g})", text_anchor="end")
+    )
     return parts
 
 
@@ -231,7 +270,6 @@ def win_bar(wins: Wins) -> Markup:
         if width > 46:
             parts.append(tag("text", f"{name}", x=start + width / 2, y=17, text_anchor="middle", class_="onbar"))
         start += width
-    parts.append(tag("line", x1=FOREST_WIDTH / 2, x2=FOREST_WIDTH / 2, y1=0, y2=FOREST_HEIGHT, class_="zero"))
     words = f"{wins.candidate}: {wins.win} won, {wins.tie} tied, {wins.loss} lost"
     return tag(
         "svg",

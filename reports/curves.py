@@ -49,7 +49,10 @@ def series(training: Training) -> Series:
         loss=tuple(each.loss for each in points),
         learning_rate=tuple(each.learning_rate for each in points),
         validations={
-            name: tuple((each.step, each.losses[name]) for each in thinned(training.validations, MOST_POINTS) if name in each.losses) for name in names
+            name: tuple(
+                (each.step, each.losses[name]) for each in thinned(training.validations, MOST_POINTS) if name in each.losses
+            )
+            for name in names
         },
     )
 
@@ -156,7 +159,9 @@ def _rate(shown: Series, x: Scale, left: float, edge: float) -> list[Markup]:
     parts.append(_line([(x(step), y(rate)) for step, rate in zip(shown.steps, shown.learning_rate, strict=True)], "line rate"))
     parts.append(tag("text", f"{highest:.0e}".replace("e-0", "e−"), x=left - 6, y=212, text_anchor="end"))
     parts.append(tag("text", "learning rate", x=edge + 6, y=230, class_="quiet"))
-    parts += [tag("text", f"{value:g}", x=x(value), y=262, text_anchor="middle") for value in ticks(min(shown.steps), max(shown.steps), 5)]
+    parts += [
+        tag("text", f"{value:g}", x=x(value), y=262, text_anchor="middle") for value in ticks(min(shown.steps), max(shown.steps), 5)
+    ]
     parts.append(tag("text", "step", x=edge + 6, y=262, class_="quiet"))
     return parts
 

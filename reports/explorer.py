@@ -1,7 +1,8 @@
 """Items of all candidates side by side, packed for the page.
 
-Texts are kept once each in one table and referred to by number. When everything would not fit the budget, unchanged items keep their
-scores and an excerpt of the prompt only; if that is not enough, the least changed of the others follow. The pack says what it left out.
+Texts are kept once each in one table and referred to by number. When everything would not fit the budget, unchanged items keep
+their scores and an excerpt of the prompt only; if that is not enough, the least changed of the others follow. The pack says what it
+left out.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from typing import Any
 import msgspec
 
 from harness.records import Measured, Metric, Record, Run, Sample
+from reports.standing import TIMED
+from reports.wording import SHARES
 
 TEXT_BUDGET = 12_000_000
 LONGEST_TEXT = 6_000
 EXCERPT = 72
+REAL_CHANGE = 0.10
 SAME, LOST, GAINED, ERROR, ABSENT = 0, 1, 2, 3, 4
 
 
 class Pairing(Record, frozen=True, kw_only=True):
-    """One item as everybody answered it. ``statuses`` and ``gains`` are against the baseline, on the suite's primary metric."""
+    """One item as everybody answered it. ``statuses`` and ``gains`` are against the baseline, on the suite's primary metric;
+    an item with a real-valued score counts as lost or gained from a tenth of the baseline's score on, one that only measures speed
+    never."""
 
     suite: str
     task: str
@@ -30,6 +36,7 @@ class Pairing(Record, frozen=True, kw_only=True):
     statuses: dict[str, int]
     gains: dict[str, float]
     retained: bool = False
+    share: bool = True
 
     @property
     def any_sample(self) -> Sample:
@@ -87,11 +94,14 @@ def pair(measured: Mapping[tuple[str, str], Measured], baseline: str, candidates
     return pairings
 
 
-def _pairing(suite: str, key: tuple[str, str], tables: Mapping[str, Mapping[tuple[str, str], Sample]], runs: Sequence[Run], baseline: str) -> Pairing:
+def _pairing(
+    suite: str, key: tuple[str, str], tables: Mapping[str, Mapping[tuple[str, str], Sample]], runs: Sequence[Run], baseline: str
+) -> Pairing:
     samples = {name: table[key] for name, table in tables.items() if key in table}
     scored = next((each for each in samples.values() if each.scores), next(iter(samples.values())))
     metric = primary_metric(runs[0], scored)
-    sign = -1.0 if oriented(runs[0], key[0], metric).direction == "lower" else 1.0
+    declared = oriented(runs[0], key[0], metric)
+    sign = -1.0 if declared.direction == "lower" else 1.0
     statuses: dict[str, int] = {}
     gains: dict[str, float] = {}
     base = (samples[baseline].scores or {}).get(metric) if baseline in samples else None
@@ -103,7 +113,9 @@ def _pairing(suite: str, key: tuple[str, str], tables: Mapping[str, Mapping[tupl
             statuses[name] = SAME
         else:
             gains[name] = sign * (mine - base)
-            statuses[name] = GAINED if gains[name] > 0 else LOST if gains[name] < 0 else SAME
+            small = declared.kind not in SHARES and abs(gains[name]) < REAL_CHANGE * abs(base)
+            unchanged = small or TIMED in runs[0].use or gains[name] == 0
+            statuses[name] = SAME if unchanged else GAINED if gains[name] > 0 else LOST
     return Pairing(
         suite=suite,
         task=key[0],
@@ -113,6 +125,7 @@ def _pairing(suite: str, key: tuple[str, str], tables: Mapping[str, Mapping[tupl
         statuses=statuses,
         gains=gains,
         retained=runs[0].retained,
+        share=declared.kind in SHARES,
     )
 
 
@@ -120,13 +133,13 @@ def worst_lost(pairings: Iterable[Pairing], candidate: str, most: int = 10) -> l
     """The items that ``candidate`` lost hardest: retained suites first, larger losses first, then what more candidates lost too;
     tasks take turns, so that one bad task does not hide the others."""
     lost = [each for each in pairings if each.statuses.get(candidate) == LOST]
-    lost.sort(key=lambda each: (not each.retained, each.gains[candidate], -_losers(each), each.key))
+    lost.sort(key=lambda each: (not each.share, not each.retained, each.gains[candidate], -_losers(each), each.key))
     turns: dict[tuple[str, str], int] = {}
-    ranked: list[tuple[bool, float, int, int, Pairing]] = []
+    ranked: list[tuple[bool, bool, float, int, int, Pairing]] = []
     for position, each in enumerate(lost):
         turn = turns[each.suite, each.task] = turns.get((each.suite, each.task), -1) + 1
-        ranked.append((not each.retained, each.gains[candidate], turn, position, each))
-    ranked.sort(key=lambda entry: entry[:4])
+        ranked.append((not each.share, not each.retained, each.gains[candidate], turn, position, each))
+    ranked.sort(key=lambda entry: entry[:5])
     return [entry[-1] for entry in ranked[:most]]
 
 
@@ -160,7 +173,9 @@ def pack(pairings: Sequence[Pairing], baseline: str, candidates: Sequence[str], 
     tasks = tuple(dict.fromkeys(each.task for each in pairings))
     metrics = tuple(dict.fromkeys(name for each in pairings for sample in each.samples.values() for name in sample.scores or {}))
     metrics = tuple(dict.fromkeys((*metrics, *(each.metric for each in pairings))))
-    numbers = {name: {value: index for index, value in enumerate(values)} for name, values in (("s", suites), ("t", tasks), ("m", metrics))}
+    numbers = {
+        name: {value: index for index, value in enumerate(values)} for name, values in (("s", suites), ("t", tasks), ("m", metrics))
+    }
     texts = _Texts()
     whole = _whole_ones(pairings, budget)
     rows: list[tuple[Any, ...]] = []
@@ -198,7 +213,9 @@ def _whole_ones(pairings: Sequence[Pairing], budget: int) -> set[int]:
     sizes = [_size(each) for each in pairings]
     if sum(sizes) <= budget:
         return set(range(len(pairings)))
-    order = sorted((index for index, each in enumerate(pairings) if each.changed), key=lambda index: (pairings[index].worst_gain, index))
+    order = sorted(
+        (index for index, each in enumerate(pairings) if each.changed), key=lambda index: (pairings[index].worst_gain, index)
+    )
     kept: set[int] = set()
     spent = 0
     for index in order:

@@ -31,8 +31,10 @@ def pointer(*steps: str | int) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-def gain_figure(value: float | None, at: str, kind: MetricKind, unit: str = "", bounds: tuple[float, ...] = ()) -> Figure:
-    return Figure(text=gain_text(value, kind, unit, bounds=bounds), value=value, at=at)
+def gain_figure(
+    value: float | None, at: str, kind: MetricKind, unit: str = "", bounds: tuple[float, ...] = (), like: float | None = None
+) -> Figure:
+    return Figure(text=gain_text(value, kind, unit, bounds=bounds, like=like), value=value, at=at)
 
 
 def score_figure(value: float | None, at: str, kind: MetricKind, unit: str = "") -> Figure:
@@ -51,8 +53,9 @@ def span(source: Comparison | Gain, at: str, unit: str = "", bounds: tuple[float
     """The interval of a gain; None where there is none."""
     if source.low is None and source.high is None:
         return None
-    low = gain_figure(source.low, f"{at}/low", source.kind, unit, bounds) if source.low is not None else None
-    high = gain_figure(source.high, f"{at}/high", source.kind, unit, bounds) if source.high is not None else None
+    like = source.baseline_value if isinstance(source, Comparison) else source.baseline
+    low = gain_figure(source.low, f"{at}/low", source.kind, unit, bounds, like) if source.low is not None else None
+    high = gain_figure(source.high, f"{at}/high", source.kind, unit, bounds, like) if source.high is not None else None
     if low and high and " " in high.text and " " in low.text:
         low = Figure(text=low.text.partition(" ")[0], value=low.value, at=low.at)
     level = Figure(text=f"{source.level * 100:.4g}%", value=source.level, at=f"{at}/level")

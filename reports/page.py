@@ -1,7 +1,7 @@
 """The report: one HTML file that needs nothing else, runs nothing it was given, and asks nobody.
 
-Model text is hostile. The server side escapes it (autoescape), the client side builds with ``textContent`` only, the data block escapes
-whatever could end it, and the page's own policy allows exactly one style sheet and one script, by hash, and no connection at all.
+Model text is hostile. The server side escapes it (autoescape), the client side builds with ``textContent`` only, the data block
+escapes whatever could end it, and the page's own policy allows exactly one style sheet and one script, by hash, and no connection.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ def render(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured],
     """The whole page. ``measured`` is keyed by (suite, candidate) and holds the baseline's runs too; ``training`` by candidate."""
     page = view.build(conclusion, measured, training)
     style, script = asset("report.css"), asset("report.js")
-    text = environment().get_template("report.html.j2").render(
-        page=page,
-        policy=policy(style, script),
-        style=Markup(style),
-        script=Markup(script),
-        data=embed(page.data),
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            page=page,
+            policy=policy(style, script),
+            style=Markup(style),
+            script=Markup(script),
+            data=embed(page.data),
+        )
     )
     return text.encode("utf-8", "replace").decode()
 
@@ -40,7 +44,11 @@ def render(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured],
 def environment() -> jinja2.Environment:
     """Templates with everything escaped, and an error for every name that is not there."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

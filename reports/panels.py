@@ -8,14 +8,14 @@ from typing import Any
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity, Record
 from reports.explorer import GAINED, LOST, SAME, Pairing, oriented
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure, span
-from reports.standing import FLAGS, Roles, metric_of
+from reports.standing import FLAGS, KEPT_COUNTS, TIMED, Roles, metric_of
 from reports.wording import fixed, metric_parts
 
 
 class ParityLine(Record, frozen=True, kw_only=True):
     """One thing that was not equal, for some candidates. ``consequence`` says what the policy makes of it."""
 
-    suite: str
+    suites: tuple[str, ...]
     what: str
     candidates: tuple[str, ...]
     baseline_value: str
@@ -114,51 +114,58 @@ class RunLine(Record, frozen=True, kw_only=True):
     created: str
 
 
-_WORDS = {"items_hash": "items", "suite_hash": "suite version", "judge_hash": "judge"}
+_WORDS = {"suite": "suite version"}
 
 
 def comparability(parity: Sequence[Parity]) -> Comparability:
     """What was equal on both sides everywhere, and what was not, with the candidates it concerns."""
-    groups: dict[tuple[str, str, str, str], list[Parity]] = {}
+    groups: dict[tuple[str, str, str], list[Parity]] = {}
     for each in parity:
         if not each.equal:
-            groups.setdefault((each.what, each.suite, each.baseline_value, each.candidate_value), []).append(each)
+            meant = each.candidate_value if each.required else ""
+            groups.setdefault((each.what, each.baseline_value, meant), []).append(each)
     broken = {each.what for each in parity if not each.equal}
     equal = tuple(dict.fromkeys(_WORDS.get(each.what, each.what) for each in parity if each.what not in broken))
-    lines = [_parity_line(key, members) for key, members in groups.items()]
+    everywhere = tuple(dict.fromkeys(each.suite for each in parity))
+    lines = [_parity_line(members, everywhere) for members in groups.values()]
     lines.sort(key=lambda line: ("bad", "unsure", "mute").index(line.tone))
     return Comparability(equal=equal, unequal=tuple(lines), checked=len(parity))
 
 
-def _parity_line(key: tuple[str, str, str, str], members: Sequence[Parity]) -> ParityLine:
-    what, suite, baseline_value, candidate_value = key
+def _parity_line(members: Sequence[Parity], everywhere: tuple[str, ...]) -> ParityLine:
     if members[0].required and not members[0].allowed:
         tone, consequence = "bad", "must be equal: not comparable"
     elif members[0].allowed:
         tone, consequence = "unsure", "differs, allowed by the policy"
     else:
         tone, consequence = "mute", "may differ"
+    suites = tuple(dict.fromkeys(each.suite for each in members))
     return ParityLine(
-        suite=suite,
-        what=_WORDS.get(what, what),
+        suites=("all",) if len(suites) == len(everywhere) > 1 else suites,
+        what=_WORDS.get(members[0].what, members[0].what),
         candidates=tuple(dict.fromkeys(each.candidate for each in members)),
-        baseline_value=baseline_value,
-        candidate_value=candidate_value,
+        baseline_value=members[0].baseline_value,
+        candidate_value=", ".join(dict.fromkeys(each.candidate_value for each in members)),
         tone=tone,
         consequence=consequence,
     )
 
 
-def flips(pairings: Iterable[Pairing], measured: Mapping[tuple[str, str], Measured], baseline: str, candidates: Sequence[str]) -> tuple[Flip, ...]:
+def flips(
+    pairings: Iterable[Pairing], measured: Mapping[tuple[str, str], Measured], baseline: str, candidates: Sequence[str]
+) -> tuple[Flip, ...]:
     """Counts of lost, gained, kept and never-right items, per suite and candidate, in the order of ``candidates``."""
     counts: dict[tuple[str, str], dict[str, Any]] = {}
     for each in pairings:
         base = (each.samples[baseline].scores or {}).get(each.metric) if baseline in each.samples else None
         for name in candidates:
-            if base is None or each.statuses.get(name) not in (SAME, LOST, GAINED) or name not in each.gains:
+            timed = (each.suite, name) in measured and TIMED in measured[each.suite, name].run.use
+            if timed or base is None or each.statuses.get(name) not in (SAME, LOST, GAINED) or name not in each.gains:
                 continue
             metric = oriented(measured[each.suite, name].run, each.task, each.metric)
-            entry = counts.setdefault((each.suite, name), {"metric": each.metric, "binary": True, "both": 0, "lost": 0, "gained": 0, "neither": 0})
+            entry = counts.setdefault(
+                (each.suite, name), {"metric": each.metric, "binary": True, "both": 0, "lost": 0, "gained": 0, "neither": 0}
+            )
             entry["binary"] = entry["binary"] and metric.kind == "binary"
             right = base >= 0.5 if metric.direction == "higher" else base < 0.5
             status = each.statuses[name]
@@ -178,7 +185,9 @@ def flip_tiles(found: Sequence[Flip]) -> dict[str, tuple[FlipTile, ...]]:
     """Suite -> its tiles, each number with its pointer."""
     tiles: dict[str, list[FlipTile]] = {}
     for index, each in enumerate(found):
-        numbers = {name: count_figure(getattr(each, name), pointer("flips", index, name)) for name in ("both", "lost", "gained", "neither")}
+        numbers = {
+            name: count_figure(getattr(each, name), pointer("flips", index, name)) for name in ("both", "lost", "gained", "neither")
+        }
         tiles.setdefault(each.suite, []).append(FlipTile(flip=each, **numbers))
     return {suite: tuple(members) for suite, members in tiles.items()}
 
@@ -186,10 +195,13 @@ def flip_tiles(found: Sequence[Flip]) -> dict[str, tuple[FlipTile, ...]]:
 def kept_lines(
     conclusion: Conclusion, role: Roles, measured: Mapping[tuple[str, str], Measured], candidates: Sequence[str]
 ) -> tuple[KeptLine, ...]:
-    """The forgetting table: every metric of the retained suites, one column per candidate."""
+    """The forgetting table: every metric of the retained suites, one column per candidate. What was lost and gained against a
+    reference has rows of its own where that is not the baseline, whose matrices say it already."""
     rows: dict[tuple[str, str], dict[str, tuple[int, Comparison]]] = {}
+    plain = set(conclusion.reference.values()) <= {conclusion.baseline}
+    hidden = (*FLAGS, *KEPT_COUNTS) if plain else FLAGS
     for index, each in enumerate(conclusion.comparisons):
-        if role.of(each.metric) == "retained" and metric_parts(each.metric)[2] not in FLAGS:
+        if role.of(each.metric) == "retained" and metric_parts(each.metric)[2] not in hidden:
             rows.setdefault((each.metric, each.baseline), {})[each.candidate] = (index, each)
     return tuple(_kept_line(metric, against, row, measured, candidates) for (metric, against), row in rows.items())
 
@@ -212,7 +224,12 @@ def _kept_line(
         at = pointer("conclusion", "comparisons", index)
         sure = (each.low is not None and each.low > 0) or (each.high is not None and each.high < 0)
         cells.append(
-            KeptCell(gain=gain_figure(each.gain, f"{at}/gain", each.kind, unit), span=span(each, at, unit), sure=sure, worse=each.gain < 0)
+            KeptCell(
+                gain=gain_figure(each.gain, f"{at}/gain", each.kind, unit, like=each.baseline_value),
+                span=span(each, at, unit),
+                sure=sure,
+                worse=each.gain < 0,
+            )
         )
     at = pointer("conclusion", "comparisons", first_index)
     return KeptLine(
@@ -240,7 +257,9 @@ def wins(measured: Mapping[tuple[str, str], Measured], baseline: str, candidates
                     win=sum(value > 0.5 for value in values),
                     tie=sum(value == 0.5 for value in values),
                     loss=sum(value < 0.5 for value in values),
-                    unparsable=sum(sample.scores is None or any(each.score is None for each in sample.judgments) for sample in side.samples),
+                    unparsable=sum(
+                        sample.scores is None or any(each.score is None for each in sample.judgments) for sample in side.samples
+                    ),
                     conflict=sum("conflict" in sample.flags for sample in side.samples),
                 )
             )
@@ -266,7 +285,7 @@ def admission_cards(admissions: Mapping[str, Admission]) -> tuple[AdmissionCard,
 
 def latency_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[LatencyLine, ...]:
     """The comparisons of suites that measure speed (``use`` names latency, or the metric's unit is one of time or rate)."""
-    timed = {suite for (suite, _), each in measured.items() if "latency" in each.run.use.lower()}
+    timed = {suite for (suite, _), each in measured.items() if TIMED in each.run.use}
     made = []
     for index, each in enumerate(conclusion.comparisons):
         suite, _, name = metric_parts(each.metric)
@@ -280,12 +299,13 @@ def latency_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Mea
                 candidate=each.candidate,
                 baseline=score_figure(each.baseline_value, f"{at}/baseline_value", each.kind, metric.unit),
                 value=score_figure(each.candidate_value, f"{at}/candidate_value", each.kind, metric.unit),
-                gain=gain_figure(each.gain, f"{at}/gain", each.kind, metric.unit),
+                gain=gain_figure(each.gain, f"{at}/gain", each.kind, metric.unit, like=each.baseline_value),
                 span=span(each, at, metric.unit),
                 direction=each.direction,
                 items=count_figure(each.items, f"{at}/items"),
             )
         )
+    made.sort(key=lambda line: line.metric)
     return tuple(made)
 
 
@@ -295,8 +315,7 @@ def run_lines(measured: Mapping[tuple[str, str], Measured], conclusion: Conclusi
     for index, ((suite, candidate), each) in enumerate(measured.items()):
         run = each.run
         at = pointer("runs", index)
-        folders = conclusion.runs.get(suite, {})
-        folder = folders.get(candidate) or conclusion.runs.get(candidate, {}).get(suite, "")
+        selected = conclusion.runs.get(suite, {}).get(candidate, run.graded)
         lines.append(
             RunLine(
                 suite=suite,
@@ -305,7 +324,7 @@ def run_lines(measured: Mapping[tuple[str, str], Measured], conclusion: Conclusi
                 asked=run.fingerprints.asked[:12],
                 graded=run.graded[:12],
                 items_hash=run.items_hash[:12],
-                folder=folder,
+                folder=selected if "/" in selected else f"{suite}/{candidate}@{selected[:12]}",
                 sent=count_figure(run.sent_requests, f"{at}/sent_requests"),
                 reused=count_figure(run.reused_requests, f"{at}/reused_requests"),
                 seconds=Figure(text=f"{fixed(run.seconds, 1)} s", value=run.seconds, at=f"{at}/seconds"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.records import Comparison, Conclusion, Finding, Flag, Measured, Metric, MetricKind, Outcome, Record, Run, Verdict
 from reports.wording import SHARES, metric_parts
 
+TIMED = "latency"
 FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict")
 KEPT_COUNTS = ("lost", "gained")
 
@@ -22,6 +23,7 @@ class Gain(Record, frozen=True, kw_only=True):
     level: float = 0.90
     kind: MetricKind = "binary"
     unit: str = ""
+    baseline: float | None = None
     averaged: int = 1
 
 
@@ -49,9 +51,12 @@ class Roles(Record, frozen=True, kw_only=True):
 
 def roles(conclusion: Conclusion, runs: Iterable[Run]) -> Roles:
     """Retained suites say so themselves; target suites are those that a ``superior`` rule names, else whatever is neither retained,
-    judged, nor about latency."""
+    judged, nor about latency. Without runs, the suites that were counted for lost items are the retained ones."""
     known = list(runs)
     retained = tuple(dict.fromkeys(run.suite for run in known if run.retained))
+    if not known:
+        counted = (metric_parts(each.metric) for each in conclusion.comparisons)
+        retained = tuple(dict.fromkeys(suite for suite, _, name in counted if name in KEPT_COUNTS))
     claimed = {
         metric_parts(finding.metric or finding.rule.metric)[0]
         for verdict in conclusion.verdicts
@@ -60,7 +65,9 @@ def roles(conclusion: Conclusion, runs: Iterable[Run]) -> Roles:
     } - set(retained)
     target = tuple(dict.fromkeys(run.suite for run in known if run.suite in claimed)) or tuple(sorted(claimed - {"*"}))
     if not target:
-        plain = [run for run in known if not run.retained and not run.admission and "latency" not in run.use and "win" not in run.metrics]
+        plain = [
+            run for run in known if not run.retained and not run.admission and TIMED not in run.use and "win" not in run.metrics
+        ]
         target = tuple(dict.fromkeys(run.suite for run in plain))
     return Roles(target=target, retained=retained)
 
@@ -118,12 +125,14 @@ def _pools(finding: Finding, role: Roles) -> bool:
 
 
 def _compared(conclusion: Conclusion, candidate: str, measured: Mapping[tuple[str, str], Measured]) -> list[Comparison]:
-    """The comparisons of a candidate that speak of quality (no flags, no counts of lost items), against the baseline where there are
-    any, and of shares where there are any, so that one gain can be held against another."""
+    """The comparisons of a candidate that speak of quality (no flags, no counts of lost items, no speed), against the baseline
+    where there are any, and of shares where there are any, so that one gain can be held against another."""
+    timed = {owner for (owner, _), each in measured.items() if TIMED in each.run.use}
     mine = [
         each
         for each in conclusion.comparisons
-        if each.candidate == candidate
+        if metric_parts(each.metric)[0] not in timed
+        and each.candidate == candidate
         and metric_parts(each.metric)[2] not in (*FLAGS, *KEPT_COUNTS)
         and _headline(each.metric, measured)
     ]
@@ -152,6 +161,7 @@ def _gain(compared: Sequence[Comparison], measured: Mapping[tuple[str, str], Mea
             level=first.level,
             kind=first.kind,
             unit=metric_of(measured, first.metric).unit,
+            baseline=first.baseline_value,
         )
     alike = [each for each in compared if (each.kind in SHARES) == (first.kind in SHARES)]
     return Gain(

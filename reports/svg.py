@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def tag(name: str, *children: str, **attributes: str | float | None) -> Markup:
-    """One element. Children are escaped unless they are Markup; ``class_`` and ``text_anchor`` become ``class`` and ``text-anchor``."""
+    """One element. Children are escaped unless they are Markup; ``class_`` becomes ``class``, ``text_anchor`` ``text-anchor``."""
     written = Markup("").join(
         Markup(' {}="{}"').format(_attribute(key), _number(value)) for key, value in attributes.items() if value is not None
     )
@@ -29,8 +29,10 @@ def _number(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def picture(width: float, height: float, title: str, description: str, children: Iterable[str], *, name: str, kind: str = "") -> Markup:
-    """The ``<svg>`` itself: scales to its column, and says what it shows to those who cannot see it. ``name`` is unique on the page."""
+def picture(
+    width: float, height: float, title: str, description: str, children: Iterable[str], *, name: str, kind: str = ""
+) -> Markup:
+    """The ``<svg>`` itself: scales to its column, says what it shows to those who cannot see it. ``name`` is unique on a page."""
     head = [tag("title", title, id=f"{name}-title"), tag("desc", description, id=f"{name}-desc")]
     return tag(
         "svg",

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from harness.records import Conclusion, Measured, Record, Run, Sample, Training
 from reports import answer, charts, curves, explorer, panels
-from reports.figures import Figure, gain_figure, pointer
-from reports.standing import Roles, Standing, metric_of, roles, standings
-from reports.wording import Badge, badge, score_text
+from reports.figures import Figure, count_figure, gain_figure, pointer
+from reports.standing import Roles, Standing, roles, standings
+from reports.wording import MINUS, Badge, badge, moment
 
 WORST = 10
 SHORT = 280
@@ -51,6 +51,7 @@ class Page(Record, frozen=True, kw_only=True):
     """All that the template reads."""
 
     title: str
+    created: str
     conclusion: Conclusion
     hero: answer.Hero
     candidates: tuple[answer.CandidateLine, ...]
@@ -99,13 +100,14 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     badges = {verdict.candidate: badge(verdict.outcome) for verdict in conclusion.verdicts}
     return Page(
         title=f"sftgate · {', '.join(names) or conclusion.baseline}",
+        created=moment(conclusion.created),
         conclusion=conclusion,
         hero=answer.hero(conclusion, standing),
         candidates=answer.candidate_lines(conclusion, standing),
         names=names,
         strips=answer.health_strips(totals, conclusion.baseline),
         health=answer.health_lines(conclusion, measured),
-        lost=_lost_tables(pairings, standing, conclusion.baseline, measured, badges),
+        lost=_lost_tables(pairings, standing, conclusion.baseline, badges),
         comparability=panels.comparability(conclusion.parity),
         gates=answer.gate_tables(conclusion, standing, measured),
         forests=charts.forests(conclusion, standing, role, measured),
@@ -116,7 +118,9 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         admissions=panels.admission_cards(conclusion.admissions),
         wins=tuple(_win_row(index, each) for index, each in enumerate(wins)),
         latency=panels.latency_lines(conclusion, measured),
-        training=curves.training_cards(training),
+        training=curves.training_cards(
+            {name: training[name] for name in sorted(training, key=lambda each: names.index(each) if each in names else len(names))}
+        ),
         runs=panels.run_lines(measured, conclusion),
         environment=tuple(flattened(conclusion.environment)),
         pack=pack,
@@ -146,15 +150,19 @@ def _scatter(standing: Sequence[Standing]) -> tuple[tuple[str, Figure, Figure], 
     rows = []
     for index, each in enumerate(standing):
         if each.target and each.general:
-            target = gain_figure(each.target.gain, pointer("standings", index, "target", "gain"), each.target.kind, each.target.unit)
-            general = gain_figure(each.general.gain, pointer("standings", index, "general", "gain"), each.general.kind, each.general.unit)
+            target = gain_figure(
+                each.target.gain, pointer("standings", index, "target", "gain"), each.target.kind, each.target.unit
+            )
+            general = gain_figure(
+                each.general.gain, pointer("standings", index, "general", "gain"), each.general.kind, each.general.unit
+            )
             rows.append((each.candidate, target, general))
     return tuple(rows)
 
 
 def _win_row(index: int, wins: panels.Wins) -> WinRow:
     names = ("win", "tie", "loss", "conflict", "unparsable")
-    numbers = tuple((name, panels.count_figure(getattr(wins, name), pointer("wins", index, name))) for name in names)
+    numbers = tuple((name, count_figure(getattr(wins, name), pointer("wins", index, name))) for name in names)
     return WinRow(wins=wins, bar=charts.win_bar(wins), numbers=numbers)
 
 
@@ -162,7 +170,6 @@ def _lost_tables(
     pairings: Sequence[explorer.Pairing],
     standing: Sequence[Standing],
     baseline: str,
-    measured: Mapping[tuple[str, str], Measured],
     badges: Mapping[str, Badge],
 ) -> tuple[LostTable, ...]:
     """One table per candidate; the page opens the one that a leaderboard would have chosen, the others stay folded."""
@@ -172,8 +179,8 @@ def _lost_tables(
     for each in standing:
         worst = explorer.worst_lost(pairings, each.candidate, WORST)
         lost = sum(pairing.statuses.get(each.candidate) == explorer.LOST for pairing in pairings)
-        items = tuple(_lost_item(pairing, rows[id(pairing)], each.candidate, baseline, measured, columns) for pairing in worst)
-        figure = panels.count_figure(lost, pointer("lost", each.candidate))
+        items = tuple(_lost_item(pairing, rows[id(pairing)], each.candidate, baseline, columns) for pairing in worst)
+        figure = count_figure(lost, pointer("lost", each.candidate))
         tables.append(LostTable(candidate=each.candidate, badge=badges[each.candidate], lost=figure, items=items))
     return tuple(tables)
 
@@ -183,16 +190,15 @@ def _lost_item(
     row: int,
     candidate: str,
     baseline: str,
-    measured: Mapping[tuple[str, str], Measured],
     columns: Mapping[str, int],
 ) -> LostItem:
-    metric = metric_of(measured, f"{pairing.suite}/{pairing.task}/{pairing.metric}")
     before, after = pairing.samples[baseline], pairing.samples[candidate]
 
     def score(name: str, sample: Sample) -> Figure:
         value = explorer.compact((sample.scores or {})[pairing.metric])
         place = list(sample.scores or {}).index(pairing.metric) * 2 + 1
-        return Figure(text=score_text(value, metric.kind, metric.unit), value=value, at=pointer("items", "rows", row, 8, columns[name], 2, place))
+        text = f"{pairing.metric} {value:g}".replace("-", MINUS)
+        return Figure(text=text, value=value, at=pointer("items", "rows", row, 8, columns[name], 2, place))
 
     return LostItem(
         suite=pairing.suite,

