@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from trainers.lab.tasks import Task
@@ -33,8 +33,16 @@ def encode_chats(tokenizer: Any, chats: Sequence[Sequence[Turn]]) -> list[Docume
     """Chats as the chat template renders them, up to the last end of turn, which is learned with the answer."""
     texts = ["\n".join(f"{START}{t.role}\n{t.content}{END}" for t in chat) for chat in chats]
     start, end, line = tokenizer.convert_tokens_to_ids([START, END]) + tokenizer.encode("\n")
-    encoded = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-    return [Document(e.ids, _learned(e.ids, chat, start, end, line)) for e, chat in zip(encoded, chats, strict=True)]
+    return [
+        Document(ids, _learned(ids, chat, start, end, line)) for ids, chat in zip(_encoded(tokenizer, texts), chats, strict=True)
+    ]
+
+
+def _encoded(tokenizer: Any, texts: Sequence[str], *, part: int = 4000) -> Iterator[list[int]]:
+    """The token ids of every text, a part at a time: what the tokenizer tells beside the ids is large."""
+    for start in range(0, len(texts), part):
+        for encoding in tokenizer.backend_tokenizer.encode_batch(texts[start : start + part], add_special_tokens=False):
+            yield encoding.ids
 
 
 def _learned(ids: Sequence[int], chat: Sequence[Turn], start: int, end: int, line: int) -> list[bool]:
@@ -51,5 +59,5 @@ def _learned(ids: Sequence[int], chat: Sequence[Turn], start: int, end: int, lin
 
 def encode_prose(tokenizer: Any, texts: Iterable[str]) -> list[Document]:
     """Plain texts between two ``<|endoftext|>``; all but the first is learned."""
-    encoded = tokenizer.backend_tokenizer.encode_batch([f"{END_OF_TEXT}{t}{END_OF_TEXT}" for t in texts], add_special_tokens=False)
-    return [Document(list(e.ids), [False] + [True] * (len(e.ids) - 1)) for e in encoded]
+    framed = [f"{END_OF_TEXT}{text}{END_OF_TEXT}" for text in texts]
+    return [Document(ids, [False] + [True] * (len(ids) - 1)) for ids in _encoded(tokenizer, framed)]
