@@ -20,12 +20,18 @@ class Row(NamedTuple):
     fields: dict[str, Any]
 
 
+SHIPPED = Path(__file__).parent / "data"
+"""The items that come with sftgate; ``suites:NAME`` in a config means the file NAME there."""
+
+
 def locate(name: str, *, folder: Path, where: str) -> Path:
-    """The file ``name``, looked up in ``folder`` unless absolute. ConfigError with the nearest sibling where there is none."""
+    """The file ``name``: shipped with sftgate (``suites:NAME``), absolute, or looked up in ``folder``.
+
+    ConfigError with the nearest sibling where there is none.
+    """
     if not name:
         raise ConfigError("no file is named; give a path, relative to the config's folder", where=where)
-    path = Path(name).expanduser()
-    path = path if path.is_absolute() else folder / path
+    path = SHIPPED / name.removeprefix("suites:") if name.startswith("suites:") else folder / Path(name).expanduser()
     if path.is_file():
         return path
     if path.is_dir():

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.errors import ConfigError
 from harness.plugins import load
 from suites import SUITES
 from suites.extraction import after_marker, last_number
@@ -47,13 +48,15 @@ def test_every_data_file_has_its_licence_line():
         assert "licence" in licence.lower(), path
 
 
-@pytest.mark.parametrize("file", ["general_en.jsonl", "general_zh.jsonl"])
-def test_the_shipped_questions_can_be_answered_right(builds, grades, file):
-    suite = builds(load("prompted", SUITES, what="suite"), items=str(DATA / file), score="contains", normalise=("strip", "lower"))
+def test_the_shipped_questions_are_named_from_anywhere_and_can_be_answered_right(builds, grades):
+    prompted = load("prompted", SUITES, what="suite")
+    suite = builds(prompted, items="suites:general.jsonl", score="contains", normalise=("strip", "lower"))
     right = {item.key: item.target if isinstance(item.target, str) else item.target[0] for item in suite.items()}
-    assert all(
-        sample.scores["contains"] == 1.0 for sample in grades(suite, lambda request: f"It is {right[request.item]}.").values()
-    )
+    samples = grades(suite, lambda request: f"It is {right[request.item]}.").values()
+    assert all(sample.scores["contains"] == 1.0 for sample in samples)
+    assert {sample.task for sample in samples} == {"general_en", "general_zh"}
+    with pytest.raises(ConfigError, match=r"Did you mean 'general\.jsonl'"):
+        builds(prompted, items="suites:genral.jsonl")
 
 
 @pytest.mark.skipif(not (SHARED / "gsm8k_paired").is_dir(), reason="the shared GSM8K outputs are not beside the repository")
