@@ -22,9 +22,10 @@ from suites.rows import locate
 
 
 class LatencyOptions(Decoding, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``items``: prompted-style rows (targets are not looked at). ``concurrency``: conversations at once."""
+    """``items``: prompted-style rows (targets are not looked at). ``limit``: only the first so many. ``concurrency``: at once."""
 
     items: str
+    limit: int | None = None
     concurrency: int = 1
     max_tokens: int = 64
 
@@ -53,7 +54,10 @@ class Latency:
         if options.concurrency < 1:
             raise ConfigError(f"found {options.concurrency}, expected at least 1", where=f"{place}.concurrency")
         self.concurrency: int | None = options.concurrency
-        self._items = read_items(locate(options.items, folder=folder, where=f"{place}.items"), where=f"{place}.items")
+        if options.limit is not None and options.limit < 1:
+            raise ConfigError(f"found {options.limit}, expected at least 1", where=f"{place}.limit")
+        rows = read_items(locate(options.items, folder=folder, where=f"{place}.items"), where=f"{place}.items")
+        self._items = rows[: options.limit]
         if options.system is not None:
             refuse_two_systems(self._items, where=f"{place}.system")
 
