@@ -34,9 +34,9 @@ def export(
     """Write a blind package into ``folder`` and return its path; its key lies at ``key_path(package)``.
 
     Where a suite drew several answers per item, the first is shown. ``items``: how many to draw at random from those that both
-    sides answered, differently; None for all. ``guidance``: what raters should go by. The same runs, seed and number give the
-    same package. Raises UsageError where nothing can be reviewed, ComparabilityError where the two sides were not asked the
-    same.
+    sides answered, differently; None for all. Equal answers are left out and counted in the key, so ``human/win`` speaks of the
+    items on which the sides differ. ``guidance``: what raters should go by. The same runs, seed and number give the same
+    package. Raises UsageError where nothing can be reviewed, ComparabilityError where the two sides were not asked the same.
     """
     if baseline.run.suite != candidate.run.suite:
         raise UsageError(f"a review compares answers to one suite, not {baseline.run.suite!r} with {candidate.run.suite!r}")
