@@ -1,0 +1,187 @@
+"""Means of differences: t, clusters, strata, sign-flips, and what happens when hardly anything differs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from scipy import stats as distributions
+from statsmodels.regression.linear_model import OLS
+
+from harness import stats
+
+
+def paired(differences: Any, clusters: Any = None, strata: Any = None, weights: Any = None, **options: Any) -> stats.MeanPairs:
+    """MeanPairs with the usual defaults: every item its own cluster, one stratum, equal weights."""
+    values = np.asarray(differences, dtype=float)
+    return stats.MeanPairs(
+        values,
+        np.arange(len(values)) if clusters is None else np.asarray(clusters),
+        np.zeros(len(values), dtype=np.intp) if strata is None else np.asarray(strata),
+        np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float),
+        **options,
+    )
+
+
+def gsm8k() -> NDArray[np.float64]:
+    return np.repeat([0.0, -1.0, 1.0], [306 + 652, 209, 152])
+
+
+def test_the_t_interval_equals_scipy() -> None:
+    values = np.random.default_rng(0).normal(0.1, 1, 200)
+    found = paired(values).interval(0.9)
+    expected = distributions.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.method == "paired t interval"
+
+
+def test_the_margin_test_equals_scipy() -> None:
+    values = np.random.default_rng(1).normal(0.0, 1, 80)
+    expected = distributions.ttest_1samp(values, -0.2, alternative="greater").pvalue
+    assert paired(values).test(-0.2, "greater").p == pytest.approx(expected)
+
+
+def test_clustered_errors_equal_statsmodels_up_to_the_known_factor() -> None:
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(40), rng.integers(1, 8, 40))
+    values = rng.normal(size=len(clusters)) + rng.normal(size=40)[clusters]
+    fit = OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False})
+    found = paired(values, clusters)
+    half = (found.interval(0.95).high or 0.0) - found.gain
+    expected = float(fit.bse[0]) * np.sqrt(40 / 39) * distributions.t.ppf(0.975, 39)
+    assert half == pytest.approx(expected)
+    assert "clustered" in found.interval(0.95).method
+
+
+def test_strata_add_their_variances() -> None:
+    rng = np.random.default_rng(3)
+    parts = [rng.normal(mean, 1, size) for mean, size in ((0.0, 60), (3.0, 90), (-2.0, 40))]
+    values, strata = np.concatenate(parts), np.repeat([0, 1, 2], [60, 90, 40])
+    found = paired(values, strata=strata)
+    variance = sum((len(part) / 190) ** 2 * part.var(ddof=1) / len(part) for part in parts)
+    half = (found.interval(0.9).high or 0.0) - found.gain
+    assert half == pytest.approx(np.sqrt(variance) * distributions.t.ppf(0.95, 187))
+    assert half < (paired(values).interval(0.9).high or 0.0) - found.gain
+
+
+def test_weights_weigh() -> None:
+    found = paired([1.0, 0.0, -0.5, 0.2] * 10, weights=[3.0, 1.0, 1.0, 1.0] * 10)
+    assert found.gain == pytest.approx((3 - 0.5 + 0.2) / 6)
+
+
+def test_the_permutation_agrees_with_the_published_one(vectors: dict[str, Any]) -> None:
+    published = vectors["gsm8k_6bver_vs_175bft_resampling"]
+    assert paired(gsm8k(), seed=7).test(0.0, "two-sided").p == pytest.approx(published["sign_flip_permutation_p_99999"], abs=0.002)
+    low, high = published["bootstrap_ci95_9999"]["percentile"]
+    found = paired(gsm8k(), ordinal=True, seed=7).interval(0.95)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.0015)
+
+
+def test_few_units_are_enumerated_and_equal_scipy() -> None:
+    values = np.array([0.3, -0.1, 0.5, 0.2, 0.4, -0.2, 0.6])
+    expected = distributions.permutation_test(
+        (values,), lambda x, axis: np.mean(x, axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf,
+        alternative="greater",
+    ).pvalue  # fmt: skip
+    found = paired(values).test(0.0, "greater")
+    assert found.p == pytest.approx(expected)
+    assert found.method == "exact sign-flip permutation"
+
+
+def test_whole_clusters_are_flipped() -> None:
+    values = [1.0, 1.0, 1.0, 1.0] * 3
+    assert paired(values).test(0.0, "greater").p < 0.001
+    assert paired(values, clusters=np.repeat([0, 1, 2], 4)).test(0.0, "greater").p == pytest.approx(1 / 8)
+
+
+def test_the_same_seed_gives_the_same_p_and_another_seed_about_the_same() -> None:
+    values = np.random.default_rng(5).normal(0.1, 1, 300)
+    first, again, other = (paired(values, seed=seed).test(0.0, "greater").p for seed in (1, 1, 2))
+    assert first == again
+    assert first == pytest.approx(other, abs=0.02)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays.arrays(np.float64, st.integers(1, 40), elements=st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0])), st.booleans())
+def test_swapping_the_sides_mirrors_everything(values: NDArray[np.float64], ordinal: bool) -> None:
+    mine, theirs = paired(values, span=1.0, ordinal=ordinal, seed=3), paired(-values, span=1.0, ordinal=ordinal, seed=3)
+    assert mine.gain == pytest.approx(-theirs.gain)
+    for delta in (0.0, 0.1):
+        assert mine.test(delta, "greater").p == pytest.approx(theirs.test(-delta, "less").p, abs=1e-9)
+    here, there = mine.interval(0.9), theirs.interval(0.9)
+    if here.low is None or here.high is None:
+        assert there.low is None or there.high is None
+    else:
+        assert (here.low, here.high) == pytest.approx((-(there.high or 0.0), -(there.low or 0.0)), abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays.arrays(np.float64, st.integers(1, 60), elements=st.floats(-1, 1, allow_nan=False)))
+def test_no_interval_is_a_point_and_nothing_is_nan(values: NDArray[np.float64]) -> None:
+    evidence = paired(values, span=1.0)
+    found = evidence.interval(0.9)
+    if found.low is None or found.high is None:
+        assert found.note
+    else:
+        assert found.low < found.high
+        assert -1 <= found.low <= evidence.gain + 1e-9
+        assert evidence.gain - 1e-9 <= found.high <= 1
+    for delta in (-0.05, 0.0, 0.05):
+        for side in ("greater", "less", "two-sided"):
+            assert 0 <= evidence.test(delta, side).p <= 1  # type: ignore[arg-type]
+    mde = evidence.mde(0.05)
+    assert mde is None or mde > 0
+
+
+def test_all_ties_get_the_score_interval_of_no_discordance() -> None:
+    found = paired(np.zeros(600), span=1.0).interval(0.9)
+    assert (found.low, found.high) == pytest.approx(stats.tango_interval(0, 0, 600, 0.9))
+    assert "Tango" in found.method
+
+
+def test_ties_in_an_unbounded_metric_are_bounded_by_nothing_and_say_so() -> None:
+    found = paired(np.zeros(50)).interval(0.9)
+    assert found.low is None
+    assert found.high is None
+    assert "nothing bounds" in found.note
+    assert paired(np.zeros(50)).test(-1.0, "greater").p == 1.0
+
+
+def test_one_cluster_is_not_evidence() -> None:
+    evidence = paired(np.full(50, 0.5), clusters=np.zeros(50, dtype=int), span=1.0)
+    assert evidence.test(0.0, "greater").p == 0.5
+    low, high = evidence.interval(0.9).low, evidence.interval(0.9).high
+    assert low is not None
+    assert high is not None
+    assert low < 0 < high
+
+
+def test_an_ordinal_metric_never_meets_a_t() -> None:
+    rng = np.random.default_rng(6)
+    evidence = paired(rng.integers(-4, 5, 3_000), ordinal=True)
+    assert "permutation" in evidence.test(-0.2, "greater").method
+    assert "permutation" in evidence.interval(0.9).method
+
+
+def test_a_test_and_an_interval_by_permutation_never_disagree() -> None:
+    rng = np.random.default_rng(8)
+    for seed in range(20):
+        evidence = paired(rng.normal(0.1, 0.5, 16), seed=seed)
+        low = evidence.interval(0.9).low
+        assert low is not None
+        assert evidence.test(low - 1e-6, "greater").p <= 0.05
+        assert evidence.test(low + 1e-6, "greater").p > 0.05
+
+
+def test_a_mean_interval_needs_two_clusters_and_some_variation() -> None:
+    ones = np.ones(3)
+    assert stats.mean_interval(np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=np.intp), ones, 0.9) is None
+    assert stats.mean_interval(ones, np.arange(3), ones, 0.9) is None
+    found = stats.mean_interval(np.array([1.0, 2.0, 4.0]), np.arange(3), ones, 0.9)
+    expected = distributions.ttest_1samp([1.0, 2.0, 4.0], 0).confidence_interval(0.9)
+    assert found == pytest.approx((expected.low, expected.high))
