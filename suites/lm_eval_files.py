@@ -113,7 +113,7 @@ class Catalogue:
         found = self.files.get(name) or _installed(name)
         if found is not None:
             return found
-        near = difflib.get_close_matches(name, [*self.files, *self.tags], n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, [*self.files, *self.tags, *_installed_index()], n=3, cutoff=0.6)
         known = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         broken = f" Files that could not be read: {' '.join(self.unreadable)}" if self.unreadable else ""
         raise ConfigError(

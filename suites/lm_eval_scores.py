@@ -7,10 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from harness.errors import ConfigError
 from harness.plugins import did_you_mean
 from harness.records import Direction, Metric, MetricKind
+from harness.stats.corpus import aggregate
 from suites.lm_eval_tasks import Document
+from suites.overlap import bleu_statistics, chrf_statistics
 
 _RIGHT_OR_WRONG = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
 _MOST_NATS = 700.0  # exp of more is no float
@@ -49,6 +53,24 @@ def _bits(value: Any) -> Contribution:
     return Contribution(bits / count, [bits, float(count)])
 
 
+def _bleu(value: Any) -> Contribution:
+    row = bleu_statistics(_text(value[1]), _texts(value[0]), "13a")
+    return Contribution(aggregate("bleu", np.array([row])), row)
+
+
+def _chrf(value: Any) -> Contribution:
+    row = chrf_statistics(_text(value[1]), _texts(value[0]))
+    return Contribution(aggregate("chrf", np.array([row])), row)
+
+
+def _text(value: Any) -> str:
+    return str(value[0] if isinstance(value, list) else value)
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, list) else [str(value)]
+
+
 def readings(
     name: str, task: Any, documents: Sequence[Document], wanted: Sequence[str] | None, *, where: str
 ) -> dict[str, Reading]:
@@ -80,6 +102,8 @@ def _reading(name: str, task: Any, metric: str, how: Any, higher: bool, chance: 
         theirs.weighted_perplexity: ("perplexity", "", _weighted),
         theirs.perplexity: ("perplexity", "", _per_document),
         theirs.bits_per_byte: ("bits_per_byte", "bits/byte", _bits),
+        theirs.bleu: ("bleu", "", _bleu),
+        theirs.chrf: ("chrf", "", _chrf),
     }
     if how not in corpus:
         others = [key for key in task.aggregation() if key != metric]
@@ -89,7 +113,8 @@ def _reading(name: str, task: Any, metric: str, how: Any, higher: bool, chance: 
             where=where,
         )
     aggregator, unit, contribute = corpus[how]
-    return Reading(Metric(kind="ratio", direction=direction, aggregator=aggregator, unit=unit), contribute)
+    corpus_kind: MetricKind = "corpus" if aggregator in ("bleu", "chrf") else "ratio"
+    return Reading(Metric(kind=corpus_kind, direction=direction, aggregator=aggregator, unit=unit), contribute)
 
 
 def _chance(task: Any, documents: Sequence[Document]) -> float | None:

@@ -80,10 +80,10 @@ def _refusal(task: TaskFile, local: bool, error: Exception) -> str:
     detail = f"{type(error).__name__}: {error}".strip()[:600]
     if local:
         return f"lm-eval cannot build task {task.name!r} from its file: {detail}"
-    name = task.config.get("dataset_path")
+    name = ", ".join(repr(part) for part in (task.config.get("dataset_path"), task.config.get("dataset_name")) if part)
     return (
-        f"task {task.name!r} needs the data set {name!r}, which is not in the local Hugging Face cache, and nothing is downloaded. "
-        f"Fetch it once, on a machine with network (`python -c \"import datasets; datasets.load_dataset('{name}')\"`), or give the "
+        f"task {task.name!r} needs the data set {name}, which is not in the local Hugging Face cache, and nothing is downloaded. "
+        f'Fetch it once, on a machine with network (`python -c "import datasets; datasets.load_dataset({name})"`), or give the '
         f"task local data_files. ({detail})"
     )
 

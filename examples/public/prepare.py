@@ -35,7 +35,7 @@ def read(folder: Path, name: str) -> str:
 
 def truthfulqa(folder: Path) -> Iterable[dict[str, Any]]:
     """One row per question. The published file puts the true choice first; each row is shuffled by a hash of its question, so that
-    position tells nothing and every run makes the same file. One question has an empty false choice, which is left out."""
+    position tells nothing and every run makes the same file. Empty false choices, of which there are a few, are left out."""
     for task in json.loads(read(folder, "truthfulqa/mc_task.json")):
         choices = [choice for choice in task["mc1_targets"] if choice.strip()]
         true = next(choice for choice, label in task["mc1_targets"].items() if label == 1)
