@@ -176,7 +176,7 @@ class Server:
             length, ids = self._encode(text, special)
             if not ids:
                 raise EngineError("there is no text to score")
-            pairs, scored = cut_windows(list(ids), self._prefix(), length - 1), text
+            pairs, scored = cut_windows(list(ids), self._prefix(), length), text
         else:
             scored = request.continuation or ""
             encode = self._encode

@@ -129,7 +129,7 @@ class Tokens:
         )
 
     def windows(self, request: Request, length: int) -> list[Pair]:
-        """The request's prompt cut into windows of at most ``length`` tokens; see ``cut_windows``."""
+        """The request's prompt cut into windows for a model with a context of ``length`` tokens; see ``cut_windows``."""
         text, special = self._text(request)
         ids = list(self._encode_now(text, special))
         if not ids:
@@ -173,15 +173,18 @@ def split_pair(
 
 
 def cut_windows(ids: list[int], prefix: int, length: int) -> list[Pair]:
-    """A text cut into windows of at most ``length`` predicted tokens, each token predicted exactly once.
+    """A text cut into windows that fit a context of ``length`` tokens, each token predicted exactly once.
+
+    A window holds ``length - 1`` tokens, the first of which is only seen: a server wants room for one generated token.
 
     The first window is conditioned on the ``prefix`` token, as in lm-eval's ``loglikelihood_rolling``; every later one on as many
     of the tokens before it as fit, at least one.
     """
-    pairs = [Pair([prefix], ids[:length])]
-    for start in range(length, len(ids), length):
-        end = min(start + length, len(ids))
-        pairs.append(Pair(ids[max(0, end - length - 1) : start], ids[start:end]))
+    most = length - 2
+    pairs = [Pair([prefix], ids[:most])]
+    for start in range(most, len(ids), most):
+        end = min(start + most, len(ids))
+        pairs.append(Pair(ids[max(0, end - most - 1) : start], ids[start:end]))
     return pairs
 
 

@@ -186,7 +186,7 @@ class Transformers:
         if request.kind == "generate":
             row = self._row(asked.candidate, request, tokens)
         elif request.kind == "score_rolling":
-            pairs = tokens.windows(request, self.length - 1)
+            pairs = tokens.windows(request, self.length)
         else:
             pairs = [tokens.pair(request)]
             total = len(pairs[0].context) + len(pairs[0].continuation)

@@ -281,7 +281,7 @@ class Vllm:
 
     def _pairs(self, request: Request, tokens: Tokens) -> list[Pair]:
         if request.kind == "score_rolling":
-            return tokens.windows(request, self.length - 1)
+            return tokens.windows(request, self.length)
         pair = tokens.pair(request)
         total = len(pair.context) + len(pair.continuation)
         if total > self.length:

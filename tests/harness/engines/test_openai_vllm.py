@@ -122,13 +122,22 @@ def test_a_schema_binds_and_a_stream_is_timed(url: str) -> None:
         "additionalProperties": False,
     }
     with OpenAI(_candidates(url, stream=True)) as engine:
-        bound, plain = answers(
+        bound, *plain = answers(
             engine,
-            [("base", Request(messages=CHAT, max_tokens=200, schema=schema)), ("one", Request(messages=CHAT, max_tokens=16))],
+            [
+                ("base", Request(messages=CHAT, max_tokens=200, schema=schema)),
+                *(
+                    (name, Request(prompt=prompt, max_tokens=16))
+                    for prompt in ("The", "red green", "什么")
+                    for name in ("base", "one")
+                ),
+            ],
         )
     if bound.finish == "stop":
         assert json.loads(bound.text)["device"] in {"fan", "lamp"}
-    for answer in (bound, plain):
+    spoken = [answer for answer in (bound, *plain) if answer.text]
+    assert len(spoken) >= 2
+    for answer in spoken:
         assert answer.first_token_seconds is not None
         assert 0 < answer.first_token_seconds <= answer.seconds
         assert answer.tokens_out > 0
