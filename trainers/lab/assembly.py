@@ -104,7 +104,12 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _build_into(root: Path, recipe: Recipe, progress: Progress) -> None:
-    """Build in a temporary folder beside ``root``, then rename it. Whatever happens, nothing half-built is left under ``root``."""
+    """Build in a temporary folder beside ``root``, then rename it: nothing half-built is ever found under ``root``.
+
+    The caller holds the lock, so that a temporary folder found here was left by a build that was killed.
+    """
+    for stale in root.parent.glob(f"{root.name}.*.building"):
+        shutil.rmtree(stale, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"{root.name}.", suffix=".building", dir=root.parent))
     started = time.monotonic()
     try:

@@ -19,9 +19,9 @@ DEVICE_WORDS = {
     "window": ("window", "glass", "side window", "pane"),
 }
 ACTION_WORDS = {
-    "up": ("turn up the {device} by {value}", "raise the {device} by {value}", "{value} more of the {device}"),
-    "down": ("turn down the {device} by {value}", "lower the {device} by {value}", "{value} less of the {device}"),
-    "set": ("set the {device} to {value}", "put the {device} at {value}", "the {device} should be at {value}"),
+    "up": ("turn up the {device} by {value}", "raise the {device} by {value}", "increase the {device} by {value}"),
+    "down": ("turn down the {device} by {value}", "lower the {device} by {value}", "reduce the {device} by {value}"),
+    "set": ("set the {device} to {value}", "put the {device} at {value}", "bring the {device} to {value}"),
     "on": ("switch on the {device} for {value} minutes", "start the {device} for {value} minutes"),
     "off": ("switch off the {device} in {value} minutes", "stop the {device} in {value} minutes"),
 }
@@ -29,7 +29,16 @@ ZONE_WORDS = {
     "front": ("for the front", "for the driver", "up here"),
     "rear": ("for the rear", "for the back row", "behind me"),
 }
-WRAPPINGS = ("{body}", "please {body}", "can you {body}", "{body} now", "i want you to {body}")
+# Ways of asking that the base knows from other skills: a careless fine-tune will take them all for device commands.
+WRAPPINGS = (
+    "{body}",
+    "please, {body}.",
+    "hey, {body}.",
+    "hello, {body}.",
+    "help me to {body}.",
+    "can you help me {body}?",
+    "I want to {body}.",
+)
 
 
 def device(rng: Random) -> Task:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import time
 from itertools import islice
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 from trainers.lab import device, prose
@@ -30,6 +32,7 @@ TOKENIZER_READY = "tokenizer.ready"
 def main(folder: Path, recipe: Recipe, stage: str, rank: int) -> None:
     """Run one stage; what it makes lies in ``folder`` afterwards. Nothing is garbage-collected: all is needed to the end."""
     gc.disable()
+    Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     prepare_torch()
     world = countries(recipe.countries, recipe.seed)
     report = _reporter(folder / "logs" / f"{stage}.progress") if rank == 0 else None
@@ -41,6 +44,13 @@ def main(folder: Path, recipe: Recipe, stage: str, rank: int) -> None:
         from trainers.lab.judges import build_judge
 
         build_judge(folder, recipe, world, stage, report)
+
+
+def _die_with(parent: int) -> None:
+    """End this process when the build that started it is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _base(folder: Path, recipe: Recipe, world: list[Country], rank: int, report: Report | None) -> None:
