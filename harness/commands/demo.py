@@ -19,6 +19,7 @@ from harness.commands.gating import announce, decide, measure_now, write_outputs
 from harness.commands.train import Stages
 from harness.config import load
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
+from harness.fingerprint import digest
 from harness.records import Conclusion
 from harness.store import atomic_write
 
@@ -40,8 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     folder: Path = arguments.folder.resolve()
     lab = _lab(arguments.size)
-    _write_configs(folder, lab, arguments.size)
-    _train(folder, arguments.seed)
+    _train(folder, _write_configs(folder, lab, arguments.size, arguments.seed), arguments.seed)
     loaded = load(folder / "gate.toml")
     measure_now(loaded, smoke=None, dry_run=False)
     conclusion, measured = decide(loaded)
@@ -65,17 +65,23 @@ def _lab(size: str) -> Path:
         return build("test" if size == "test" else "full", progress=Stages(bars)).root
 
 
-def _write_configs(folder: Path, lab: Path, size: str) -> None:
-    """The demo's own configs with the lab's path filled in, so that the folder can be used by hand afterwards."""
+def _write_configs(folder: Path, lab: Path, size: str, seed: int) -> str:
+    """The demo's own configs with their paths filled in, so that the folder can be used by hand afterwards.
+
+    Returns where the candidates go: a folder for these recipes, this lab and this seed, so that nothing is trained over.
+    """
     source = files("trainers.lab") / "demo" / ("small" if size == "test" else "")
+    texts = {name: file.read_text() for name in (*RECIPES, "gate") if (file := source / f"{name}.toml").is_file()}
+    place = f"out/{digest([lab.name, seed, {name: texts[name] for name in RECIPES if name in texts}])[:8]}"
     for name in (*RECIPES, "gate"):
-        file = source / f"{name}.toml"
-        if file.is_file():
-            atomic_write(folder / f"{name}.toml", file.read_text().replace("${LAB}", lab.as_posix()))
+        (folder / f"{name}.toml").unlink(missing_ok=True)
+    for name, text in texts.items():
+        atomic_write(folder / f"{name}.toml", text.replace("${LAB}", lab.as_posix()).replace("${OUT}", place))
+    return place
 
 
-def _train(folder: Path, seed: int) -> None:
-    """All fine-tunes, one process each, as many at a time as there are cores."""
+def _train(folder: Path, place: str, seed: int) -> None:
+    """All fine-tunes into ``place``, one process each, as many at a time as there are cores."""
     waiting = [name for name in RECIPES if (folder / f"{name}.toml").is_file()]
     running: dict[str, subprocess.Popen[bytes]] = {}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -87,7 +93,16 @@ def _train(folder: Path, seed: int) -> None:
                 while waiting and len(running) < (os.cpu_count() or 1):
                     name = waiting.pop(0)
                     bars.start_task(lines[name])
-                    command = [sys.executable, "-m", "trainers", str(folder / f"{name}.toml"), "--set", f"seed={seed}"]
+                    command = [
+                        sys.executable,
+                        "-m",
+                        "trainers",
+                        str(folder / f"{name}.toml"),
+                        "--set",
+                        f"seed={seed}",
+                        "--set",
+                        f"out={place}",
+                    ]
                     running[name] = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
                 for name, child in list(running.items()):
                     if child.poll() is None:

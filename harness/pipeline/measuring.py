@@ -250,9 +250,8 @@ def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pai
 
 
 def _admission(finished: Done, judge: str) -> Admission:
-    if finished.error is None:
-        admission: Admission = finished.value
-        return admission
+    if isinstance(finished.value, Admission):
+        return finished.value
     return Admission(judge=judge, admitted=False, pairs=0, accuracy=0.0, kappa=0.0, consistency=0.0, unparsable=0.0,
                      reasons=(f"the examination failed: {finished.error}",))  # fmt: skip
 
