@@ -156,6 +156,7 @@ class _Texts:
         self.cut = 0
 
     def add(self, text: str) -> int:
+        text = encodable(text)
         if len(text) > LONGEST_TEXT:
             self.cut += 1
             text = f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT:,} more characters in the run's samples.jsonl)"
@@ -190,7 +191,7 @@ def pack(pairings: Sequence[Pairing], baseline: str, candidates: Sequence[str], 
                 numbers["m"][each.metric],
                 texts.add(shown.prompt) if kept else -1,
                 texts.add(target_text(shown.target)) if kept else -1,
-                " ".join(shown.prompt[: EXCERPT * 2].split())[:EXCERPT],
+                encodable(" ".join(shown.prompt[: EXCERPT * 2].split())[:EXCERPT]),
                 shown.slices or 0,
                 [_cell(each, name, numbers["m"], texts if kept else None) for name in names],
             )
@@ -246,6 +247,11 @@ def _cell(pairing: Pairing, name: str, metrics: Mapping[str, int], texts: _Texts
             [[each.judge, each.order, each.score, texts.add(each.reason)] for each in sample.judgments] or 0,
         ]
     return tuple(cell)
+
+
+def encodable(text: str) -> str:
+    """``text`` with a question mark for every half of a broken surrogate pair, which no JSON can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def compact(value: float) -> int | float:

@@ -10,6 +10,7 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from harness.gate import Policy, conclude
@@ -381,6 +382,18 @@ def build(
     return conclusion(runs, names), runs, training(names)
 
 
+@cache
+def small() -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
+    """The whole set with few items: quick, and still hostile."""
+    return build(scale=0.12)
+
+
+@cache
+def full() -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
+    """The whole set."""
+    return build()
+
+
 def large(
     items: int = 10_000, names: Sequence[str] = ("careless", "full-replay", "lora-replay")
 ) -> tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]:
@@ -389,14 +402,14 @@ def large(
     filler = "The quick brown fox thinks it over, step by step, and shows its work in full sentences. " * 6
     for name in (BASELINE, *names):
         chance = RIGHT["general/facts"][name]
-        rows = []
+        rows = [each for each in runs["general", name].samples if each.task != "facts"]
         for number in range(items):
             dice = random.Random(f"large/{number}")
             right = dice.random() < chance
             rows.append(
                 Sample(
                     key=f"long-{number:05d}",
-                    task="long",
+                    task="facts",
                     prompt=f"Question {number}. {filler}",
                     target=str(number),
                     outputs=(f"{name} says {number if right else number + 1}. {filler}{dice.random()}",),

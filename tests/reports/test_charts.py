@@ -1,0 +1,89 @@
+"""Pictures: escaped, inside their frames, true to the numbers."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import fixtures
+import pytest
+
+from harness.records import Training, TrainingPoint
+from reports import charts, curves, svg, view
+from reports.panels import Wins
+
+
+@pytest.fixture(scope="module")
+def built() -> view.Page:
+    return view.build(*fixtures.small())
+
+
+def test_text_and_attributes_are_escaped() -> None:
+    made = svg.tag("text", "<script>", x=1.5, class_='"><b>')
+    assert str(made) == '<text x="1.5" class="&#34;&gt;&lt;b&gt;">&lt;script&gt;</text>'
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert svg.ticks(-0.07, 0.11, 5) == [-0.05, 0.0, 0.05, 0.1]
+    assert svg.ticks(3, 3) == [3]
+
+
+def test_a_scale_holds_values_at_its_edge_and_survives_an_empty_range() -> None:
+    scale = svg.Scale((0, 1), (10, 110))
+    assert [scale(-5), scale(0.5), scale(9)] == [10, 60, 110]
+    assert svg.Scale((2, 2), (0, 100))(2) == 50
+
+
+def test_thinning_keeps_first_and_last() -> None:
+    assert svg.thinned(list(range(1000)), 5)[0::4] == [0, 999]
+    assert svg.thinned([1, 2], 5) == [1, 2]
+
+
+def test_every_picture_is_wellformed_and_has_no_style_or_handler(built: view.Page) -> None:
+    pictures = [row.mark for forest in built.forests for metric in forest.metrics for row in metric.rows]
+    pictures += [forest.axis for forest in built.forests] + [row.bar for row in built.wins] + [built.tradeoff]
+    pictures += [card.picture for card in built.training]
+    assert len(pictures) > 20
+    for picture in pictures:
+        root = ElementTree.fromstring(str(picture))
+        for element in root.iter():
+            assert not [name for name in element.attrib if name.startswith("on") or name == "style"]
+
+
+def test_marks_stay_inside_their_row(built: view.Page) -> None:
+    for forest in built.forests:
+        for metric in forest.metrics:
+            for row in metric.rows:
+                root = ElementTree.fromstring(str(row.mark))
+                places = [float(line.get(name) or 0) for line in root.iter("line") for name in ("x1", "x2")]
+                assert min(places) >= 0
+                assert max(places) <= charts.FOREST_WIDTH
+
+
+def test_target_and_retained_gains_have_axes_of_their_own(built: view.Page) -> None:
+    titles = [forest.title for forest in built.forests]
+    assert titles[:2] == ["What it should have learned", "What it should have kept"]
+    assert any("bits/byte" in title for title in titles)
+
+
+def test_a_win_bar_says_its_numbers() -> None:
+    bar = str(charts.win_bar(Wins(suite="p", candidate="c", win=3, tie=5, loss=2)))
+    assert "3 won, 5 tied, 2 lost" in bar
+    widths = [float(found) for found in re.findall(r'width="([\d.]+)" height="20"', bar)]
+    assert [round(width + 1) for width in widths] == [120, 200, 80]
+    assert "<rect" in str(charts.win_bar(Wins(suite="p", candidate="c")))
+
+
+def test_a_training_without_points_has_no_picture_and_no_crash() -> None:
+    empty = Training(name="x", method="full", base="b")
+    card = curves.training_cards({"x": empty})[0]
+    assert card.picture is None
+
+
+def test_a_long_training_is_thinned_in_picture_and_data() -> None:
+    points = tuple(
+        TrainingPoint(step=step, loss=1 / step, learning_rate=0.0, grad_norm=1.0, supervised_tokens=1) for step in range(1, 9000)
+    )
+    shown = curves.series(Training(name="x", method="full", base="b", points=points))
+    assert len(shown.steps) == curves.MOST_POINTS
+    assert (shown.steps[0], shown.steps[-1]) == (1, 8999)
