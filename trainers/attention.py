@@ -15,7 +15,7 @@ import numpy as np
 from harness.errors import ConfigError, EvaluationError
 
 NAME = "packed"
-_SHORT = 64  # rows up to this length always run together: a kernel call costs more than their padding
+_SHORT = 32  # rows up to this length always run together: a kernel call costs more than their padding
 _REFUSED = ("softcap", "s_aux", "position_bias")
 
 

@@ -17,9 +17,13 @@ from trainers.config import TrainConfig
 
 CANDIDATE = "candidate.json"
 TRAINING = "training.json"
+_TOKENIZER_FILES = (
+    "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model", "*.tiktoken", "tekken.json",
+    "chat_template*", "additional_chat_templates",
+)  # fmt: skip
 
 
-def export_weights(config: TrainConfig, model: Any, tokenizer: Any, base: Path, *, end_id: int) -> None:
+def export_weights(config: TrainConfig, model: Any, base: Path, *, end_id: int) -> None:
     """Full weights with tokenizer, chat template and a generation_config that stops at the end of turn; or the adapter alone."""
     name = "adapter" if config.method == "lora" else "weights"
     partial = config.folder / f"{name}.partial"
@@ -31,8 +35,18 @@ def export_weights(config: TrainConfig, model: Any, tokenizer: Any, base: Path, 
         if config.save_dtype == "base":
             model = model.to(_dtype_of(base))
         model.save_pretrained(str(partial))
-        tokenizer.save_pretrained(str(partial))
+        _copy_tokenizer(base, partial)
     _replace_folder(partial, config.folder / name)
+
+
+def _copy_tokenizer(base: Path, target: Path) -> None:
+    """The base's tokenizer and template, byte by byte: loading and saving them would rewrite them."""
+    for pattern in _TOKENIZER_FILES:
+        for file in base.glob(pattern):
+            if file.is_dir():
+                shutil.copytree(file, target / file.name)
+            else:
+                shutil.copyfile(file, target / file.name)
 
 
 def _stop_at(generation: Any, end_id: int) -> None:

@@ -33,6 +33,11 @@ def fingerprint(config: TrainConfig, base: Path) -> str:
     return digest([settings, weights_digest(base), tokenizer_digest(base), chat_template(base)])
 
 
+def data_files(config: TrainConfig) -> list[str]:
+    """Every file of rows that a run reads, each once."""
+    return list(dict.fromkeys([*config.train, *config.replay, *config.validation.values()]))
+
+
 @contextlib.contextmanager
 def claim(config: TrainConfig, wanted: str) -> Iterator[bool]:
     """Hold the candidate's folder for this process; True where there is something left to train.

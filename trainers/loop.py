@@ -14,6 +14,7 @@ import msgspec
 from harness.checkpoints import resolve_model
 from harness.environment import environment
 from harness.errors import EvaluationError
+from harness.fingerprint import file_digest
 from harness.records import Training, TrainingPoint, ValidationPoint
 from trainers import batches, export, folder, resume
 from trainers.config import TrainConfig
@@ -94,14 +95,13 @@ class _Run:
         self.tell: Progress = tell if accelerator.is_main_process else _silent
         self.device = accelerator.device
         self.make = batches.packed if config.data.packing else batches.padded
-        self.states = config.folder / folder.STATES
+        self.kept = config.folder / folder.STATES
 
     def run(self) -> None:
         """Load, train, hand over."""
         config = self.config
         self.tell("load", 0, 1)
-        tokenizer = load_tokenizer(self.base)
-        self.template = Template(tokenizer, options=config.data.template_options)
+        self.template = Template(load_tokenizer(self.base), options=config.data.template_options)
         self.data = self._read()
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
@@ -110,10 +110,10 @@ class _Run:
         self.tell("load", 1, 1)
         self.model = self.accelerator.prepare_model(self.bare)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer_for(self.bare, config))
-        self.progress = resume.load_state(self.states, self.bare, self.optimizer, fingerprint=self.fingerprint)
-        self.started = time.monotonic() - self.progress.seconds
+        self.state = resume.load_state(self.kept, self.bare, self.optimizer, fingerprint=self.fingerprint)
+        self.started = time.monotonic() - self.state.seconds
         self._train()
-        self._finish(tokenizer)
+        self._finish()
 
     def _read(self) -> _DataSets:
         data = self.config.data
@@ -130,17 +130,17 @@ class _Run:
     # ------------------------------------------------------------------------------------------------------ the steps
 
     def _train(self) -> None:
-        if self.progress.step == 0 and not self.progress.validations:
+        if self.state.step == 0 and not self.state.validations:
             self._validate()
-        for step in self.steps[self.progress.step :]:
+        for step in self.steps[self.state.step :]:
             if self._patience_is_over():
                 break
-            self.progress.points.append(self._step(step))
-            self.progress.step += 1
-            self.tell("train", self.progress.step, len(self.steps))
+            self.state.points.append(self._step(step))
+            self.state.step += 1
+            self.tell("train", self.state.step, len(self.steps))
             if due := self._validation_is_due(step):
                 self._validate()
-            if due or (self.config.checkpoint_steps and self.progress.step % self.config.checkpoint_steps == 0):
+            if due or (self.config.checkpoint_steps and self.state.step % self.config.checkpoint_steps == 0):
                 self._save_state()
 
     def _step(self, step: Step) -> TrainingPoint:
@@ -161,7 +161,7 @@ class _Run:
         return self._update(step, total, supervised)
 
     def _update(self, step: Step, total: Any, supervised: int) -> TrainingPoint:
-        settings, number = self.config.optimizer, self.progress.step
+        settings, number = self.config.optimizer, self.state.step
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, reduction="sum")
         parameters = [parameter for _, parameter in trained_parameters(self.model)]
@@ -180,19 +180,19 @@ class _Run:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.progress.tokens += sum(len(self.data.trained[index].ids) for indices in step.batches for index in indices)
-        self.progress.supervised += supervised
+        self.state.tokens += sum(len(self.data.trained[index].ids) for indices in step.batches for index in indices)
+        self.state.supervised += supervised
         return TrainingPoint(step=number + 1, loss=loss, learning_rate=rate, grad_norm=norm, supervised_tokens=supervised)
 
     # ------------------------------------------------------------------------------------- validation and checkpoints
 
     def _validation_is_due(self, step: Step) -> bool:
-        every, done = self.config.stopping.every_steps, self.progress.step
+        every, done = self.config.stopping.every_steps, self.state.step
         return done == len(self.steps) or (done % every == 0 if every else step.ends_epoch)
 
     def _patience_is_over(self) -> bool:
         patience = self.config.stopping.patience
-        return bool(patience) and self.progress.waited >= patience
+        return bool(patience) and self.state.waited >= patience
 
     def _validate(self) -> None:
         if not self.data.validation:
@@ -204,41 +204,41 @@ class _Run:
             packing=self.config.data.packing, accelerator=self.accelerator,
         )  # fmt: skip
         self.tell("validate", 1, 1)
-        progress = self.progress
-        progress.validations.append(ValidationPoint(step=progress.step, losses=losses))
-        if progress.step == 0:
+        state = self.state
+        state.validations.append(ValidationPoint(step=state.step, losses=losses))
+        if state.step == 0:
             return  # the base is measured, but it is not a checkpoint to choose
         loss = losses[self.config.metric]
-        if progress.best_loss is None or loss < progress.best_loss - self.config.stopping.min_gain:
-            progress.best_step, progress.best_loss, progress.waited = progress.step, loss, 0
+        if state.best_loss is None or loss < state.best_loss - self.config.stopping.min_gain:
+            state.best_step, state.best_loss, state.waited = state.step, loss, 0
         else:
-            progress.waited += 1
+            state.waited += 1
 
     def _save_state(self) -> None:
-        self.progress.seconds = time.monotonic() - self.started
+        self.state.seconds = time.monotonic() - self.started
         if self.accelerator.is_main_process:
-            resume.save_state(self.states, self.progress, self.bare, self.optimizer, fingerprint=self.fingerprint)
+            resume.save_state(self.kept, self.state, self.bare, self.optimizer, fingerprint=self.fingerprint)
         self.accelerator.wait_for_everyone()
 
     # ----------------------------------------------------------------------------------------------------- handing over
 
-    def _finish(self, tokenizer: Any) -> None:
+    def _finish(self) -> None:
         if not self.accelerator.is_main_process:
             return
         self.tell("save", 0, 1)
-        config, progress = self.config, self.progress
-        progress.seconds = time.monotonic() - self.started
-        best = progress.best_step if config.stopping.keep_best else None
-        if best is not None and best != progress.step:
-            resume.restore_best(self.states, self.bare, best)
+        config, state = self.config, self.state
+        state.seconds = time.monotonic() - self.started
+        best = state.best_step if config.stopping.keep_best else None
+        if best is not None and best != state.step:
+            resume.restore_best(self.kept, self.bare, best)
         training = self._record()
-        export.export_weights(config, self.bare, tokenizer, self.base, end_id=self.template.end_id)
+        export.export_weights(config, self.bare, self.base, end_id=self.template.end_id)
         export.write_records(config, training, export.handover(config, self.base))
-        resume.discard(self.states)
+        resume.discard(self.kept)
         self.tell("save", 1, 1)
 
     def _record(self) -> Training:
-        config, progress, data = self.config, self.progress, self.data
+        config, state, data = self.config, self.state, self.data
         sets = {"train": data.train} | ({"replay": data.replay} if data.replay else {})
         sets |= {f"validation.{name}": rows for name, rows in data.validation.items()}
         return Training(
@@ -246,19 +246,20 @@ class _Run:
             method=config.method,
             base=config.base,
             seed=config.seed,
-            steps=progress.step,
-            epochs=round(self.steps[progress.step - 1].epochs, 4),
-            best_step=progress.best_step,
-            points=tuple(progress.points),
-            validations=tuple(progress.validations),
-            tokens=progress.tokens,
-            supervised_tokens=progress.supervised,
-            seconds=round(progress.seconds, 3),
+            steps=state.step,
+            epochs=round(self.steps[state.step - 1].epochs, 4),
+            best_step=state.best_step,
+            points=tuple(state.points),
+            validations=tuple(state.validations),
+            tokens=state.tokens,
+            supervised_tokens=state.supervised,
+            seconds=round(state.seconds, 3),
             parameters_trained=sum(parameter.numel() for _, parameter in trained_parameters(self.bare)),
             parameters_total=self.total_parameters,
             trained_text=data.train.shown,
             data={
                 "fingerprint": self.fingerprint,
+                "files": {path: file_digest(path) for path in folder.data_files(config)},
                 **{
                     name: {
                         "conversations": rows.conversations,

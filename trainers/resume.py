@@ -19,7 +19,7 @@ from trainers.tuners import trained_parameters
 STATE = "state.pt"
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class State(msgspec.Struct, kw_only=True):
     """How far a run is. ``waited`` counts validations since the best one; ``seconds`` are those of earlier sittings."""
 
     step: int = 0
@@ -33,19 +33,19 @@ class Progress(msgspec.Struct, kw_only=True):
     validations: list[ValidationPoint] = []
 
 
-def save_state(folder: Path, progress: Progress, model: Any, optimizer: Any, *, fingerprint: str) -> None:
+def save_state(folder: Path, state: State, model: Any, optimizer: Any, *, fingerprint: str) -> None:
     """Write ``state.pt``, and ``best-STEP.pt`` when this step is the best so far; drop the best before it."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {name: parameter.detach().cpu() for name, parameter in trained_parameters(model)}
-    if progress.best_step == progress.step:
-        _write(folder / f"best-{progress.step}.pt", parameters)
+    if state.best_step == state.step:
+        _write(folder / f"best-{state.step}.pt", parameters)
     _write(
         folder / STATE,
         {
             "fingerprint": fingerprint,
-            "progress": msgspec.json.encode(progress).decode(),
+            "state": msgspec.json.encode(state).decode(),
             "parameters": parameters,
             "optimizer": optimizer.state_dict(),
             "random": torch.get_rng_state(),
@@ -53,26 +53,26 @@ def save_state(folder: Path, progress: Progress, model: Any, optimizer: Any, *, 
         },
     )
     for path in folder.glob("best-*.pt"):
-        if path.name != f"best-{progress.best_step}.pt":
+        if path.name != f"best-{state.best_step}.pt":
             path.unlink()
 
 
-def load_state(folder: Path, model: Any, optimizer: Any, *, fingerprint: str) -> Progress:
-    """Put a saved state back; a fresh Progress where there is none of this fingerprint. EvaluationError where it is damaged."""
+def load_state(folder: Path, model: Any, optimizer: Any, *, fingerprint: str) -> State:
+    """Put a saved state back; a fresh State where there is none of this fingerprint. EvaluationError where it is damaged."""
     import torch
 
     path = folder / STATE
     if not path.is_file():
-        return Progress()
-    state = _read(path)
-    if state["fingerprint"] != fingerprint:
-        return Progress()
-    _restore(model, state["parameters"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
-    return msgspec.json.decode(state["progress"], type=Progress)
+        return State()
+    saved = _read(path)
+    if saved["fingerprint"] != fingerprint:
+        return State()
+    _restore(model, saved["parameters"])
+    optimizer.load_state_dict(saved["optimizer"])
+    torch.set_rng_state(saved["random"])
+    if saved["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(saved["random_cuda"])
+    return msgspec.json.decode(saved["state"], type=State)
 
 
 def restore_best(folder: Path, model: Any, step: int) -> None:

@@ -55,9 +55,11 @@ def test_a_full_fine_tune_learns_and_hands_over_weights_that_transformers_loads(
     assert handover.training_data == config.train
     model = AutoModelForCausalLM.from_pretrained(folder / "weights")
     tokenizer = AutoTokenizer.from_pretrained(folder / "weights")
-    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(tiny_base).chat_template
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (folder / "weights" / name).read_bytes() == (tiny_base / name).read_bytes()
     stops = model.generation_config.eos_token_id
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") in ([stops] if isinstance(stops, int) else stops)
+    assert set(training.data["files"]) == {*config.train, *config.validation.values()}
     assert not (folder / "resume").exists()
 
 
