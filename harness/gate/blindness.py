@@ -12,6 +12,8 @@ A proven failure stands, whatever the suite cannot see.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from harness.compare import Column, Pair
@@ -21,25 +23,36 @@ from harness.gate.sentences import joined, share
 
 SPANS = ("binary", "bounded")
 
+FLOOR = "needs items that the baseline gets right"
 
-def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> str | None:
+
+@dataclass(frozen=True)
+class Blind:
+    """``why`` nothing can be decided, and the ``remedy``, in words that follow the metric's name."""
+
+    why: str
+    remedy: str
+
+
+def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> Blind | None:
     """Why the suite cannot decide this job; None when it can."""
     suites = dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics)
     for suite in suites:
         for name, value, (low, high) in measurements.outside(suite, measurements.policy.baseline):
             kind = pair.baseline.metric.kind
             band = f"{share(low, kind)} to {share(high, kind)}"
-            return (
+            return Blind(
                 f"the baseline's {suite} {name} is {share(value, kind)}, outside the expected {band}: "
-                "the suite does not measure what it was meant to"
+                "the suite does not measure what it was meant to",
+                "needs a suite on which the baseline scores as expected, or another expect band",
             )
-        reason = _judge(job, suite, measurements)
-        if reason is not None:
-            return reason
+        judge = _judge(job, suite, measurements)
+        if judge is not None:
+            return judge
     return _extremes(job, pair, measurements, candidate, other)
 
 
-def _judge(job: Job, suite: str, measurements: Measurements) -> str | None:
+def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
     run = measurements.run(suite, measurements.policy.baseline)
     runs = [each.run for (name, _), each in measurements.measured.items() if name == suite]
     admission = next((each.admission for each in runs if each.admission is not None), None)
@@ -48,10 +61,12 @@ def _judge(job: Job, suite: str, measurements: Measurements) -> str | None:
     if all(metric.rsplit("/", 1)[-1] in BAD_ANSWERS for metric in job.metrics):
         return None
     why = joined(admission.reasons) if admission.reasons else "it failed its examination"
-    return f"the judge {admission.judge} may not gate: {why}"
+    return Blind(
+        f"the judge {admission.judge} may not gate: {why}", "needs a judge that passes its examination, or severity = warn"
+    )
 
 
-def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> str | None:
+def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> Blind | None:
     require, column = job.rule.require, pair.baseline
     if require == "at_most" and column.name == "lost":
         return _nothing_to_lose(job, pair, measurements, candidate)
@@ -62,17 +77,20 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     if column.name in ("lost", "gained"):
         return None
     if bool(np.all(scores == 1.0 - best)) and require != "superior":
-        return f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
+        why = f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
+        return Blind(why, FLOOR)
     if not bool(np.all(scores == best)):
         return None
     if require == "superior":
-        return f"{other} is at {share(best, 'binary')} on every item: no gain is possible, so none could be seen"
+        why = f"{other} is at {share(best, 'binary')} on every item: no gain is possible, so none could be seen"
+        return Blind(why, "needs harder items")
     meant = column.flag or column.retained or _expected(column, best, measurements)
     if meant or pair.differences.any():
         return None
-    return (
+    return Blind(
         f"{other} and the candidate are both at {share(best, 'binary')} on every item: nothing shows that the suite can tell right "
-        "from wrong"
+        "from wrong",
+        "needs harder items, or an expect band that includes the ceiling",
     )
 
 
@@ -84,7 +102,7 @@ def _expected(column: Column, best: float, measurements: Measurements) -> bool:
     return any(low <= best <= high for name, (low, high) in bands.items() if name in names)
 
 
-def _nothing_to_lose(job: Job, pair: Pair, measurements: Measurements, candidate: str) -> str | None:
+def _nothing_to_lose(job: Job, pair: Pair, measurements: Measurements, candidate: str) -> Blind | None:
     """``lost`` is blind where the reference knew nothing: then nothing can be lost, nor was."""
     reference = measurements.policy.references.get(candidate)
     if reference is None or pair.candidate.table.any():
@@ -93,4 +111,4 @@ def _nothing_to_lose(job: Job, pair: Pair, measurements: Measurements, candidate
         run = measurements.run(suite, reference)
         if run is not None and measurements.value(suite, reference, run.primary):
             return None
-    return "the reference answers no item right: nothing is left to lose, so no loss could be seen"
+    return Blind("the reference answers no item right: nothing is left to lose, so no loss could be seen", FLOOR)

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from harness import stats
 from harness.compare import Column, Level, Pair, align, broken, level_of
-from harness.gate.blindness import blindness
+from harness.gate.blindness import Blind, blindness
 from harness.gate.measurements import Measurements
 from harness.gate.policy import TRANSITIONS, Job, absolute_margin
 from harness.gate.sentences import joined
@@ -30,7 +30,7 @@ class Case:
     why: str = ""
     pair: Pair | None = None
     level: Level | None = None
-    blind: str | None = None
+    blind: Blind | None = None
     short: str | None = None
 
     @property

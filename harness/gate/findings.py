@@ -50,7 +50,7 @@ def _finding(case: Case, adjusted: float | None) -> Finding:
     if case.short is not None and outcome != "fail":
         outcome, reason = "inconclusive", case.short
     if case.blind is not None and outcome != "fail":
-        outcome, reason = "insensitive", case.blind
+        outcome, reason = "insensitive", case.blind.why
     else:
         reason += _worst_case(case, outcome)
     if outcome == "inconclusive" and case.rule.on_inconclusive != "inconclusive":
@@ -73,6 +73,8 @@ def _comparison(case: Case, adjusted: float | None) -> Comparison | None:
     extra: dict[str, object] = {"margin": case.margin}
     if adjusted is not None:
         extra["p_holm"] = adjusted
+    if case.blind is not None:
+        extra["remedy"] = case.blind.remedy
     if level is not None:
         extra |= {"value": case.rule.value, "score": level.score, "score_low": level.low, "score_high": level.high}
     elif case.rule.require != "not_regressed":

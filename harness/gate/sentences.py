@@ -82,6 +82,11 @@ def joined(parts: Sequence[str], *, most: int = 3) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
 
 
+def capitalised(text: str) -> str:
+    """A sentence begins with a capital, unless with the name of a metric."""
+    return text if "/" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
+
+
 def rounded(items: int) -> str:
     """A number of items, to two digits: it is an estimate."""
     if items < 100:

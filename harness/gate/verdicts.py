@@ -100,7 +100,7 @@ def _change(outcome: Outcome, deciding: Sequence[Finding]) -> str:
         return ""
     parts = list(dict.fromkeys(_remedy(finding) for finding in deciding))
     text = words.joined(parts)
-    return f"{text[:1].upper()}{text[1:]}." if text else "A blocking rule in the policy."
+    return f"{words.capitalised(text)}." if text else "A blocking rule in the policy."
 
 
 def _remedy(finding: Finding) -> str:
@@ -115,7 +115,7 @@ def _remedy(finding: Finding) -> str:
     if finding.outcome == "fail":
         return _improvement(finding, comparison)
     if finding.outcome == "insensitive":
-        return f"{finding.metric} needs items that the baseline gets partly right, or a judge that is admitted"
+        return f"{finding.metric} {comparison.parameters['remedy']}"
     return _more_items(finding, comparison)
 
 
