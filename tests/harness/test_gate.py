@@ -106,7 +106,7 @@ def test_an_inconclusive_finding_says_how_many_items_would_decide() -> None:
     assert needed is not None
     assert needed.parameters["items_needed"] == 1546
     assert "1,600 items (80 % power)" in answer.findings[0].reason
-    assert answer.change == "Facts/t/acc needs about 1,600 items (it has 300)."
+    assert answer.change == "facts/t/acc needs about 1,600 items (it has 300)."
 
 
 def test_the_p_shown_is_of_the_rules_own_hypothesis() -> None:
@@ -337,11 +337,8 @@ def test_an_allowed_difference_is_said_as_a_warning() -> None:
 
 
 def test_a_suite_that_the_candidate_was_not_put_through_is_invalid() -> None:
-    runs = (
-        measured("base", right(5, 5)),
-        measured("base", right(5, 5), suite="skill"),
-        measured("new", right(5, 5), suite="skill"),
-    )
+    half = right(5, 5)
+    runs = (measured("base", half), measured("base", half, suite="skill"), measured("new", half, suite="skill"))
     conclusion = decide(*runs)
     assert conclusion.outcome == "invalid"
     assert "new was not put through facts" in conclusion.verdicts[0].sentence
@@ -422,7 +419,7 @@ def test_losses_are_counted_against_the_reference() -> None:
     assert forgetting(10).outcome == "pass"
     failed = forgetting(60)
     assert failed.outcome == "fail"
-    assert failed.verdicts[0].change == "Facts/t/lost must come under 5.0 % (now 10.0 %)."
+    assert failed.verdicts[0].change == "facts/t/lost must come under 5.0 % (now 10.0 %)."
     assert {(c.baseline, c.metric) for c in failed.comparisons if c.candidate == "new"} == {
         (other, f"facts/t/{name}") for other in ("prod", "base") for name in ("acc", "lost", "gained")
     }
@@ -519,10 +516,8 @@ def test_the_conclusion_survives_its_own_file() -> None:
 def test_the_same_input_gives_the_same_conclusion() -> None:
     rng = np.random.default_rng(0)
     scores = [[float(value) for value in rng.random(80)] for _ in range(2)]
-    runs = [
-        measured(name, samples([*each]), metrics={"acc": Metric(kind="bounded")})
-        for name, each in zip(("base", "new"), scores, strict=True)
-    ]
+    metrics = {"acc": Metric(kind="bounded")}
+    runs = [measured(name, samples([*each]), metrics=metrics) for name, each in zip(("base", "new"), scores, strict=True)]
     first, second = (msgspec.json.encode(decide(*runs, rules=(MARGIN, LIGHT, CLAIM), seed=5)) for _ in range(2))
     assert first == second
 
