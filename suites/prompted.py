@@ -37,7 +37,6 @@ class Prompted:
 
     Options = PromptedOptions
     version = "1"
-    watched: tuple[Flag, ...] = ("truncated", "empty", "unparsable")
     needs_baseline = False
     journalled = True
     concurrency: int | None = None
@@ -54,6 +53,8 @@ class Prompted:
         kind: MetricKind = "binary" if options.draws == 1 else "bounded"
         self.metrics: Mapping[str, Metric] = {score: Metric(kind=kind) for score in self.scores}
         self.primary: str = self.scores[0]
+        parses = options.after is not None or bool({"json_equal", "numeric"} & set(self.scores))
+        self.watched: tuple[Flag, ...] = ("truncated", "empty", "unparsable") if parses else ("truncated", "empty")
         if options.system is not None:
             refuse_two_systems(self._items, where=f"{place}.system")
 

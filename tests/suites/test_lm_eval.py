@@ -85,12 +85,37 @@ metric_list:
   - {metric: bits_per_byte}
 """
 
+PREFIX = """
+task: tiny_prefix
+include: mc.yaml
+gen_prefix: "The answer is"
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+  - {metric: acc_mutual_info, aggregation: mean, higher_is_better: true}
+  - {metric: exact_match, aggregation: mean, higher_is_better: true}
+"""
+
+LAST_WORD = """
+task: tiny_last_word
+dataset_path: json
+dataset_kwargs: {data_files: {test: mc.jsonl}}
+test_split: test
+output_type: loglikelihood
+doc_to_text: "{{q}}"
+doc_to_target: " {{choices[answer]}}"
+metric_list:
+  - {metric: perplexity, aggregation: perplexity, higher_is_better: false}
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+"""
+
+SHAPES = {"mc": MC, "generate": GENERATE, "rolling": ROLLING, "bleu": BLEU, "prefix": PREFIX, "last_word": LAST_WORD}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three task files and their data, beside the config."""
+    """Task files of every shape and their data, beside the config."""
     (tmp_path / "tasks").mkdir()
-    for name, text in (("mc", MC), ("generate", GENERATE), ("rolling", ROLLING), ("bleu", BLEU)):
+    for name, text in SHAPES.items():
         (tmp_path / "tasks" / f"{name}.yaml").write_text(text, encoding="utf-8")
     rows = "\n".join(json.dumps(row, ensure_ascii=False) for row in CHOICES)
     (tmp_path / "tasks" / "mc.jsonl").write_text(rows, encoding="utf-8")
@@ -288,33 +313,14 @@ def test_hostile_answers_are_graded(folder, builds, grades, hostiles):
 def ours(suite: Any, model: Path) -> list[Sample]:
     """Samples of every document in order, answered by the transformers engine in one mixed stream."""
     from harness.engines.transformers_engine import Transformers
-    from harness.protocols import Asked
+    from harness.schedule import Desk, Talk, drive
 
     candidate = Candidate(name="lab", model=str(model), engine="transformers", options={"dtype": "float32"})
-    conversations = [(item, suite.ask(item)) for item in suite.items()]
-    tickets: dict[int, tuple[int, int]] = {}
-    waiting = []
-    for index, (_, conversation) in enumerate(conversations):
-        requests = next(conversation)
-        waiting.append([None] * len(requests))
-        for place, request in enumerate(requests):
-            tickets[len(tickets)] = (index, place)
-            yield_request = Asked(ticket=len(tickets) - 1, candidate="lab", request=request)
-            waiting[index][place] = yield_request
-    with Transformers([candidate]) as engine:
-        engine.submit([asked for row in waiting for asked in row])
-        left = len(tickets)
-        while left:
-            for answered in engine.poll(1.0):
-                index, place = tickets[answered.ticket]
-                assert isinstance(answered.result, Completion), answered.result
-                waiting[index][place] = answered.result
-                left -= 1
-    answers = []
-    for (_, conversation), completions in zip(conversations, waiting, strict=True):
-        with pytest.raises(StopIteration) as end:
-            conversation.send(completions)
-        answers.append(end.value.value)
+    talks = [Talk(id=item.key, candidate="lab", conversation=suite.ask(item)) for item in suite.items()]
+    with Desk({"lab": lambda: Transformers([candidate])}) as desk:
+        done = list(drive(talks, desk, journal=None, asked={"lab": "lab"}))
+    assert [result.error for result in done if result.error] == []
+    answers = [result.value for result in done]
     order = {item.key: item.data["document"] for item in suite.items()}
     return sorted(suite.grade(answers, {}, {}), key=lambda sample: order[sample.key])
 
@@ -341,22 +347,29 @@ def test_scores_equal_lm_evals_own_on_the_same_model(lab_test, folder, builds, m
     rows_text = "\n".join(json.dumps(row, ensure_ascii=False) for row in CHOICES + extra + spaced)
     (folder / "tasks" / "mc.jsonl").write_text(rows_text, encoding="utf-8")
     monkeypatch.chdir(folder / "tasks")  # lm-eval itself looks for data files in the working directory
-    tasks = ["tiny_mc", "tiny_generate", "tiny_bleu"] + ([] if chat or num_fewshot else ["tiny_rolling"])
+    tasks = ["tiny_mc", "tiny_generate", "tiny_bleu", "tiny_prefix", "tiny_last_word"] + (
+        [] if chat or num_fewshot else ["tiny_rolling"]
+    )
     expected = theirs(lab_test.base, folder / "tasks", tasks, num_fewshot=num_fewshot, chat=chat)
+    suite = builds(LmEval, tasks=tuple(tasks), include="tasks", num_fewshot=num_fewshot, apply_chat_template=chat)
+    samples = ours(suite, lab_test.base)
     for name in tasks:
-        suite = builds(LmEval, tasks=(name,), include="tasks", num_fewshot=num_fewshot, apply_chat_template=chat)
-        mine = ours(suite, lab_test.base)
-        for full, metric in suite.metrics.items():
+        mine = [sample for sample in samples if sample.task == name]
+        for full in mine[0].scores:
+            metric = suite.metrics[full]
             bare, _, chosen = full.partition("@")
             values = [row[bare] for row in expected["samples"][name] if row["filter"] == (chosen or "none")]
             assert len(values) == len(mine)
             if metric.aggregator == "mean":
                 assert [sample.scores[full] for sample in mine] == values, (name, full)
                 continue
-            for sample, (logprob, count) in zip(mine, values, strict=True) if metric.kind == "ratio" else ():
-                assert sample.statistics[full][1] == count
-                assert sample.scores[full] == pytest.approx(
-                    -logprob / count / math.log(2) if bare == "bits_per_byte" else math.exp(-logprob / count), rel=1e-4
-                )
+            if metric.kind == "ratio":
+                for sample, value in zip(mine, values, strict=True):
+                    logprob, count = value if isinstance(value, tuple | list) else (value, 1)
+                    per = -logprob / count
+                    assert sample.statistics[full][1] == count
+                    assert sample.scores[full] == pytest.approx(
+                        per / math.log(2) if bare == "bits_per_byte" else math.exp(per), rel=1e-4
+                    )
             statistics = np.array([sample.statistics[full] for sample in mine])
             assert aggregate(metric.aggregator, statistics) == pytest.approx(expected["results"][name][f"{bare},none"], rel=1e-4)

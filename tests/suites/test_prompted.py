@@ -87,6 +87,13 @@ def test_an_answer_that_cannot_be_parsed_is_wrong_and_flagged(jsonl, builds, gra
     assert grades(suite, lambda _: '{"a": 4}')["k"].flags == ()
 
 
+def test_unparsable_is_watched_where_something_is_parsed(jsonl, builds):
+    path = str(jsonl([{"prompt": "?", "target": "4"}]))
+    assert "unparsable" not in builds(Prompted, items=path).watched
+    assert "unparsable" in builds(Prompted, items=path, score="numeric").watched
+    assert "unparsable" in builds(Prompted, items=path, after="A:").watched
+
+
 def test_a_missing_marker_makes_the_answer_unparsable(jsonl, builds, grades):
     suite = builds(Prompted, items=str(jsonl([{"key": "k", "prompt": "?", "target": "yes"}])), after="Answer:")
     assert grades(suite, lambda _: "Thinking…\nAnswer: yes")["k"].scores == {"exact_match": 1.0}
