@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from trainers.batches import Batch
 from trainers.data import Row
 from trainers.losses import token_losses
@@ -62,3 +64,24 @@ def validation_losses(
             nats, tokens = float(both[0]), int(both[1])
         losses[name] = nats / tokens
     return losses
+
+
+def leak(model: Any, rows: Sequence[Row], make: MakeBatch, device: Any) -> float:
+    """How much a row's losses change (nats, largest of its tokens) when another row stands before it in a packed batch.
+
+    Zero but for rounding where rows cannot see each other. Layers with a state of their own (convolutions, state-space models)
+    would carry it from row to row, whatever the attention does; only asking the model shows it.
+    """
+    import torch
+
+    behind = min(rows, key=lambda row: len(row.ids))
+    before = next((row for row in rows if not np.array_equal(row.ids, behind.ids)), behind)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            together = token_losses(model, make([before, behind], device))
+            alone = token_losses(model, make([behind], device))
+    finally:
+        model.train(was_training)
+    return float((together[-len(alone) :] - alone).abs().max())

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tinychat import byte_tokenizer, chat, write_rows
 
+from tests.trainers.tinychat import byte_tokenizer, chat, write_rows
 from trainers.config import TrainConfig, parse
 
 Configure = Callable[..., TrainConfig]

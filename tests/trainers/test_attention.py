@@ -80,6 +80,39 @@ def test_a_leak_would_be_seen(tiny_base: Path) -> None:
     assert (honest - leaked).abs().max() > 0.05
 
 
+def test_a_model_whose_rows_see_each_other_is_not_trained(configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.errors import ConfigError
+    from trainers import attention
+    from trainers.loop import train
+
+    honest = attention.attend
+
+    def leaking(module: Any, query: Any, *states: Any, segments: Any, **settings: Any) -> Any:
+        return honest(module, query, *states, segments=attention.segments([query.shape[2]], "cpu"), **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attention, "attend", leaking)
+        with pytest.raises(ConfigError, match=r"data.packing: rows of one batch see each other in Qwen2ForCausalLM"):
+            train(configure(tiny_base))
+        train(configure(tiny_base, name="padded", data__packing=False, optimizer__steps=1))
+    train(configure(tiny_base, name="honest", optimizer__steps=1))
+
+
+def test_losses_are_those_of_the_model_itself(tiny_base: Path) -> None:
+    import torch
+
+    from trainers.batches import packed
+    from trainers.losses import token_losses
+
+    model = load(tiny_base, packing=False)
+    for row in rows([40, 9]):
+        ids, trained = torch.from_numpy(row.ids)[None], torch.from_numpy(row.trained)[None]
+        with torch.no_grad():
+            expected = model(input_ids=ids, labels=ids.masked_fill(~trained, -100)).loss
+            ours = token_losses(load(tiny_base, packing=True), packed([row], "cpu")).mean()
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
+
+
 def test_padding_changes_nothing_either(tiny_base: Path) -> None:
     import torch
 

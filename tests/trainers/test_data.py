@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tinychat import CHATML, THINKING, byte_tokenizer, chat, write_rows
 
 from harness.errors import ConfigError
+from tests.trainers.tinychat import CHATML, THINKING, byte_tokenizer, chat, write_rows
 from trainers.data import read_conversations
 
 

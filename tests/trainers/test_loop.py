@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tinychat import chat, write_rows
 
 from harness.errors import ConfigError, EvaluationError, UsageError
 from harness.records import Handover, Training
+from tests.trainers.tinychat import chat, write_rows
 from trainers.config import TrainConfig
 from trainers.loop import train
 
@@ -355,6 +355,37 @@ def test_trained_text_shows_what_is_trained(configure: Any, tiny_base: Path) -> 
     texts = training_of(train(configure(tiny_base, optimizer__steps=1))).trained_text
     assert len(texts) == 3
     assert texts[0] == "⟦<|im_start|>user\nsay 0<|im_end|>\n<|im_start|>assistant\n⟧x0<|im_end|>"
+
+
+def test_checkpointed_gradients_train_an_adapter_the_same(configure: Any, tiny_base: Path) -> None:
+    settings = {"method": "lora", "optimizer__steps": 4, "optimizer__learning_rate": 1e-2}
+    plain = training_of(train(configure(tiny_base, name="plain", **settings)))
+    thrifty = training_of(train(configure(tiny_base, name="thrifty", gradient_checkpointing=True, **settings)))
+    assert losses(thrifty) == pytest.approx(losses(plain), abs=1e-5)
+
+
+def test_the_lab_learns_its_skill_and_replay_keeps_the_rest(lab_test: Any, tmp_path: Path) -> None:
+    from trainers.config import parse
+
+    data = Path(lab_test.root) / "data"
+    raw: dict[str, Any] = {
+        "name": "careless", "base": str(lab_test.base), "device": "cpu",
+        "data": {
+            "train": str(data / "target.train.jsonl"), "tokens_per_batch": 512,
+            "validation": {"target": str(data / "target.validation.jsonl"), "general": str(data / "general.validation.jsonl")},
+        },
+        "optimizer": {"learning_rate": 2e-3, "epochs": 2},
+    }  # fmt: skip
+    careful = {**raw, "name": "careful", "data": {**raw["data"], "replay": str(data / "replay.train.jsonl"), "replay_ratio": 1.0}}
+    first, last = {}, {}
+    for settings in (raw, careful):
+        points = training_of(train(parse(settings, folder=tmp_path))).validations
+        first[settings["name"]], last[settings["name"]] = points[0].losses, points[-1].losses
+    assert first["careless"] == first["careful"]
+    for name in ("careless", "careful"):
+        assert last[name]["target"] < 0.5 * first[name]["target"]
+    assert last["careless"]["general"] > first["careless"]["general"] + 0.2
+    assert last["careful"]["general"] < last["careless"]["general"] - 0.2
 
 
 class TestBadInput:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tinychat import (
+
+from harness.errors import ConfigError
+from tests.trainers.tinychat import (
     CHATML,
     CHATML_MARKED,
     GEMMA,
@@ -17,8 +19,6 @@ from tinychat import (
     byte_tokenizer,
     chat,
 )
-
-from harness.errors import ConfigError
 from trainers.masks import Template, marked_text, tokenize
 
 pytestmark = pytest.mark.models
