@@ -72,8 +72,8 @@ class Forgetting:
         if self._questions is not None and item.key not in self._text_keys:
             return (yield from self._questions.ask(item))
         (completion,) = yield (Request(kind="score_rolling", prompt=item.data["text"], item=item.key),)
-        if completion.logprob is None:
-            raise EngineError("the engine gave no log-probability, which bits per byte is made of")
+        if completion.logprob is None or not math.isfinite(completion.logprob):
+            raise EngineError(f"the engine gave the log-probability {completion.logprob}; bits per byte is made of a finite one")
         return Answer(key=item.key, completions=(completion,))
 
     def grade(

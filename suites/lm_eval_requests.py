@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,8 +69,8 @@ def sampling(kwargs: Mapping[str, Any], *, task: str, where: str) -> dict[str, A
 def check_scored(requests: Sequence[Request], completions: Sequence[Completion], *, needs_greedy: bool) -> None:
     """EngineError where an engine answered a scoring request without what it was asked for: an error, never a zero."""
     for request, completion in zip(requests, completions, strict=True):
-        if request.kind != "generate" and completion.logprob is None:
-            raise EngineError("the engine gave no log-probability, which this task is scored by")
+        if request.kind != "generate" and (completion.logprob is None or math.isnan(completion.logprob)):
+            raise EngineError(f"the engine gave the log-probability {completion.logprob}; this task is scored by it")
         if request.kind == "score" and needs_greedy and completion.greedy is None:
             raise EngineError("the engine did not say whether the continuation is its greedy choice, which this task needs")
 

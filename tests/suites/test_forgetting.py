@@ -59,8 +59,9 @@ def test_shipped_text_is_read(builds):
 
 def test_an_engine_without_log_probabilities_is_an_error_not_a_zero(jsonl, builds, converses):
     suite = builds(Forgetting, text=str(jsonl(TEXTS, "text.jsonl")))
-    with pytest.raises(EngineError, match="no log-probability"):
-        converses(suite, next(iter(suite.items())), lambda _: Completion(text=""))
+    for value in (None, float("nan"), -float("inf")):
+        with pytest.raises(EngineError, match="log-probability"):
+            converses(suite, next(iter(suite.items())), lambda _, value=value: Completion(text="", logprob=value))
 
 
 @pytest.mark.parametrize(

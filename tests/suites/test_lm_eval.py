@@ -226,8 +226,9 @@ def test_a_cluster_field_groups_documents(folder, builds):
 
 def test_an_engine_without_log_probabilities_is_an_error_not_a_zero(folder, builds, converses):
     suite = builds(LmEval, tasks=("tiny_mc",), include="tasks")
-    with pytest.raises(EngineError, match="no log-probability"):
-        converses(suite, next(iter(suite.items())), lambda _: Completion(text="x"))
+    for value in (None, float("nan")):
+        with pytest.raises(EngineError, match="log-probability"):
+            converses(suite, next(iter(suite.items())), lambda _, value=value: Completion(text="x", logprob=value))
 
 
 def test_grading_that_raises_leaves_an_error_not_a_zero(folder, builds, grades):
