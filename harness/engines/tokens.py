@@ -58,6 +58,7 @@ class Tokens:
 
     def _stop_ids(self, adapter: Path | None) -> tuple[int, ...]:
         found: set[int] = set()
+        vocabulary = self.tokenizer.get_vocab()
         for folder in (self.model, adapter):
             if folder is None:
                 continue
@@ -65,9 +66,8 @@ class Tokens:
             found.update([eos] if isinstance(eos, int) else eos or [])
             token = _json(folder / "tokenizer_config.json").get("eos_token")
             text = token.get("content") if isinstance(token, dict) else token
-            identity = self.tokenizer.convert_tokens_to_ids(text) if isinstance(text, str) else None
-            if isinstance(identity, int) and identity != self.tokenizer.unk_token_id:
-                found.add(identity)
+            if isinstance(text, str) and text in vocabulary:
+                found.add(vocabulary[text])
         if self.tokenizer.eos_token_id is not None:
             found.add(self.tokenizer.eos_token_id)
         return tuple(sorted(found))

@@ -141,7 +141,7 @@ class Vllm:
         try:
             self._threads.enter_context(torch_threads(self.resources.threads, self.model, device=self.device))
             self._engine = self._start()
-        except (ValueError, RuntimeError, MemoryError, OSError, ImportError) as error:
+        except _refusals(RuntimeError, MemoryError, OSError, ImportError) as error:
             self._release()
             raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {_words(error)}") from error
         try:
@@ -272,7 +272,7 @@ class Vllm:
             ids = (pair.context + pair.continuation)[: -1 if pair.continuation else None]
             try:
                 self._engine.add_request(identity, {"type": "token", "prompt_token_ids": ids}, parameters, lora_request=served.lora)
-            except (ValueError, TypeError) as error:
+            except _refusals() as error:
                 self._engine.abort_request(list(flight.parts))
                 raise EngineError(f"vLLM refused the request: {_words(error)}") from error
             flight.parts[identity] = pair
@@ -393,7 +393,7 @@ def _generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
             output_kind=RequestOutputKind.FINAL_ONLY,
             structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
         )
-    except ValueError as error:
+    except _refusals() as error:
         raise EngineError(f"vLLM refused the sampling parameters: {_words(error)}") from error
 
 
@@ -467,8 +467,15 @@ def _environment(device: str, resources: Resources) -> None:
     os.environ.update(VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", VLLM_DISABLE_LOG_LOGO="1")
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if device == "cpu" else "1"
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if device == "cpu":
         os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(resources.kv_cache_gib)
+
+
+def _refusals(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request, or for settings, that it does not accept. Its own errors are known once it is imported."""
+    own = getattr(sys.modules.get("vllm.exceptions"), "VLLMError", None)
+    return (*others, ValueError, TypeError) if own is None else (*others, own, ValueError, TypeError)
 
 
 def _words(error: BaseException) -> str:
