@@ -82,7 +82,7 @@ class HealthStrip(Record, frozen=True, kw_only=True):
 
 
 class GateLine(Record, frozen=True, kw_only=True):
-    """One finding, as a row of the gate table. Figures are absent where the rule had nothing to compare."""
+    """One finding, as a row of the gate table. Figures are absent where the rule had nothing to compare; ``unit`` is theirs."""
 
     rule: str
     requires: str
@@ -93,6 +93,7 @@ class GateLine(Record, frozen=True, kw_only=True):
     reason: str
     implicit: bool
     margin: str
+    unit: str = ""
     baseline: Figure | None = None
     candidate: Figure | None = None
     gain: Figure | None = None
@@ -314,7 +315,8 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
         severity=rule.severity,
         reason=why(finding),
         implicit=rule.implicit,
-        margin=margin_text(rule, kind, unit),
+        margin=margin_text(rule, kind),
+        unit=unit,
     )
     if comparison is None:
         return line
@@ -324,17 +326,17 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
     like = comparison.baseline_value
     values = {name: getattr(line, name) for name in line.__struct_fields__}
     values |= {
-        "baseline": score_figure(comparison.baseline_value, f"{here}/baseline_value", kind, unit),
-        "candidate": score_figure(comparison.candidate_value, f"{here}/candidate_value", kind, unit),
-        "gain": gain_figure(comparison.gain, f"{here}/gain", kind, unit, bounds, like),
-        "span": span(comparison, here, unit, bounds),
+        "baseline": score_figure(comparison.baseline_value, f"{here}/baseline_value", kind),
+        "candidate": score_figure(comparison.candidate_value, f"{here}/candidate_value", kind),
+        "gain": gain_figure(comparison.gain, f"{here}/gain", kind, "", bounds, like),
+        "span": span(comparison, here, "", bounds),
         "p": p_figure(comparison.p, f"{here}/p", rule.alpha) if comparison.p is not None else None,
         "items": count_figure(comparison.items, f"{here}/items"),
         "clusters": count_figure(comparison.clusters, f"{here}/clusters"),
         "missing": count_figure(comparison.missing, f"{here}/missing"),
         "lost": count_figure(comparison.lost, f"{here}/lost"),
         "won": count_figure(comparison.won, f"{here}/won"),
-        "mde": gain_figure(comparison.mde, f"{here}/mde", kind, unit, like=like) if comparison.mde is not None else None,
+        "mde": gain_figure(comparison.mde, f"{here}/mde", kind, like=like) if comparison.mde is not None else None,
         "method": "" if comparison.method in finding.reason else comparison.method,
     }
     if values["mde"] is not None:

@@ -99,10 +99,8 @@ def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
                 candidate=each.candidate,
                 badge=finding_badge(each.finding),
                 mark=_mark(each, scale, bound),
-                gain=gain_figure(
-                    comparison.gain, f"{each.at}/gain", comparison.kind, each.unit, (bound,), comparison.baseline_value
-                ),
-                span=span(comparison, each.at, each.unit, (bound,)),
+                gain=gain_figure(comparison.gain, f"{each.at}/gain", comparison.kind, "", (bound,), comparison.baseline_value),
+                span=span(comparison, each.at, "", (bound,)),
             )
         )
     levels = {f"{each.level * 100:.4g}%" for each, _ in compared if each}
@@ -181,7 +179,7 @@ def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping
     placed = [each for each in standings if each.target is not None and each.general is not None]
     if not placed:
         return None
-    width, height, left, right, top, bottom = 620.0, 340.0, 64.0, 24.0, 16.0, 46.0
+    width, height, left, right, top, bottom = 620.0, 350.0, 64.0, 24.0, 28.0, 46.0
     xs = [each.target.gain for each in placed if each.target]
     ys = [each.general.gain for each in placed if each.general]
     x = Scale(data_range(xs, pad=0.14, include=(0.0,)), (left, width - right))
@@ -196,7 +194,7 @@ def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping
             0, tag("rect", x=left, y=y(-margin), width=width - left - right, height=height - bottom - y(-margin), class_="zone")
         )
         parts.append(tag("line", x1=left, x2=width - right, y1=y(-margin), y2=y(-margin), class_="margin"))
-        parts.append(tag("text", "margin", x=left + 6, y=y(-margin) - 5, class_="quiet"))
+        parts.append(tag("text", "margin", x=left + 6, y=y(-margin) + 14, class_="quiet"))
     points = [(each, x(each.target.gain), y(each.general.gain)) for each in placed if each.target and each.general]
     taken = [(px - 8, py - 8, px + 8, py + 8) for _, px, py in points]
     for each, px, py in points:
@@ -249,9 +247,7 @@ def _frame(
         parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
         parts.append(tag("text", _tick(value, kind[1]), x=left - 8, y=y(value) + 4, text_anchor="end"))
     parts.append(tag("text", "target gain →", x=width - right, y=height - 8, text_anchor="end", class_="axis"))
-    parts.append(
-        tag("text", "general gain ↑", x=14, y=top + 4, class_="axis", transform=f"rotate(-90 14 {top + 4:g})", text_anchor="end")
-    )
+    parts.append(tag("text", "↑ general gain", x=left, y=top - 8, class_="axis"))
     return parts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from markupsafe import Markup
 
@@ -84,7 +85,7 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
     return TrainingCard(
         name=name,
         method=training.method,
-        base=training.base,
+        base=PurePath(training.base).name,
         picture=curve(shown, f"training-{index}", name, training.best_step),
         facts=tuple(facts),
         losses=tuple(losses),
@@ -124,7 +125,10 @@ def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup |
         parts.append(tag("text", significant(value, 2), x=left - 6, y=y(value) + 4, text_anchor="end"))
     if best_step is not None:
         parts.append(tag("line", x1=x(best_step), x2=x(best_step), y1=12, y2=186, class_="margin"))
-        parts.append(tag("text", "best", x=x(best_step) + 4, y=22, class_="quiet"))
+        late = x(best_step) > width - right - 32
+        parts.append(
+            tag("text", "best", x=x(best_step) + (-4 if late else 4), y=22, text_anchor="end" if late else "start", class_="quiet")
+        )
     if shown.loss:
         parts.append(_line([(x(step), y(loss)) for step, loss in zip(shown.steps, shown.loss, strict=True)], "line train"))
     parts += _validation_lines(shown, x, y, width - right)

@@ -53,7 +53,8 @@ class Pairing(Record, frozen=True, kw_only=True):
 
 class Pack(Record, frozen=True, kw_only=True):
     """What the page embeds. A row is [suite, task, key, metric, prompt, target, excerpt, slices, cells]; a cell is
-    [status, gain, scores, outputs, flags, error, judgments] or null; texts are numbers into ``texts``, −1 for text left out."""
+    [status, gain, scores, outputs, flags, error, judgments] or null; texts are numbers into ``texts``, −1 for text left out;
+    ``real`` lists the metrics whose gains cannot be held against shares."""
 
     candidates: tuple[str, ...]
     baseline: str
@@ -62,6 +63,7 @@ class Pack(Record, frozen=True, kw_only=True):
     metrics: tuple[str, ...]
     texts: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    real: tuple[int, ...] = ()
     omitted: int = 0
     cut: int = 0
 
@@ -204,6 +206,7 @@ def pack(pairings: Sequence[Pairing], baseline: str, candidates: Sequence[str], 
         metrics=metrics,
         texts=tuple(texts.numbers),
         rows=tuple(rows),
+        real=tuple(sorted({numbers["m"][each.metric] for each in pairings if not each.share})),
         omitted=sum(row[4] < 0 for row in rows),
         cut=texts.cut,
     )

@@ -67,6 +67,7 @@ class KeptLine(Record, frozen=True, kw_only=True):
     baseline: Figure
     items: Figure
     cells: tuple[KeptCell, ...]
+    unit: str = ""
 
 
 class Wins(Record, frozen=True, kw_only=True):
@@ -96,6 +97,7 @@ class LatencyLine(Record, frozen=True, kw_only=True):
     span: Span | None
     direction: str
     items: Figure
+    unit: str = ""
 
 
 class RunLine(Record, frozen=True, kw_only=True):
@@ -225,8 +227,8 @@ def _kept_line(
         sure = (each.low is not None and each.low > 0) or (each.high is not None and each.high < 0)
         cells.append(
             KeptCell(
-                gain=gain_figure(each.gain, f"{at}/gain", each.kind, unit, like=each.baseline_value),
-                span=span(each, at, unit),
+                gain=gain_figure(each.gain, f"{at}/gain", each.kind, like=each.baseline_value),
+                span=span(each, at),
                 sure=sure,
                 worse=each.gain < 0,
             )
@@ -235,7 +237,8 @@ def _kept_line(
     return KeptLine(
         metric=metric,
         against=against,
-        baseline=score_figure(first.baseline_value, f"{at}/baseline_value", first.kind, unit),
+        baseline=score_figure(first.baseline_value, f"{at}/baseline_value", first.kind),
+        unit=unit,
         items=count_figure(first.items, f"{at}/items"),
         cells=tuple(cells),
     )
@@ -284,7 +287,7 @@ def admission_cards(admissions: Mapping[str, Admission]) -> tuple[AdmissionCard,
 
 
 def latency_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[LatencyLine, ...]:
-    """The comparisons of suites that measure speed (``use`` names latency, or the metric's unit is one of time or rate)."""
+    """The comparisons of suites that measure speed (``use`` names latency)."""
     timed = {suite for (suite, _), each in measured.items() if TIMED in each.run.use}
     made = []
     for index, each in enumerate(conclusion.comparisons):
@@ -297,10 +300,11 @@ def latency_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Mea
             LatencyLine(
                 metric=each.metric,
                 candidate=each.candidate,
-                baseline=score_figure(each.baseline_value, f"{at}/baseline_value", each.kind, metric.unit),
-                value=score_figure(each.candidate_value, f"{at}/candidate_value", each.kind, metric.unit),
-                gain=gain_figure(each.gain, f"{at}/gain", each.kind, metric.unit, like=each.baseline_value),
-                span=span(each, at, metric.unit),
+                baseline=score_figure(each.baseline_value, f"{at}/baseline_value", each.kind),
+                unit=metric.unit,
+                value=score_figure(each.candidate_value, f"{at}/candidate_value", each.kind),
+                gain=gain_figure(each.gain, f"{at}/gain", each.kind, like=each.baseline_value),
+                span=span(each, at),
                 direction=each.direction,
                 items=count_figure(each.items, f"{at}/items"),
             )

@@ -121,7 +121,8 @@ def _standing(verdict: Verdict, conclusion: Conclusion, role: Roles, measured: M
 
 def _pools(finding: Finding, role: Roles) -> bool:
     metric = finding.metric or finding.rule.metric
-    return finding.rule.pool and role.of(metric) == "retained" and metric_parts(metric)[2] not in KEPT_COUNTS
+    metric_name = metric_parts(metric)[2]
+    return finding.rule.pool and role.of(metric) == "retained" and metric_name not in (*KEPT_COUNTS, *FLAGS)
 
 
 def _compared(conclusion: Conclusion, candidate: str, measured: Mapping[tuple[str, str], Measured]) -> list[Comparison]:

@@ -56,8 +56,9 @@
       if (state.tab === "all" || Number(state.tab) === status) found.push(index);
     });
     const gain = (index) => { const cell = cellOf(rows[index], state.candidate); return cell ? cell[1] : 0; };
-    if (state.tab === "1") found.sort((a, b) => gain(a) - gain(b) || a - b);
-    if (state.tab === "2") found.sort((a, b) => gain(b) - gain(a) || a - b);
+    const real = (index) => Number(data.real.includes(rows[index][3]));
+    if (state.tab === "1") found.sort((a, b) => real(a) - real(b) || gain(a) - gain(b) || a - b);
+    if (state.tab === "2") found.sort((a, b) => real(a) - real(b) || gain(b) - gain(a) || a - b);
     state.found = found;
     tabs.forEach((tab) => {
       tab.setAttribute("aria-pressed", String(tab.dataset.tab === state.tab));

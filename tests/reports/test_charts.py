@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-import fixtures
 import pytest
 
 from harness.records import Training, TrainingPoint
 from reports import charts, curves, svg, view
 from reports.panels import Wins
+from tests.reports import fixtures
 
 
 @pytest.fixture(scope="module")

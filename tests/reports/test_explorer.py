@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import fixtures
-
 from harness.records import Candidate, Fingerprints, Measured, Metric, Run, Sample
 from reports import explorer
+from tests.reports import fixtures
 
 
 def run_of(suite: str, name: str, samples: list[Sample], **more: Any) -> Measured:

@@ -8,13 +8,13 @@ import json
 import re
 from typing import Any
 
-import fixtures
 import msgspec
 import pytest
 from lxml import html as lxml_html
 
 from harness.records import Conclusion, Finding, Measured, Metric, Rule, Sample, Verdict
 from reports import page, view
+from tests.reports import fixtures
 
 
 def parsed(text: str) -> Any:
@@ -220,3 +220,16 @@ def test_an_asset_that_could_end_its_element_is_refused(tmp_path: Any, monkeypat
     monkeypatch.setattr(page, "TEMPLATES", tmp_path)
     with pytest.raises(ValueError, match="closing tag"):
         page.asset("bad.js")
+
+
+def test_flags_do_not_pass_for_what_was_retained() -> None:
+    page_view = view.build(*fixtures.full())
+    general = {name: gain.text for name, _, gain in page_view.scatter}
+    assert general["careless"] == "−41.0 pp"
+    assert general["full-replay"] == "−2.5 pp"
+    assert {name: line.worst.metric for name, line in zip(page_view.names, page_view.candidates, strict=True) if line.worst} == {
+        "careless": "general/refusals/acc",
+        "full-replay": "general/arithmetic/acc",
+        "lora-replay": "general/arithmetic/acc",
+        "lora": "general/arithmetic/acc",
+    }

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fixtures
 import pytest
 
 from reports import page as report
+from tests.reports import fixtures
 
 pytestmark = pytest.mark.browser
 

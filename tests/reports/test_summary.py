@@ -6,12 +6,12 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-import fixtures
 import msgspec
 import pytest
 
 from harness.records import Comparison, Conclusion, Finding, Rule, Verdict
 from reports import summary
+from tests.reports import fixtures
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)> @everyone #1 [x](javascript:1) `|` ::error::\x1b[31m\u202e\x00"
 
