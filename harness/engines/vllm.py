@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,7 +142,10 @@ class Vllm:
         _environment(self.device, self.resources)
         try:
             self._threads.enter_context(torch_threads(self.resources.threads, self.model, device=self.device))
-            self._engine = self._start()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", category=FutureWarning)
+                warnings.filterwarnings("ignore", category=DeprecationWarning)
+                self._engine = self._start()
         except _refusals(RuntimeError, MemoryError, OSError, ImportError) as error:
             self._release()
             raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {_words(error)}") from error
@@ -468,6 +473,7 @@ def _environment(device: str, resources: Resources) -> None:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if device == "cpu" else "1"
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"].upper())  # it logs before it reads its own level
     if device == "cpu":
         os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(resources.kv_cache_gib)
 
