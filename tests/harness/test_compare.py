@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import measured, right, samples
 
 from harness import stats
 from harness.compare import (
@@ -24,6 +23,7 @@ from harness.compare import (
 )
 from harness.errors import EvaluationError
 from harness.records import Fingerprints, Measured, Metric, Sample
+from tests.harness.runs import measured, right, samples
 
 
 def column(scores: list[float | None], metric: Metric | None = None, **fields: list[object]) -> Column:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import measured, right, samples, table
 
 from harness.errors import ComparabilityError, ConfigError, EvaluationError
 from harness.gate import Policy, check_rules, conclude, matches
 from harness.gate.policy import absolute_margin
 from harness.gate.verdicts import gravest
 from harness.records import Admission, Conclusion, Finding, Fingerprints, Measured, Metric, Outcome, Rule, Sample, Verdict
+from tests.harness.runs import measured, right, samples, table
 
 MARGIN = Rule(metric="facts/*/acc", require="non_inferior", margin=0.03)
 CLAIM = Rule(metric="facts/*/acc", require="superior")
@@ -550,6 +550,59 @@ def test_whatever_comes_in_a_sentence_comes_out(rows: list[tuple[Any, Any]], kin
         assert "nan" not in found.reason.lower()
         assert found.comparison is None or found.comparison.low is None or found.comparison.low < (found.comparison.high or 9e9)
     assert conclusion.verdicts[0].sentence
+
+
+# -------------------------------------------------------------------------------------------------------- A/A, planted
+
+
+def suites(rng: np.random.Generator, name: str, truth: list[Any], noise: float) -> Iterator[Measured]:
+    """Five suites of 150 items; ``noise``: the share of answers that come out differently on another run."""
+    for number, known in enumerate(truth):
+        scores = np.where(rng.random(150) < noise, rng.random(150) < 0.6, known).astype(float)
+        flags = [("truncated",) if flag else () for flag in rng.random(150) < 0.03]
+        yield measured(name, samples([*scores], flags=flags), suite=f"s{number}", watched=("truncated", "empty"))
+
+
+def test_an_a_a_run_fails_no_more_often_than_alpha() -> None:
+    rng = np.random.default_rng(3)
+    rule = Rule(metric="*/*/acc", require="not_regressed")
+    runs = 200
+    failed = 0
+    for _ in range(runs):
+        truth = [rng.random(150) < 0.6 for _ in range(5)]
+        conclusion = decide(*suites(rng, "base", truth, 0.2), *suites(rng, "new", truth, 0.2), rules=(rule,))
+        failed += conclusion.outcome == "fail"
+    assert failed / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)  # losses and bad answers are one family
+
+
+def test_a_planted_candidate_whose_answers_are_shuffled_fails() -> None:
+    rng = np.random.default_rng(4)
+    truth = [rng.random(150) < 0.9 for _ in range(5)]
+    shuffled = [rng.random(150) < 0.4 for _ in truth]
+    for rule in (
+        Rule(metric="*/*/acc", require="not_regressed"),
+        Rule(metric="*/*/acc", require="non_inferior", margin=0.05, pool=True),
+    ):
+        conclusion = decide(*suites(rng, "base", truth, 0.1), *suites(rng, "new", shuffled, 0.1), rules=(rule,))
+        assert conclusion.outcome == "fail"
+
+
+def test_a_named_rule_is_called_by_its_name() -> None:
+    found = finding(*against(5, 5, 400, 190), msgspec.structs.replace(MARGIN, name="keep the facts"))
+    assert found.reason.startswith("keep the facts (facts/t/acc): ")
+
+
+def test_a_slice_is_decided_on_its_own_items() -> None:
+    base, new = against(30, 0, 200, 70)
+    slices = [{"lang": "zh"}] * 30 + [{"lang": "en"}] * 270
+    runs = [measured(name, samples([*each], slices=slices)) for name, each in zip(("base", "new"), (base, new), strict=True)]
+    rule = Rule(metric="facts/*/acc", require="not_regressed", slice="lang=en")
+    found = decide(*runs, rules=(rule,)).verdicts[0].findings[0]
+    assert found.outcome == "pass"
+    assert found.comparison is not None
+    assert found.comparison.items == 270
+    nothing = msgspec.structs.replace(rule, slice="lang=fr")
+    assert decide(*runs, rules=(nothing,)).verdicts[0].findings[0].outcome == "invalid"
 
 
 # ------------------------------------------------------------------------------------------------------ check_rules

@@ -204,6 +204,8 @@ def test_rolling_scores_are_corpus_metrics_with_statistics(folder, builds, grade
     assert sample.statistics["byte_perplexity"] == [198.0, 99.0]
     assert sample.scores["bits_per_byte"] == pytest.approx(2.0 / 0.6931471805599453)
     assert suite.metrics["bits_per_byte"].direction == "lower"
+    statistics = np.array([sample.statistics["byte_perplexity"]])
+    assert aggregate("perplexity", statistics) == pytest.approx(sample.scores["byte_perplexity"])
 
 
 def test_chat_questions_are_sent_as_messages(folder, builds, converses):
