@@ -31,9 +31,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a judge must reach to gate.
 
     ``kappa``: Cohen's, with the labels. ``consistency``: share of pairs with the same winner in both orders. ``unparsable``:
-    largest share of verdicts. ``canaries``: share of right answers that must beat an empty answer, and the copied question (a judge that
-    grades apart ties where it misjudges the right answer, so that even a useful one does not reach 1; a constant one has 0).
-    ``pairs``: fewest pairs that the examination may rest on.
+    largest share of verdicts. ``canaries``: share of right answers that must beat an empty answer, and the copied question (a
+    judge that grades apart ties where it misjudges the right answer, so that even a useful one does not reach 1; a constant one
+    has 0). ``pairs``: fewest pairs that the examination may rest on.
     """
 
     kappa: float = 0.4
