@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainers.batches import Batch
 from trainers.data import Row
 from trainers.losses import token_losses
@@ -67,21 +65,23 @@ def validation_losses(
 
 
 def leak(model: Any, rows: Sequence[Row], make: MakeBatch, device: Any) -> float:
-    """How much a row's losses change (nats, largest of its tokens) when another row stands before it in a packed batch.
+    """How much a row's losses change (nats, largest of its tokens) when the row before it in a packed batch says something else.
 
-    Zero but for rounding where rows cannot see each other. Layers with a state of their own (convolutions, state-space models)
-    would carry it from row to row, whatever the attention does; only asking the model shows it.
+    Zero to the last bit (but for mixtures of experts) where rows cannot see each other: all shapes stay the same. Layers with a
+    state of their own (convolutions, state-space models) carry it from row to row, whatever the attention does; only asking the
+    model shows it.
     """
     import torch
 
     behind = min(rows, key=lambda row: len(row.ids))
-    before = next((row for row in rows if not np.array_equal(row.ids, behind.ids)), behind)
+    before = next((row for row in rows if len(set(row.ids.tolist())) > 1), behind)
+    other = Row(before.ids[::-1].copy(), before.trained)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            together = token_losses(model, make([before, behind], device))
-            alone = token_losses(model, make([behind], device))
+            one, two = (token_losses(model, make([first, behind], device)) for first in (before, other))
     finally:
         model.train(was_training)
-    return float((together[-len(alone) :] - alone).abs().max())
+    tokens = int(behind.trained.sum())
+    return float((one[-tokens:] - two[-tokens:]).abs().max())

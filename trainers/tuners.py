@@ -32,7 +32,7 @@ def load_model(config: TrainConfig, folder: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     frozen_half = config.method == "lora" and config.precision == "bf16"
-    attention = register() if config.data.packing else "sdpa"
+    attention = register() if config.data.packing else None
     try:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
@@ -69,7 +69,10 @@ def _with_adapter(model: Any, config: TrainConfig) -> Any:
     )
     if not isinstance(targets, str):
         _check_targets(model, targets)
-    adapted = get_peft_model(model, settings)
+    try:
+        adapted = get_peft_model(model, settings)
+    except ValueError as error:
+        raise ConfigError(f"peft cannot adapt this model: {error}", where="lora.targets") from error
     adapted.peft_config["default"].base_model_name_or_path = config.base
     return adapted
 
