@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.compare import align, comparable, compare
+from harness.compare import comparable, compare
 from harness.errors import ComparabilityError
 from harness.gate.cases import case_of
 from harness.gate.findings import findings_of
@@ -79,7 +79,7 @@ def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
                 continue
             for metric in sorted(measurements.metrics):
                 if other == policy.baseline or _retained(measurements, metric, name):
-                    found = _compared(measurements, metric, name, other, reference)
+                    found = _compared(measurements, metric, name, other)
                     if found is not None:
                         yield found
 
@@ -89,16 +89,14 @@ def _retained(measurements: Measurements, metric: str, candidate: str) -> bool:
     return run is not None and run.retained
 
 
-def _compared(measurements: Measurements, metric: str, name: str, other: str, reference: str | None) -> Comparison | None:
+def _compared(measurements: Measurements, metric: str, name: str, other: str) -> Comparison | None:
     suite = metric.split("/", 1)[0]
     if measurements.run(suite, name) is None or measurements.run(suite, other) is None:
         return None
     if not comparable(measurements.parity(suite, other, name)):
         return None
-    mine, theirs = (measurements.column(side, metric, reference) for side in (name, other))
-    if mine is None or theirs is None:
-        return None
-    return compare(align(metric, theirs, mine, seed=measurements.policy.seed), other, name)
+    pair = measurements.pair((metric,), metric, name, other)
+    return None if pair is None else compare(pair, other, name)
 
 
 def _parity(measurements: Measurements) -> Iterator[Parity]:

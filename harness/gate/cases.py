@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness import stats
-from harness.compare import Column, Level, Pair, align, broken, level_of
+from harness.compare import Column, Level, Pair, broken, level_of
 from harness.gate.blindness import Blind, blindness
 from harness.gate.measurements import Measurements
 from harness.gate.policy import TRANSITIONS, Job, absolute_margin
@@ -79,7 +79,7 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
     stopped = _stopped(job, sides, measurements)
     if stopped is not None:
         return Case(job, candidate, other, *stopped)
-    return _tested(job, candidate, other, reference, measurements)
+    return _tested(job, candidate, other, measurements)
 
 
 def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
@@ -106,18 +106,15 @@ def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Ou
     return None
 
 
-def _tested(job: Job, candidate: str, other: str, reference: str | None, measurements: Measurements) -> Case:
+def _tested(job: Job, candidate: str, other: str, measurements: Measurements) -> Case:
     policy, rule = measurements.policy, job.rule
-    mine = measurements.column_of(candidate, job.metrics, job.label, reference, rule.slice)
-    theirs = measurements.column_of(other, job.metrics, job.label, reference, rule.slice)
-    if mine is None or theirs is None or not mine.keys:
+    pair = measurements.pair(job.metrics, job.label, candidate, other, rule.slice)
+    if pair is None or pair.evidence is None:
         where = f" in slice {rule.slice}" if rule.slice else ""
         return Case(job, candidate, other, "invalid", f"no item{where} has a value of {job.label} on both sides")
-    pair = align(job.label, theirs, mine, seed=policy.seed)
-    if pair.evidence is None:
-        return Case(job, candidate, other, "invalid", f"{candidate} and {other} share no item of {job.label}")
+    mine = measurements.column_of(candidate, job.metrics, job.label, policy.references.get(candidate), rule.slice)
+    level = None if mine is None else _level(rule, mine, policy.seed)
     blind = blindness(job, pair, measurements, candidate, other)
-    level = _level(rule, mine, policy.seed)
     return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=_short(rule, pair))
 
 

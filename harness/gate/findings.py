@@ -42,7 +42,7 @@ def _corrected(cases: Sequence[Case]) -> dict[int, float]:
 def _finding(case: Case, adjusted: float | None) -> Finding:
     if case.pair is None:
         outcome: Outcome = case.stopped or "invalid"
-        return Finding(rule=case.rule, outcome=outcome, reason=f"{case.job.label}: {case.why}.", metric=case.job.label)
+        return Finding(rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {case.why}.", metric=case.job.label)
     comparison = _comparison(case, adjusted)
     if comparison is None:
         raise ValueError("a tested case always has a comparison")
@@ -57,7 +57,7 @@ def _finding(case: Case, adjusted: float | None) -> Finding:
         outcome = case.rule.on_inconclusive
         reason += f"; the rule takes that for a {outcome}"
     return Finding(
-        rule=case.rule, outcome=outcome, reason=f"{case.job.label}: {reason}.", metric=case.job.label, comparison=comparison
+        rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {reason}.", metric=case.job.label, comparison=comparison
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from harness.compare import Column, columns, metric_id, parity, pooled, sliced, transitions
+from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, sliced, transitions
 from harness.gate.policy import TRANSITIONS, Policy
 from harness.records import Health, Measured, Parity, Run
 
@@ -22,6 +22,7 @@ class Measurements:
         self._columns: dict[Key, dict[str, Column]] = {}
         self._transitions: dict[tuple[str, str, str], dict[str, Column]] = {}
         self._parity: dict[tuple[str, str, str], list[Parity]] = {}
+        self._pairs: dict[tuple[tuple[str, ...], str | None, str, str], Pair | None] = {}
 
     @cached_property
     def suites(self) -> list[str]:
@@ -95,6 +96,16 @@ class Measurements:
             return whole
         field, _, value = part.partition("=")
         return sliced(whole, field, value)
+
+    def pair(self, metrics: tuple[str, ...], label: str, candidate: str, other: str, part: str | None = None) -> Pair | None:
+        """A candidate and another side by side, once; None where either has no value. Transitions are against its reference."""
+        key = (metrics, part, candidate, other)
+        if key not in self._pairs:
+            reference = self.policy.references.get(candidate)
+            mine, theirs = (self.column_of(side, metrics, label, reference, part) for side in (candidate, other))
+            found = None if mine is None or theirs is None else align(label, theirs, mine, seed=self.policy.seed)
+            self._pairs[key] = found
+        return self._pairs[key]
 
     def failed(self, suite: str, candidate: str) -> tuple[int, int]:
         """How many items of a run failed, of how many."""

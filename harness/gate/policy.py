@@ -41,6 +41,11 @@ class Job:
     metrics: tuple[str, ...]
     label: str
 
+    @property
+    def title(self) -> str:
+        """How a sentence calls it: the rule's name, if it has one, and the metric."""
+        return self.label if self.rule.name is None else f"{self.rule.name} ({self.label})"
+
 
 def matches(glob: str, metric: str) -> bool:
     """Whether a glob over ``suite/task/metric`` means this metric; ``suite/metric`` counts as having an empty task."""

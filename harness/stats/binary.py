@@ -45,7 +45,7 @@ def mcnemar_midp(won: int, lost: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def tango_statistic(won: Array | float, lost: Array | float, items: float, delta: float) -> Array:
+def tango_statistic(won: Array | float, lost: Array | float, items: float, delta: Array | float) -> Array:
     """Tango's score statistic of H0 "difference = delta"; large values speak for a difference above it. Broadcasts."""
     w, b = np.asarray(won, dtype=float), np.asarray(lost, dtype=float)
     linear = -w - b + (2 * items - w + b) * delta
@@ -121,13 +121,12 @@ def tango_interval(won: float, lost: float, items: float, level: float) -> tuple
     estimate = (won - lost) / items
 
     def cross(outer: float, sign: float) -> float:
+        """Where the statistic reaches ±z between ``outer`` and the estimate: it falls as ``delta`` rises. Seven rounds of 1/63."""
         inner, keep = outer, estimate
-        for _ in range(60):
-            middle = (inner + keep) / 2
-            if sign * float(tango_statistic(won, lost, items, middle)) > z:
-                inner = middle
-            else:
-                keep = middle
+        for _ in range(7):
+            grid = np.linspace(inner, keep, 64)
+            beyond = int((sign * tango_statistic(won, lost, items, grid[1:-1]) > z).sum())
+            inner, keep = float(grid[beyond]), float(grid[beyond + 1])
         return (inner + keep) / 2
 
     return (-1.0 if lost == items else cross(-1.0, 1.0)), (1.0 if won == items else cross(1.0, -1.0))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as distributions
-from scipy.special import bdtrc, ndtri
+from scipy.special import bdtrc, gammaln, ndtr, ndtri, xlog1py, xlogy
 
 EXACT_DISCORDANT = 150
 """Up to so many expected discordant items the power of McNemar's test is enumerated, above that approximated."""
@@ -27,15 +29,29 @@ def mcnemar_power(loss: float, discordance: float, items: int, alpha: float) -> 
     if expected > EXACT_DISCORDANT:
         spread = math.sqrt(max(discordance - loss * loss, 1e-12))
         z = (loss * math.sqrt(items) - float(ndtri(1 - alpha)) * math.sqrt(discordance)) / spread
-        return float(distributions.norm.cdf(z))
+        return float(ndtr(z))
     most = min(items, int(expected + 8 * math.sqrt(expected) + 20))
     counts = np.arange(most + 1)
-    weight = distributions.binom.pmf(counts, items, min(discordance, 1.0))
-    critical = distributions.binom.isf(alpha, counts, 0.5) + 1  # fewest losses that are significant among ``counts``
+    rate = min(discordance, 1.0)
+    weight = np.exp(_log_binomials(items)[: most + 1] + xlogy(counts, rate) + xlog1py(items - counts, -rate))
+    critical = _fewest_losses(alpha)[: most + 1]
     share = min(1.0, (discordance + loss) / (2 * discordance))
-    reachable = critical <= counts
-    tail = bdtrc(np.where(reachable, critical - 1, 0).clip(min=0), np.maximum(counts, 1), share)
-    return float((weight * np.where(reachable, tail, 0.0)).sum())
+    tail = bdtrc(np.clip(critical - 1, 0, counts), np.maximum(counts, 1), share)
+    return float((weight * np.where(critical <= counts, tail, 0.0)).sum())
+
+
+@lru_cache(maxsize=16)
+def _fewest_losses(alpha: float) -> NDArray[np.float64]:
+    """For each number of discordant items, the fewest losses that are significant one-sided; above it where none are."""
+    counts = np.arange(2 * EXACT_DISCORDANT + 1)
+    return np.asarray(distributions.binom.isf(alpha, counts, 0.5) + 1, dtype=float)
+
+
+@lru_cache(maxsize=256)
+def _log_binomials(items: int) -> NDArray[np.float64]:
+    """log C(items, k) for every k that enumeration may reach."""
+    counts = np.arange(min(items, 2 * EXACT_DISCORDANT) + 1)
+    return np.asarray(gammaln(items + 1) - gammaln(counts + 1) - gammaln(items - counts + 1), dtype=float)
 
 
 def binary_mde(discordant: int, items: int, alpha: float, power: float = 0.8) -> float | None:

@@ -566,7 +566,7 @@ def suites(rng: np.random.Generator, name: str, truth: list[Any], noise: float) 
 def test_an_a_a_run_fails_no_more_often_than_alpha() -> None:
     rng = np.random.default_rng(3)
     rule = Rule(metric="*/*/acc", require="not_regressed")
-    runs = 200
+    runs = 100
     failed = 0
     for _ in range(runs):
         truth = [rng.random(150) < 0.6 for _ in range(5)]
