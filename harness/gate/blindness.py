@@ -5,7 +5,8 @@
 *Ceiling*: the baseline is at its best on every item. It has nothing to gain, and no claim of superiority can pass. Losses could be
 seen, and count when they are. But where nothing at all changed, a suite whose every answer is right may as well be one whose grader
 says yes to everything: a claim about losses then passes only where the ceiling is meant (a retained suite, which is made of what
-the reference knows; a flag, which should never be raised; a band that includes it).
+the reference knows; a band that includes it).
+Flags know neither: not one truncated answer is how it should be, and a baseline that never stops cannot be undercut.
 *Judge*: the judge failed its admission, so that its scores cannot hold up a release, nor let it pass.
 A proven failure stands, whatever the suite cannot see.
 """
@@ -74,7 +75,7 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
         return None
     best = 1.0 if column.metric.direction == "higher" else 0.0
     scores = column.table[:, 0]
-    if column.name in ("lost", "gained"):
+    if column.name in ("lost", "gained") or column.flag:
         return None
     if bool(np.all(scores == 1.0 - best)) and require != "superior":
         why = f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
@@ -84,7 +85,7 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     if require == "superior":
         why = f"{other} is at {share(best, 'binary')} on every item: no gain is possible, so none could be seen"
         return Blind(why, "needs harder items")
-    meant = column.flag or column.retained or _expected(column, best, measurements)
+    meant = column.retained or _expected(column, best, measurements)
     if meant or pair.differences.any():
         return None
     return Blind(

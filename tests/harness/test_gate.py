@@ -259,6 +259,11 @@ def test_bad_answers_that_the_baseline_also_gives_are_not_a_regression() -> None
     assert decide(flagged("base", 40), flagged("new", 41)).outcome == "pass"
 
 
+def test_a_baseline_that_never_stops_cannot_be_undercut() -> None:
+    assert decide(flagged("base", 300), flagged("new", 300)).outcome == "pass"
+    assert decide(flagged("base", 300), flagged("new", 10)).outcome == "pass"
+
+
 def test_a_rule_of_the_users_replaces_the_implicit_one() -> None:
     inform = Rule(metric="*/*/truncated", require="not_regressed", severity="inform")
     conclusion = decide(flagged("base", 0), flagged("new", 30), rules=(MARGIN, inform))
