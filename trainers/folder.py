@@ -45,7 +45,9 @@ def claim(config: TrainConfig, wanted: str) -> Iterator[bool]:
     UsageError where another process trains there, or where the folder holds another run (unless ``overwrite``).
     """
     place = config.folder
-    if os.environ.get("RANK", "0") != "0":  # one process of several: the first one holds the folder for all
+    if (
+        os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0"
+    ):  # one process of several: the first one holds the folder for all
         yield config.overwrite or export.finished_fingerprint(place) != wanted
         return
     try:
