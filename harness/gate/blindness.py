@@ -8,7 +8,7 @@ says yes to everything: a claim about losses then passes only where the ceiling 
 the reference knows; a band that includes it).
 Flags know neither: not one truncated answer is how it should be, and a baseline that never stops cannot be undercut.
 *Judge*: the judge failed its admission, so that its scores cannot hold up a release, nor let it pass.
-A proven failure stands, whatever the suite cannot see.
+Otherwise a proven failure stands, whatever the suite cannot see.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ FLOOR = "needs items that the baseline gets right"
 
 @dataclass(frozen=True)
 class Blind:
-    """``why`` nothing can be decided, and the ``remedy``, in words that follow the metric's name."""
+    """``why`` nothing can be decided, and the ``remedy``, in words that follow the metric's name.
+
+    ``failures_stand``: a proven failure counts all the same. Not so where the scores themselves cannot be believed.
+    """
 
     why: str
     remedy: str
+    failures_stand: bool = True
 
 
 def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> Blind | None:
@@ -62,9 +66,8 @@ def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
     if all(metric.rsplit("/", 1)[-1] in BAD_ANSWERS for metric in job.metrics):
         return None
     why = joined(admission.reasons) if admission.reasons else "it failed its examination"
-    return Blind(
-        f"the judge {admission.judge} may not gate: {why}", "needs a judge that passes its examination, or severity = warn"
-    )
+    remedy = "needs a judge that passes its examination, or severity = warn"
+    return Blind(f"the judge {admission.judge} may not gate: {why}", remedy, failures_stand=False)
 
 
 def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> Blind | None:

@@ -49,7 +49,7 @@ def _finding(case: Case, adjusted: float | None) -> Finding:
     outcome, reason = _decided(case, comparison, adjusted)
     if case.short is not None and outcome != "fail":
         outcome, reason = "inconclusive", case.short
-    if case.blind is not None and outcome != "fail":
+    if case.blind is not None and not (outcome == "fail" and case.blind.failures_stand):
         outcome, reason = "insensitive", case.blind.why
     else:
         reason += _worst_case(case, outcome)
@@ -80,7 +80,7 @@ def _comparison(case: Case, adjusted: float | None) -> Comparison | None:
     elif case.rule.require != "not_regressed":
         extra["p_contrary"] = case.contrary.p
     if case.rule.require != "not_regressed":
-        extra["items_needed"] = _items_needed(case)
+        extra["items_needed"], extra["items_if_equal"] = _items_needed(case)
     return msgspec.structs.replace(comparison, parameters={**comparison.parameters, **extra})
 
 
@@ -115,7 +115,7 @@ def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
         return "fail", f"{gain}: a loss beyond the margin of {margin} is proven ({case.contrary.method}, {contrary})"
     worse = comparison.high is not None and comparison.high < 0
     state = "it is worse, but by how much is not certain" if worse else "a loss beyond the margin is neither ruled out nor proven"
-    return "inconclusive", f"{gain}: {state} (margin {margin}, {method}, {p}); {_needed(case, comparison)}"
+    return "inconclusive", f"{gain}: {state} (margin {margin}, {method}, {p}); {_needed(comparison)}"
 
 
 def _superior(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
@@ -128,7 +128,7 @@ def _superior(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcom
     if case.contrary.p <= alpha:
         contrary = words.probability(case.contrary.p)
         return "fail", f"{gain}: a gain{more} is ruled out ({case.contrary.method}, {contrary})"
-    return "inconclusive", f"{gain}: a gain{more} is neither proven nor ruled out ({method}, {p}); {_needed(case, comparison)}"
+    return "inconclusive", f"{gain}: a gain{more} is neither proven nor ruled out ({method}, {p}); {_needed(comparison)}"
 
 
 def _not_regressed(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
@@ -156,7 +156,7 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     if contrary <= rule.alpha:
         return "fail", f"{start}: {asked} is ruled out ({level.method}, {words.probability(contrary)})"
     open_question = f"{asked} is neither proven nor ruled out ({level.method}, {words.probability(proven)})"
-    return "inconclusive", f"{start}: {open_question}; {_needed(case, comparison)}"
+    return "inconclusive", f"{start}: {open_question}; {_needed(comparison)}"
 
 
 def _two_p(p: float, adjusted: float) -> str:
@@ -164,30 +164,35 @@ def _two_p(p: float, adjusted: float) -> str:
     return words.probability(p) if adjusted <= p else f"{words.probability(p)}, after Holm {words.probability(adjusted)}"
 
 
-def _items_needed(case: Case) -> int | None:
-    """Items that would decide with 80 % power: were both sides equally good (non-inferiority), else were it all as seen."""
+def _items_needed(case: Case) -> tuple[int | None, bool]:
+    """Items that would decide with 80 % power, and whether that takes both sides to be equally good, or all to be as seen.
+
+    For non-inferiority the former, as long as it asks for more items than there are: having them, only the gain as seen is left.
+    """
     level, rule = case.level, case.rule
     if level is not None and rule.value is not None:
         if level.low is None or level.high is None:
-            return None
+            return None, False
         error = (level.high - level.low) / (2 * stats.normal_quantile(1 - rule.alpha))
-        above = rule.require == "at_least"
-        return stats.mean_items(error, level.items, (level.score - rule.value) * (1 if above else -1), rule.alpha)
+        distance = (level.score - rule.value) * (1 if rule.require == "at_least" else -1)
+        return stats.mean_items(error, level.items, distance, rule.alpha), False
     evidence = case.pair.evidence if case.pair is not None else None
     if evidence is None:
-        return None
-    return evidence.items_needed(case.margin if rule.require == "non_inferior" else evidence.gain - case.margin, rule.alpha)
+        return None, False
+    if rule.require == "superior":
+        return evidence.items_needed(evidence.gain - case.margin, rule.alpha), False
+    equal = evidence.items_needed(case.margin, rule.alpha)
+    if equal is None or equal > evidence.items:
+        return equal, True
+    return evidence.items_needed(case.margin + evidence.gain, rule.alpha), False
 
 
-def _needed(case: Case, comparison: Comparison) -> str:
+def _needed(comparison: Comparison) -> str:
     items = comparison.parameters.get("items_needed")
     if items is None:
-        return "no number of items would prove it, were the truth as seen here"
-    assumed = (
-        "an equally good candidate would pass"
-        if case.rule.require == "non_inferior"
-        else "were it as seen here, it would be proven"
-    )
+        return "if all is as seen here, no number of items would prove it"
+    equal = comparison.parameters["items_if_equal"]
+    assumed = "an equally good candidate would pass" if equal else "if all is as seen here, it would pass"
     return f"{assumed} with about {words.rounded(items)} items (80 % power)"
 
 

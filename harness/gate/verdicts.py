@@ -128,7 +128,8 @@ def _improvement(finding: Finding, comparison: Comparison) -> str:
         score = words.share(float(comparison.parameters["score"]), kind)
         return f"{finding.metric} must come {edge} {words.share(rule.value, kind)} (now {score})"
     if rule.require == "superior":
-        return f"the gain on {finding.metric} must exceed {words.amount(margin, kind)} (now {now})"
+        border = words.amount(margin, kind) if margin else "nothing"
+        return f"the gain on {finding.metric} must be more than {border} (now {now})"
     if margin:
         return f"the loss on {finding.metric} must come under {words.amount(margin, kind)} (now {now})"
     return f"the loss on {finding.metric} must go (now {now})"
@@ -138,7 +139,7 @@ def _more_items(finding: Finding, comparison: Comparison) -> str:
     items = comparison.parameters.get("items_needed")
     wanted = max(items or 0, finding.rule.min_items)
     if wanted <= comparison.items:
-        return f"{finding.metric} needs another candidate or more items than can be foreseen (it has {comparison.items:,})"
+        return f"{finding.metric} needs a better candidate: more items ({comparison.items:,} now) would hardly make this one pass"
     return f"{finding.metric} needs about {words.rounded(wanted)} items (it has {comparison.items:,})"
 
 

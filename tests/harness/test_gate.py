@@ -109,6 +109,17 @@ def test_an_inconclusive_finding_says_how_many_items_would_decide() -> None:
     assert answer.change == "facts/t/acc needs about 1,600 items (it has 300)."
 
 
+def test_with_enough_items_for_an_equal_candidate_only_the_gain_as_seen_is_left() -> None:
+    answer = verdict(*against(209, 152, 306, 652), Rule(metric="*/*/acc", require="non_inferior", margin=0.05))
+    assert answer.outcome == "inconclusive"
+    assert "it is worse, but by how much is not certain" in answer.findings[0].reason
+    assert "if all is as seen here, it would pass with about 37,000 items" in answer.findings[0].reason
+    beyond = verdict(*against(30, 12, 300, 158), Rule(metric="*/*/acc", require="non_inferior", margin=0.035))
+    assert beyond.outcome == "inconclusive"
+    assert "no number of items would prove it" in beyond.findings[0].reason
+    assert "needs a better candidate" in beyond.change
+
+
 def test_the_p_shown_is_of_the_rules_own_hypothesis() -> None:
     base, new = against(10, 4, 500, 86)
     margin = finding(base, new, MARGIN).comparison
@@ -396,6 +407,8 @@ def test_a_judge_that_was_not_admitted_cannot_gate_but_may_inform() -> None:
     blocked = finding(*against(2, 2, 400, 196), MARGIN, **fields)
     assert blocked.outcome == "insensitive"
     assert "the judge tiny may not gate: κ 0.2 under 0.4" in blocked.reason
+    assert finding(*against(90, 2, 350, 150), MARGIN, **fields).outcome == "insensitive"
+    assert finding(*against(90, 2, 350, 150), msgspec.structs.replace(MARGIN, severity="warn"), **fields).outcome == "fail"
     assert finding(*against(2, 2, 400, 196), msgspec.structs.replace(MARGIN, severity="inform"), **fields).outcome == "pass"
     admitted = {"admission": msgspec.structs.replace(rejected, admitted=True), "judge_hash": "j"}
     assert finding(*against(2, 2, 400, 196), MARGIN, **admitted).outcome == "pass"
