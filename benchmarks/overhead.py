@@ -1,4 +1,4 @@
-"""What asking costs besides the model: the whole pipeline over real vLLM, with the time inside vLLM's own start and steps taken out.
+"""What asking costs besides the model: the whole pipeline over real vLLM, without the time inside vLLM's own start and steps.
 
 The models are the lab's; an adapter with random weights joins the base, so that batches are mixed as in a real gate.
 """

@@ -183,7 +183,10 @@ def prompt_hash(requests: Sequence[Request]) -> str:
 
 def _collect(into: _Asked, finished: Done, done: Measurement) -> None:
     key = finished.id[1]
-    into.answers[key] = finished.value if finished.error is None else Answer(key=key, error=finished.error)
+    answer = finished.value
+    if not isinstance(answer, Answer):
+        answer = Answer(key=key, error=finished.error or "the suite's conversation returned no answer")
+    into.answers[key] = answer
     _count(into, finished, done)
 
 
