@@ -101,6 +101,13 @@ def require(module: str, *, engine: str) -> None:
         )
 
 
+def load_failures() -> tuple[type[Exception], ...]:
+    """What loading weights raises where the weights, the settings or the machine are at fault."""
+    from safetensors import SafetensorError
+
+    return (ValueError, TypeError, KeyError, RuntimeError, MemoryError, OSError, ImportError, SafetensorError)
+
+
 def model_folder(candidate: Candidate) -> Path:
     """Where the weights of the candidate's base model lie on this machine."""
     return resolve_model(candidate.model, candidate.revision, where=f"candidates.{candidate.name}.model")

@@ -111,7 +111,7 @@ class Transformers:
                 if candidate.name in self.adapters
             }
             check_adapters(self._probe, noops, dtype=str(self.facts["dtype"]))
-        except (ValueError, RuntimeError, MemoryError, OSError, ImportError) as error:
+        except serving.load_failures() as error:
             self._release()
             raise EngineError(f"transformers cannot load {str(self.folder)!r}: {' '.join(str(error).split())}") from error
         except BaseException:

@@ -146,7 +146,7 @@ class Vllm:
                 warnings.filterwarnings("ignore", category=FutureWarning)
                 warnings.filterwarnings("ignore", category=DeprecationWarning)
                 self._engine = self._start()
-        except _refusals(RuntimeError, MemoryError, OSError, ImportError) as error:
+        except _refusals(*serving.load_failures()) as error:
             self._release()
             raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {_words(error)}") from error
         try:
