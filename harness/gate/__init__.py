@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from harness.compare import comparable, compare
 from harness.errors import ComparabilityError
 from harness.gate.cases import case_of
@@ -13,6 +15,7 @@ from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy, check_rules, jobs, matches
 from harness.gate.verdicts import EXIT_CODES, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity
+from harness.stats import benjamini_hochberg
 
 __all__ = ["Policy", "check_rules", "conclude", "judged", "matches"]
 
@@ -69,19 +72,20 @@ def judged(measurements: Measurements) -> list[str]:
 
 
 def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
-    """For reading: every metric against the baseline; metrics of retained suites against the reference too. Not corrected."""
+    """For reading: every metric against the baseline; metrics of retained suites against the reference too.
+
+    ``p`` is of "no difference", on its own; ``parameters["p_bh"]`` is adjusted for the false discovery rate over this table.
+    """
     policy = measurements.policy
     for name in measurements.candidates:
         reference = policy.references.get(name)
-        others = dict.fromkeys([policy.baseline, *([reference] if reference in measurements.candidates else [])])
-        for other in others:
+        for other in dict.fromkeys([policy.baseline, *([reference] if reference in measurements.candidates else [])]):
             if other is None or other == name:
                 continue
-            for metric in sorted(measurements.metrics):
-                if other == policy.baseline or _retained(measurements, metric, name):
-                    found = _compared(measurements, metric, name, other)
-                    if found is not None:
-                        yield found
+            meant = [m for m in sorted(measurements.metrics) if other == policy.baseline or _retained(measurements, m, name)]
+            found = [each for metric in meant if (each := _compared(measurements, metric, name, other)) is not None]
+            for each, adjusted in zip(found, benjamini_hochberg([1.0 if c.p is None else c.p for c in found]), strict=True):
+                yield msgspec.structs.replace(each, parameters={**each.parameters, "p_bh": adjusted})
 
 
 def _retained(measurements: Measurements, metric: str, candidate: str) -> bool:

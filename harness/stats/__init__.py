@@ -19,7 +19,7 @@ from harness.stats.binary import (
 )
 from harness.stats.corpora import CorpusPairs
 from harness.stats.corpus import WIDTHS, aggregate, score
-from harness.stats.means import MeanPairs, mean_interval
+from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
 from harness.stats.power import binary_items, binary_mde, mcnemar_power, mean_items, mean_mde, normal_quantile
@@ -47,7 +47,6 @@ __all__ = [
     "mcnemar",
     "mcnemar_midp",
     "mcnemar_power",
-    "mean_interval",
     "mean_items",
     "mean_mde",
     "newcombe_interval",

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from harness.stats import resampling
@@ -244,17 +243,6 @@ class MeanPairs:
 
     def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
         return mean_items(self._standard_error, self.items, distance, alpha, power) if self._standard_error > 0 else None
-
-
-def mean_interval(values: Array, clusters: NDArray[np.intp], weights: Array, level: float) -> tuple[float, float] | None:
-    """Clustered t interval of one weighted mean; None with one cluster or without any variation."""
-    alone = np.zeros(len(values), dtype=np.intp)
-    sample = MeanPairs(values - values[0], clusters, alone, weights)
-    if sample.units < 2 or float(np.ptp(values)) < 1e-12:
-        return None
-    mean = float((weights * values).sum() / weights.sum())
-    half = float(stdtrit(sample.units - 1, 0.5 + level / 2)) * sample._raw_error
-    return (mean - half, mean + half) if half > 0 else None
 
 
 def _summed(code: Codes, values: Array) -> Array:

@@ -213,6 +213,14 @@ def test_light_rules_are_corrected_as_a_family_and_margins_are_not() -> None:
         assert "p_holm" not in found.comparison.parameters
 
 
+def test_the_table_for_reading_is_adjusted_for_how_long_it_is() -> None:
+    found = decide(*many(0, {"a": (8, 1), "b": (5, 6), "c": (7, 7), "d": (6, 9)}), rules=()).comparisons
+    assert len(found) == 4
+    smallest = min(found, key=lambda each: each.p or 0.0)
+    assert smallest.metric == "a/t/acc"
+    assert smallest.parameters["p_bh"] == pytest.approx(4 * (smallest.p or 0.0))
+
+
 def test_a_rule_that_only_warns_never_weakens_a_blocking_one() -> None:
     block = Rule(metric="a/*/acc", require="not_regressed")
     warn = Rule(metric="[bcd]/*/acc", require="not_regressed", severity="warn")

@@ -176,12 +176,3 @@ def test_a_test_and_an_interval_by_permutation_never_disagree() -> None:
         assert low is not None
         assert evidence.test(low - 1e-6, "greater").p <= 0.05
         assert evidence.test(low + 1e-6, "greater").p > 0.05
-
-
-def test_a_mean_interval_needs_two_clusters_and_some_variation() -> None:
-    ones = np.ones(3)
-    assert stats.mean_interval(np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=np.intp), ones, 0.9) is None
-    assert stats.mean_interval(ones, np.arange(3), ones, 0.9) is None
-    found = stats.mean_interval(np.array([1.0, 2.0, 4.0]), np.arange(3), ones, 0.9)
-    expected = distributions.ttest_1samp([1.0, 2.0, 4.0], 0).confidence_interval(0.9)
-    assert found == pytest.approx((expected.low, expected.high))
