@@ -10,6 +10,8 @@ from reports.figures import Figure, Span, count_figure, gain_figure, p_figure, p
 from reports.standing import FLAGS, Gain, Standing, metric_of
 from reports.wording import Badge, badge, bound_of, finding_badge, margin_text, requirement, rule_name, ship
 
+_SMALL_WORDS = frozenset({"a", "all", "an", "at", "it", "no", "nothing", "the", "there"})
+
 
 class Hero(Record, frozen=True, kw_only=True):
     """One sentence. ``caution`` is what a leaderboard by the target alone would have done instead,
@@ -158,16 +160,20 @@ def spoken(verdict: Verdict) -> str:
     text = verdict.sentence
     for start in ("Ship {}: ", "Do not ship {}: ", "Unknown whether {} may ship: "):
         text = text.removeprefix(start.format(verdict.candidate))
-    first = text.split(" ", 1)[0]
-    return text if "/" in first else text[:1].upper() + text[1:]
+    return capitalised(text)
+
+
+def capitalised(text: str) -> str:
+    """``text`` with a capital, unless it starts with a name, which keeps its own letters."""
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0] in _SMALL_WORDS else text
 
 
 def why(finding: Finding) -> str:
     """The finding's reason without the metric and the gain, which the table shows already."""
-    text = finding.reason.removeprefix(f"{finding.metric}: ")
+    text = finding.reason.removeprefix(f"{rule_name(finding.rule)} ({finding.metric}): ").removeprefix(f"{finding.metric}: ")
     if finding.comparison is not None:
         text = text.removeprefix(f"{sentences.gain(finding.comparison)}: ")
-    return text[:1].upper() + text[1:]
+    return capitalised(text)
 
 
 def candidate_lines(conclusion: Conclusion, standings: Sequence[Standing]) -> tuple[CandidateLine, ...]:
@@ -308,7 +314,7 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
     kind = comparison.kind if comparison else "binary"
     line = GateLine(
         rule=rule_name(rule),
-        requires=requirement(rule, kind, unit),
+        requires=requirement(rule, kind),
         metric=metric,
         against=comparison.baseline if comparison else rule.against,
         badge=finding_badge(finding),

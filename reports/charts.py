@@ -164,7 +164,7 @@ def shape(x: float, y: float, outcome: Outcome, tone: str, size: float) -> Marku
     """A point whose shape says the outcome: disc passes, cross fails, hollow diamond is undecided."""
     if outcome == "pass":
         return tag("circle", cx=x, cy=y, r=size, class_=f"point {tone}")
-    if outcome in ("fail", "invalid", "not_comparable"):
+    if outcome == "fail":
         reach = size * 0.95
         left, right, top, low = (f"{value:.1f}" for value in (x - reach, x + reach, y - reach, y + reach))
         path = f"M{left} {top}L{right} {low}M{left} {low}L{right} {top}"

@@ -34,8 +34,8 @@ _BADGES: dict[Outcome, tuple[str, str, str]] = {
     "fail": ("✕", "Fail", "bad"),
     "inconclusive": ("?", "Inconclusive", "unsure"),
     "insensitive": ("◌", "Insensitive", "unsure"),
-    "invalid": ("!", "Invalid", "bad"),
-    "not_comparable": ("≠", "Not comparable", "bad"),
+    "invalid": ("!", "Invalid", "unsure"),
+    "not_comparable": ("≠", "Not comparable", "unsure"),
     "no_baseline": ("∅", "No baseline", "mute"),
 }
 
@@ -204,7 +204,7 @@ def margin_text(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
         return f"{significant(rule.margin * 100, 2)}% of the baseline"
     if kind in SHARES:
         return f"{fixed(rule.margin * 100, _decimals(rule.margin * 100, (0.0,), 1))} pp"
-    return _with_unit(fixed(rule.margin, _places(rule.margin)), unit)
+    return _with_unit(f"{rule.margin:g}", unit)
 
 
 def moment(text: str) -> str:

@@ -188,7 +188,7 @@ def test_a_finding_without_a_comparison_is_shown_with_its_reason(outcome: Any) -
     verdict = Verdict(candidate="c", outcome=outcome, sentence="Unknown whether c may ship: it died.", findings=(finding,))
     text = page.render(Conclusion(created="", baseline="b", outcome=outcome, exit_code=13, verdicts=(verdict,)), {}, {})
     assert "Unknown: c" in text
-    assert "The engine died" in text
+    assert "the engine died" in text
     assert "nothing to compare" in text
 
 
@@ -233,3 +233,9 @@ def test_flags_do_not_pass_for_what_was_retained() -> None:
         "lora-replay": "general/arithmetic/acc",
         "lora": "general/arithmetic/acc",
     }
+
+
+def test_reasons_are_not_repeated_beside_their_own_numbers(tree: Any) -> None:
+    reasons = [cell.text_content() for cell in tree.xpath("//tr[@class='because']//div")]
+    assert len(reasons) > 50
+    assert not [reason for reason in reasons if "gain +" in reason or "gain −" in reason]

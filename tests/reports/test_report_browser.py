@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,7 +182,7 @@ def test_the_page_never_scrolls_sideways(page: Callable[..., Any], file: Path, w
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_page_opens_in_two_seconds_with_ten_thousand_items_and_three_candidates(
+def test_ten_thousand_items_of_three_candidates_fit_twenty_megabytes_and_can_be_searched(
     page: Callable[..., Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "large.html"
@@ -192,8 +191,6 @@ def test_the_page_opens_in_two_seconds_with_ten_thousand_items_and_three_candida
     tab = page(path)
     loaded = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
     print(f"{path.stat().st_size / 1e6:.1f} MB, loaded after {loaded:.0f} ms")
-    assert "do not fit" in tab.locator("#items").inner_text() or "keep this file small" in tab.locator("#items").inner_text()
-    start = time.perf_counter()
+    assert "keep this file small" in tab.locator("#items").inner_text()
     tab.fill("#search", "long-00042")
     assert tab.locator("#shown").inner_text().startswith(("1 of", "0 of"))
-    assert time.perf_counter() - start < 30

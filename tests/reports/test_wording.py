@@ -67,7 +67,8 @@ def test_counts_have_thin_spaces_between_thousands() -> None:
         ("fail", "block", "Fail", "bad"),
         ("fail", "warn", "Warning: fail", "unsure"),
         ("inconclusive", "inform", "Note: inconclusive", "mute"),
-        ("not_comparable", "block", "Not comparable", "bad"),
+        ("not_comparable", "block", "Not comparable", "unsure"),
+        ("invalid", "block", "Invalid", "unsure"),
     ],
 )
 def test_a_badge_says_the_outcome_in_words(outcome: str, severity: str, word: str, tone: str) -> None:
