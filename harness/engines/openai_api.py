@@ -65,6 +65,15 @@ class OpenAI:
         _key(options, where=f"{where}.options.api_key_env")
 
     @classmethod
+    def reach(cls, candidate: Candidate) -> None:
+        """EngineError where nobody answers at the endpoint, before other engines have spent an hour."""
+        endpoint = Server(candidate).endpoint
+        try:
+            endpoint.reach()
+        finally:
+            endpoint.close()
+
+    @classmethod
     def describe(cls, candidate: Candidate) -> Mapping[str, Any]:
         """Name and dialect. What runs behind the URL cannot be known; ``revision`` is where a user declares it."""
         return {"name": "openai", "dialect": serving.read_options(candidate, Options).dialect}

@@ -68,6 +68,7 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
             done.paths[pair] = path
             done.skipped += 1
     if pending:
+        _reach(prepared, pending)
         with Journal(prepared.store.journal_path) as journal:
             asked = _ask(prepared, pending, journal, progress, done)
             admissions = _consult(prepared, pending, asked, journal, progress, done)
@@ -80,6 +81,15 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     prepared.store.set_current({**votes, **done.paths})
     done.seconds = time.perf_counter() - started
     return done
+
+
+def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
+    """Endpoints that will be needed must answer now: a judge that is down is found before the candidates' engine starts."""
+    needed = dict.fromkeys(name for _, name in pending) | dict.fromkeys(prepared.suites[suite].judge for suite, _ in pending)
+    for name in needed:
+        reach = getattr(prepared.engines[name], "reach", None) if name is not None else None
+        if name is not None and reach is not None:
+            reach(prepared.candidates[name])
 
 
 def finished_run(prepared: Prepared, pair: Pair) -> Path | None:
