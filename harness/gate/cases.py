@@ -12,7 +12,7 @@ from harness import stats
 from harness.compare import Column, Level, Pair, broken, level_of
 from harness.gate.blindness import Blind, blindness
 from harness.gate.measurements import Measurements
-from harness.gate.policy import TRANSITIONS, Job, absolute_margin
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, matches
 from harness.gate.sentences import joined
 from harness.records import Outcome, Rule
 
@@ -85,11 +85,15 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
 def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
     """Reasons for not looking at numbers: nothing measured, too many failures, or sides that were not asked alike."""
     suites = list(dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics))
+    if not suites and matches(job.rule.metric, HUMAN_WIN):
+        return "inconclusive", "nobody has voted yet: export a review, and import its votes"
     if not suites:
         return "invalid", f"no run has a value for {job.label}: all of its items failed, or its suite was not measured"
     limit = measurements.policy.max_errors if job.rule.max_errors is None else job.rule.max_errors
     for suite in suites:
         for side in sides:
+            if measurements.run(suite, side) is None and suite == HUMAN_WIN.split("/")[0]:
+                return "inconclusive", f"nobody has voted on {side} yet: export a review, and import its votes"
             if measurements.run(suite, side) is None:
                 return "invalid", f"{side} was not put through {suite}"
             failed, planned = measurements.failed(suite, side)

@@ -15,6 +15,9 @@ BAD_ANSWERS = ("truncated", "empty", "unparsable")
 
 TRANSITIONS = ("lost", "gained")
 
+HUMAN_WIN = "human/win"
+"""People's votes. A policy may ask for them before there are any: the rule then waits, undecided."""
+
 
 class Policy(Record, frozen=True, kw_only=True):
     """What the gate must know besides the runs.

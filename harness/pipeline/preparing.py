@@ -16,7 +16,7 @@ from harness.config import Config, Loaded, SuiteConfig, read_handover
 from harness.engines import ENGINES
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
-from harness.gate import check_rules
+from harness.gate import HUMAN_WIN, check_rules
 from harness.plugins import did_you_mean, load
 from harness.protocols import Engine, Suite
 from harness.records import Candidate, Fingerprints, Item, Request
@@ -89,7 +89,7 @@ class Prepared:
 
     def metric_ids(self) -> set[str]:
         """Every ``suite/task/metric`` that the runs will provide, flags and forgetting included."""
-        ids = {f"{HUMAN}/win"}
+        ids = {HUMAN_WIN}
         for declared in self.config.suites:
             suite = self.suites[declared.name]
             names = [*suite.metrics, *suite.watched, *(("lost", "gained") if declared.retained else ())]

@@ -212,3 +212,10 @@ def test_two_infrastructure_failures_outrank_a_proven_loss_only_after_it(tmp_pat
     assert outcome(conclusion, "worse") == "fail"
     assert outcome(conclusion, "down") == "invalid"
     assert conclusion.exit_code == 10
+
+
+def test_a_rule_about_votes_waits_for_them(tmp_path: Path) -> None:
+    rules = [{"metric": "human/win", "require": "non_inferior", "margin": 0.1}]
+    conclusion = run(write(tmp_path, candidate("old", {1}), candidate("new", {2}), rules=rules))
+    assert outcome(conclusion, "new") == "inconclusive"
+    assert conclusion.exit_code == 11
