@@ -197,8 +197,9 @@ class Sample(Record, frozen=True, kw_only=True):
 class Admission(Record, frozen=True, kw_only=True):
     """How a judge did on labelled pairs, and whether it may gate.
 
-    ``accuracy`` and Cohen's ``kappa`` are three-way, over both orders; ``consistency`` is the share of pairs whose two orders agree;
-    ``first_slot`` the share of the ``conflicts`` in which the first answer was preferred twice (exact binomial p in ``first_slot_p``).
+    ``accuracy`` and Cohen's ``kappa`` are three-way, over both orders; ``consistency`` is the share of pairs whose two orders
+    agree; ``first_slot`` the share of the ``conflicts`` in which the first answer was preferred twice (``first_slot_p``: exact
+    binomial p).
     ``canaries`` are bad answers (empty, copied) set against right ones; ``canaries_beaten`` counts those that lost, as they must.
     """
 
@@ -234,7 +235,8 @@ class Run(Record, frozen=True, kw_only=True):
     ``graded`` is the fingerprint that names the folder: what was asked of whom, and how it was graded. ``declared`` is the hash
     of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
     ``reference`` names the candidate that forgetting is measured against. ``seconds`` is the wall time of the stages that this run
-    took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl`` held.
+    took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl``
+    held.
     """
 
     format: int = FORMAT
