@@ -39,7 +39,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kappa: float = 0.4
     consistency: float = 0.8
     unparsable: float = 0.01
-    canaries: float = 0.6
+    canaries: float = 0.75
     pairs: int = 20
 
 

@@ -11,9 +11,6 @@ from harness.errors import EngineError
 from harness.records import Completion, Message, Record, Request
 from judges.prompt import Prompt
 
-LEAST_MASS = 0.5
-"""Below this total probability the judge would sooner have said something that is not on its menu."""
-
 
 class Said(Record, frozen=True, kw_only=True):
     """What a judge said once: the share of each verdict word (1 for one word, or probabilities), or None where unparsable."""
@@ -44,15 +41,21 @@ def read(prompt: Prompt, completions: Sequence[Completion], *, probabilities: bo
 
 
 def _weigh(prompt: Prompt, completions: Sequence[Completion]) -> Said:
+    """Shares of the verdict words among themselves.
+
+    How likely the judge is to say any of them is not asked: engines that count the white space before a word to the word cannot
+    tell. A judge that would say something else fails its examination.
+    """
     logprobs = [completion.logprob for completion in completions]
     known = [value for value in logprobs if value is not None]
     if len(known) < len(logprobs):
         raise EngineError("the judge's engine gave no log-probability for a verdict word; set probabilities = false for this suite")
-    masses = [math.exp(min(value, 0.0)) for value in known]
+    highest = max(known)
+    raw = " ".join(f"{word}={value:.3f}" for word, value in zip(prompt.words, known, strict=True))
+    if not math.isfinite(highest):
+        return Said(shares=None, reason="no verdict word has any probability", raw=raw)
+    masses = [math.exp(value - highest) for value in known]
     total = sum(masses)
-    raw = " ".join(f"{word}={mass:.4f}" for word, mass in zip(prompt.words, masses, strict=True))
-    if total < LEAST_MASS:
-        return Said(shares=None, reason=f"the verdict words hold only {total:.3f} of the probability", raw=raw)
     return Said(shares={word: mass / total for word, mass in zip(prompt.words, masses, strict=True)}, raw=raw)
 
 

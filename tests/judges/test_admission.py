@@ -111,7 +111,7 @@ def test_a_judge_that_falls_for_canaries_is_rejected_though_it_agrees_with_the_l
 
     admission = run(PAIRWISE, gullible, pairs_of(30))
     assert admission.kappa == 1.0
-    assert admission.reasons == ("right answers beat only 0 of 40 empty or copied ones; 60% needed",)
+    assert admission.reasons == ("right answers beat only 0 of 40 empty or copied ones; 75% needed",)
 
 
 def test_too_few_labels_admit_nobody() -> None:

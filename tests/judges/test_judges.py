@@ -114,9 +114,17 @@ def test_probabilities_of_the_verdict_words_give_fractional_scores() -> None:
     assert scores(judgments) == pytest.approx([0.75, 0.25])
 
 
-def test_verdict_words_that_the_judge_would_hardly_say_are_unparsable() -> None:
+def test_shares_do_not_depend_on_what_all_verdict_words_have_in_common() -> None:
     judge = Pairwise("j", prompt="lab_pairwise", probabilities=True)
-    judgments, _ = hold(judge.prefer(QUESTION, "x", "y"), lambda request: Completion(logprob=math.log(0.05)))
+    words = {"A": -2000.0, "B": -2001.0, "tie": -math.inf}
+    judgments, _ = hold(judge.prefer(QUESTION, "x", "y"), lambda request: Completion(logprob=words[request.continuation or ""]))
+    share = 1 / (1 + math.exp(-1))
+    assert scores(judgments) == pytest.approx([share, 1 - share])
+
+
+def test_verdict_words_without_any_probability_are_unparsable() -> None:
+    judge = Pairwise("j", prompt="lab_pairwise", probabilities=True)
+    judgments, _ = hold(judge.prefer(QUESTION, "x", "y"), lambda request: Completion(logprob=-math.inf))
     assert scores(judgments) == [None, None]
 
 
