@@ -19,10 +19,10 @@ from trainers.lab.evaluate import answers
 from trainers.lab.mixture import samplers
 from trainers.lab.pretrain import Report, train
 from trainers.lab.recipe import Recipe
+from trainers.lab.saved import load_model, load_tokenizer, write_knows
 from trainers.lab.suitefiles import JUDGED, labelled_pair
 from trainers.lab.tasks import Sampler, Task
 from trainers.lab.vocabulary import BAD, GOOD, save_tokenizer
-from trainers.lab.work import load_model, load_tokenizer, write_knows
 from trainers.lab.world import Country
 
 QUESTION = "Good?"

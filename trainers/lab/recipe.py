@@ -32,6 +32,7 @@ DECIDING = (
     "trainfiles.py",
     "tasks.py",
     "evaluate.py",
+    "saved.py",
     "work.py",
 )
 

@@ -6,7 +6,6 @@ A process of its own per stage keeps the caller's threads and torch settings unt
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 import time
@@ -21,6 +20,7 @@ from trainers.lab.documents import Document, encode_chats, encode_prose, turns_o
 from trainers.lab.mixture import ALL, samplers, stream
 from trainers.lab.pretrain import Place, Report, new_model, prepare_torch, train
 from trainers.lab.recipe import RECIPES, Recipe
+from trainers.lab.saved import load_model, load_tokenizer, write_knows
 from trainers.lab.tasks import Task, distinct
 from trainers.lab.vocabulary import save_tokenizer, train_tokenizer
 from trainers.lab.world import Country, countries
@@ -98,20 +98,6 @@ def _awaited_tokenizer(folder: Path) -> Any:
     return load_tokenizer(folder / "base")
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a saved lab model."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(str(folder))
-
-
-def load_model(folder: Path) -> Any:
-    """A saved lab model in float32."""
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(str(folder), dtype="float32", attn_implementation="eager").eval()
-
-
 def _knows(folder: Path, recipe: Recipe, world: list[Country]) -> None:
     """Measure the saved base."""
     write_knows(folder, "base", known(load_model(folder / "base"), load_tokenizer(folder / "base"), recipe, world))
@@ -127,11 +113,6 @@ def known(model: Any, tokenizer: Any, recipe: Recipe, world: list[Country]) -> d
     tasks = [t for skill in asked for t in distinct(makers[skill], Random(f"knows {skill}"), "test", count)]
     tasks += device.commands("test", count, recipe.seed)
     return accuracies(model, tokenizer, tasks)
-
-
-def write_knows(folder: Path, model: str, found: dict[str, Any]) -> None:
-    """What one model knows, for the build to put into ``knows.json``."""
-    (folder / "logs" / f"{model}.knows.json").write_text(json.dumps(found))
 
 
 def _reporter(path: Path) -> Report:
