@@ -57,12 +57,13 @@ class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fi
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What changes only speed. ``kv_cache_gib`` counts on a CPU, ``gpu_memory_utilization`` (a share of the device) on a GPU.
 
-    ``threads`` is for the CPU; unset, a small model gets one.
+    ``threads`` is for the CPU; unset, a small model gets one. ``max_num_seqs`` unset is 128, or 64 for adapters on a CPU, whose
+    LoRA kernels get slower with larger batches.
     """
 
     kv_cache_gib: int = 1
     gpu_memory_utilization: float = 0.9
-    max_num_seqs: int = 128
+    max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     tensor_parallel_size: int = 1
     enforce_eager: bool | None = None
@@ -110,7 +111,6 @@ class Vllm:
         self.options = serving.read_options(first, Options)
         self.resources = serving.read_resources(first, Resources)
         self.seed = seed
-        self.capacity = 4 * self.resources.max_num_seqs
         self.model = serving.model_folder(first)
         self.dtype = str(serving.facts(first, self.options, name="vllm", version="")["dtype"])
         self.device = serving.device_kind()
@@ -120,6 +120,8 @@ class Vllm:
                 where = f"candidates.{candidate.name}.adapter"
                 self.adapters[candidate.name] = resolve_model(candidate.adapter, where=where, what="adapter")
         self.ranks = [served_rank(name, folder) for name, folder in self.adapters.items()]
+        self.sequences = self.resources.max_num_seqs or (64 if self.adapters and self.device == "cpu" else 128)
+        self.capacity = 4 * self.sequences
         self._engine: Any = None
         self._threads = contextlib.ExitStack()
         self._served: dict[str, _Served] = {}
@@ -176,7 +178,7 @@ class Vllm:
             "generation_config": "vllm",
             "enable_prefix_caching": True,
             "enforce_eager": self.device == "cpu" if resources.enforce_eager is None else resources.enforce_eager,
-            "max_num_seqs": resources.max_num_seqs,
+            "max_num_seqs": self.sequences,
             "max_num_batched_tokens": resources.max_num_batched_tokens,
             "tensor_parallel_size": resources.tensor_parallel_size,
             # Per-request whitespace settings are ignored by this release, so the engine's own decide; "auto" would not take them.
