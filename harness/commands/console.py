@@ -13,7 +13,7 @@ err = Console(stderr=True, highlight=False)
 
 
 class Bars:
-    """Progress bars for the pipeline (``harness.pipeline.Progress``): one line per stage, kept when the stage is over."""
+    """Progress bars for the pipeline (``harness.pipeline.Progress``) and for the trainers: one line per stage, kept when it is over."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -25,6 +25,7 @@ class Bars:
             console=err,
         )
         self._task: TaskID | None = None
+        self._told: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -41,6 +42,12 @@ class Bars:
         """Move the newest bar."""
         if self._task is not None:
             self._progress.advance(self._task, steps)
+
+    def told(self, stage: str, done: int, total: int) -> None:
+        """What trainers call: (stage, done, total), several stages side by side or one after the other."""
+        if stage not in self._told:
+            self._told[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._told[stage], completed=done, total=total)
 
     def note(self, text: str) -> None:
         """A line above the bars."""

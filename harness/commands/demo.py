@@ -16,7 +16,6 @@ from rich.table import Table
 
 from harness.commands.console import Bars, err, out
 from harness.commands.gating import announce, decide, measure_now, write_outputs
-from harness.commands.train import Stages
 from harness.config import load
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
 from harness.fingerprint import digest
@@ -62,7 +61,7 @@ def _lab(size: str) -> Path:
     from trainers.lab import build
 
     with Bars() as bars:
-        return build("test" if size == "test" else "full", progress=Stages(bars)).root
+        return build("test" if size == "test" else "full", progress=bars.told).root
 
 
 def _write_configs(folder: Path, lab: Path, size: str, seed: int) -> str:

@@ -9,7 +9,6 @@ import msgspec
 from rich.table import Table
 
 from harness.commands.console import Bars, out
-from harness.commands.train import Stages
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from trainers.lab import build
 
     with Bars() as bars:
-        paths = build(arguments.size, folder=arguments.folder, progress=Stages(bars))
+        paths = build(arguments.size, folder=arguments.folder, progress=bars.told)
     out.print(str(paths.root), markup=False)
     show_knowledge(paths.root)
     return 0
@@ -41,5 +40,9 @@ def show_knowledge(root: Path) -> None:
     out.print(table)
 
 
-def _figure(found: dict[str, float] | None) -> str:
-    return "" if found is None else f"{found['accuracy']:.3f} (n = {found['n']:.0f})"
+def _figure(found: dict[str, float] | float | None) -> str:
+    if found is None:
+        return ""
+    if isinstance(found, dict):
+        return f"{found['accuracy']:.3f} (n = {found['n']:.0f})"
+    return f"{found:.3f}" if isinstance(found, float) else str(found)

@@ -22,22 +22,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
     config = load(arguments.config, arguments.sets)
     with Bars() as bars:
-        folder = train(config, progress=Stages(bars))
+        folder = train(config, progress=bars.told)
     out.print(str(folder), markup=False)
     return 0
-
-
-class Stages:
-    """A trainer tells (stage, done, total); bars want stages and steps."""
-
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-        self._stage = ""
-        self._done = 0
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
-            self._bars.stage(stage, total)
-            self._stage, self._done = stage, 0
-        self._bars.advance(done - self._done)
-        self._done = done
