@@ -13,7 +13,7 @@ err = Console(stderr=True, highlight=False)
 
 
 class Bars:
-    """Progress bars for the pipeline (``harness.pipeline.Progress``) and for the trainers: one line per stage, kept when it is over."""
+    """Progress bars for the pipeline (``harness.pipeline.Progress``) and the trainers: a line per stage, kept when it is over."""
 
     def __init__(self) -> None:
         self._progress = Progress(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.table import Table
@@ -40,9 +41,12 @@ def show_knowledge(root: Path) -> None:
     out.print(table)
 
 
-def _figure(found: dict[str, float] | float | None) -> str:
+def _figure(found: Any) -> str:
+    """One cell: an accuracy with its n, a figure, or counts by name."""
     if found is None:
         return ""
     if isinstance(found, dict):
-        return f"{found['accuracy']:.3f} (n = {found['n']:.0f})"
+        if "accuracy" in found:
+            return f"{found['accuracy']:.3f} (n = {found['n']:.0f})"
+        return ", ".join(f"{name} {count}" for name, count in found.items())
     return f"{found:.3f}" if isinstance(found, float) else str(found)

@@ -16,9 +16,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Train; prints the folder that ``run --candidate NAME=FOLDER`` takes."""
-    from trainers.loop import train
-
     from trainers.config import load
+    from trainers.loop import train
 
     config = load(arguments.config, arguments.sets)
     with Bars() as bars:
