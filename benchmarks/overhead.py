@@ -96,13 +96,13 @@ def _write_config(folder: Path, lab: Any, repeats: int) -> Path:
     return path
 
 
-def random_adapter(base: Path, folder: Path) -> Path:
+def random_adapter(base: Path, folder: Path, *, seed: int = 0) -> Path:
     """A LoRA adapter of rank 8 with random weights in both factors: live, and useless."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM")
     )

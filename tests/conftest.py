@@ -1,10 +1,42 @@
-"""What all tests share: the test-size lab, built once and cached by its recipe."""
+"""What all tests share: the test-size lab, built once and cached by its recipe; and the rule that under CI nothing is skipped.
+
+With SFTGATE_REQUIRE_ALL set, a test that skips for want of a part (vLLM, chromium, lm-eval …) fails. Public data that may or may
+not lie beside the repository is no part of the installation: its tests say so in their reason and may skip.
+"""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from trainers.lab import LabPaths, build
+
+OPTIONAL = "beside the repository"
+
+
+def _refuse(report: Any) -> None:
+    """Turn a skip into a failure."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("SFTGATE_REQUIRE_ALL") and OPTIONAL not in reason:
+        report.outcome = "failed"
+        report.longrepr = f"{reason}, and SFTGATE_REQUIRE_ALL asks for every part"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    report = yield
+    _refuse(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    report = yield
+    _refuse(report)
+    return report
 
 
 @pytest.fixture(scope="session")

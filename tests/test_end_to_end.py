@@ -15,7 +15,6 @@ import msgspec
 import pytest
 
 from harness.records import Conclusion
-from tests.required import needs
 
 pytestmark = [pytest.mark.models, pytest.mark.vllm]
 
@@ -27,7 +26,7 @@ def sftgate(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    needs("vllm")
+    pytest.importorskip("vllm")
     folder = tmp_path_factory.mktemp("demo")
     done = sftgate("demo", "--size", "test", "--folder", str(folder), cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -72,9 +72,10 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
         with Journal(prepared.store.journal_path) as journal:
             asked = _ask(prepared, pending, journal, progress, done)
             admissions = _consult(prepared, pending, asked, journal, progress, done)
+        surroundings = environment()
         for pair in pending:
             samples = grade(prepared, pair, asked)
-            run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]))
+            run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]), surroundings)
             done.failed += run.failed
             done.paths[pair] = prepared.store.write_run(run, samples)
     votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
@@ -346,7 +347,14 @@ def bad_answer_flags(completions: Iterable[Completion], watched: Sequence[Flag])
     return flags
 
 
-def _run(prepared: Prepared, pair: Pair, samples: Sequence[Sample], asked: _Asked, admission: Admission | None) -> Run:
+def _run(
+    prepared: Prepared,
+    pair: Pair,
+    samples: Sequence[Sample],
+    asked: _Asked,
+    admission: Admission | None,
+    surroundings: Mapping[str, Any],
+) -> Run:
     suite_name, name = pair
     suite, prints = prepared.suites[suite_name], prepared.prints[name]
     declared = next(entry for entry in prepared.config.suites if entry.name == suite_name)
@@ -380,7 +388,7 @@ def _run(prepared: Prepared, pair: Pair, samples: Sequence[Sample], asked: _Aske
         reference=prepared.references.get(name),
         seconds=asked.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=environment(),
+        environment=dict(surroundings),
     )
 
 

@@ -29,7 +29,11 @@ def cuda() -> None:
 
 
 def test_vllm_and_transformers_agree_on_the_gpu(lab_test: LabPaths) -> None:
-    requests = [Request(messages=(Message(role="user", content=f"what is {a} plus {b}?"),), max_tokens=12) for a in range(5) for b in range(5)]
+    requests = [
+        Request(messages=(Message(role="user", content=f"what is {a} plus {b}?"),), max_tokens=12)
+        for a in range(5)
+        for b in range(5)
+    ]
     requests += [Request(kind="score", prompt="one two", continuation=" three") for _ in range(3)]
     options: dict[str, Any] = {"dtype": "float32", "max_model_len": 256}
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.cli import main
 from harness.engines.openai_api import OpenAI
 from harness.errors import EngineError
 from harness.records import Candidate, Completion, Message, Request
@@ -168,3 +170,17 @@ def test_what_the_server_refuses_is_an_error_in_its_own_words(url: str) -> None:
     assert isinstance(missing, EngineError)
     assert "no-such-model" in str(missing)
     assert isinstance(fine, Completion)
+
+
+def test_the_endpoint_example_runs_as_written(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(Path(__file__).parents[3] / "examples", tmp_path / "examples")
+    monkeypatch.setenv("ENDPOINT", url)
+    monkeypatch.setenv("OLD", "tiny")
+    monkeypatch.setenv("NEW", "one")
+    code = main(["run", str(tmp_path / "examples" / "endpoint.toml")])
+    assert code in {0, 10, 11}, capsys.readouterr().err
+    verdict = json.loads((tmp_path / "runs" / "endpoint" / "verdict.json").read_text())
+    assert all(health["failed"] == 0 for health in verdict["health"])
+    capsys.readouterr()

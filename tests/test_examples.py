@@ -1,0 +1,87 @@
+"""Every config in examples/ is executed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks.overhead import random_adapter
+from harness.cli import main
+from harness.records import Conclusion, Training
+from trainers.lab import LabPaths
+
+ROOT = Path(__file__).parents[1]
+EXECUTED = {
+    "recorded.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
+    "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
+}  # fmt: skip
+
+
+@pytest.fixture
+def examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+    """A copy of the examples, so that their stores stay out of the repository."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    yield tmp_path / "examples"
+    capsys.readouterr()
+
+
+def conclusion(store: Path) -> Conclusion:
+    return msgspec.json.decode((store / "verdict.json").read_bytes(), type=Conclusion)
+
+
+def test_no_example_is_forgotten() -> None:
+    assert {path.name for path in (ROOT / "examples").glob("*.toml")} == EXECUTED
+
+
+def test_recorded_answers_are_gated_without_a_model(examples: Path) -> None:
+    assert main(["run", str(examples / "recorded.toml")]) == 0
+    assert conclusion(examples.parent / "runs" / "recorded").verdicts[0].outcome == "pass"
+
+
+@pytest.mark.models
+@pytest.mark.vllm
+def test_the_weekly_gate_runs_as_written(examples: Path, lab_test: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASE", str(lab_test.base))
+    monkeypatch.setenv("PROD", str(random_adapter(lab_test.base, examples / "w46", seed=46)))
+    monkeypatch.setenv("ADAPTER", str(random_adapter(lab_test.base, examples / "w47", seed=47)))
+    assert main(["run", str(examples / "weekly_gate.toml")]) in {10, 11}
+    said = conclusion(examples.parent / "runs" / "weekly")
+    assert {verdict.candidate for verdict in said.verdicts} == {"week47"}, "the base is a reference, and not judged"
+    assert all(health.failed == 0 for health in said.health)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("name", "candidate", "kind"), [("train_lora", "week47", "adapter"), ("train_full", "full47", "weights")])
+def test_the_training_examples_train(
+    examples: Path, lab_test: LabPaths, monkeypatch: pytest.MonkeyPatch, name: str, candidate: str, kind: str
+) -> None:
+    monkeypatch.setenv("BASE", str(lab_test.base))
+    monkeypatch.setenv("DATA", str(lab_test.data))
+    assert main(["train", str(examples / f"{name}.toml")]) == 0
+    folder = examples.parent / "out" / candidate
+    assert (folder / kind).is_dir()
+    assert json.loads((folder / "candidate.json").read_text())["name"] == candidate
+    training = msgspec.json.decode((folder / "training.json").read_bytes(), type=Training)
+    assert training.points[-1].loss < training.points[0].loss
+
+
+@pytest.mark.models
+@pytest.mark.vllm
+def test_real_public_data_passes_through(examples: Path, lab_test: LabPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = ROOT.parent / "shared" / "data"
+    if not (shared / "truthfulqa").is_dir():
+        pytest.skip("the shared public data is not beside the repository")
+    subprocess.run([sys.executable, str(examples / "public" / "prepare.py"), str(shared)], check=True, capture_output=True)
+    monkeypatch.setenv("BASE", str(lab_test.base))
+    monkeypatch.setenv("CANDIDATE", str(lab_test.base))
+    assert main(["run", str(examples / "public.toml"), "--smoke", "60"]) in {10, 11}
+    said = conclusion(examples.parent / "runs" / "public")
+    assert all(health.failed == 0 for health in said.health), "long prompts and Unicode are no errors"
+    assert {health.suite for health in said.health} == {"truthfulqa", "gsm8k"}
