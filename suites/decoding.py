@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from harness.errors import ConfigError
-from harness.fingerprint import draw_seed
-from harness.records import Item, Message, Request
+from harness.fingerprint import digest, draw_seed
+from harness.protocols import Conversation
+from harness.records import Answer, Item, Message, Request
+from suites.items import messages_of
 
 
 class Decoding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,3 +71,24 @@ def generations(item: Item, messages: Sequence[Message], decoding: Decoding, *, 
         )
         for draw in range(decoding.draws)
     )
+
+
+def one_turn(item: Item, decoding: Decoding, *, seed: int) -> Conversation[Answer]:
+    """The conversation of every suite that asks once: the item's turns, answered ``decoding.draws`` times."""
+    messages = messages_of(item, system=decoding.system)
+    completions = yield generations(item, messages, decoding, seed=seed)
+    return Answer(key=item.key, completions=tuple(completions))
+
+
+def texts_of(answers: Iterable[Answer], items: Iterable[Item]) -> Iterator[tuple[Item, list[str]]]:
+    """Each answered item with its draws' texts, in the order of the answers."""
+    by_key = {item.key: item for item in items}
+    for answer in answers:
+        yield by_key[answer.key], [completion.text for completion in answer.completions]
+
+
+def suite_digest(use: str, version: str, decoding: Decoding, items: Sequence[Item], *, seed: int) -> str:
+    """Hash of what is asked and how it is graded: items, options (contents, not paths), version; the seed where one samples."""
+    options = {name: value for name, value in msgspec.to_builtins(decoding).items() if name != "items"}
+    sampled = seed if decoding.temperature > 0 else 0
+    return digest({"use": use, "version": version, "options": options, "items": items, "seed": sampled})

@@ -10,12 +10,11 @@ import msgspec
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Sample
 from harness.stats.corpus import aggregate
-from suites.decoding import Decoding, check_decoding, generations
-from suites.items import messages_of, read_items, readable
+from suites.decoding import Decoding, check_decoding, one_turn, suite_digest, texts_of
+from suites.items import read_items, readable
 from suites.overlap import (
     Tokenisation,
     bleu_statistics,
@@ -92,26 +91,20 @@ class Generation:
         self.primary: str = options.metrics[0]
 
     def fingerprint(self) -> str:
-        """Items, options (contents, not paths) and version; the seed only where something is sampled."""
-        options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "items"}
-        sampled = self.seed if self.options.temperature > 0 else 0
-        return digest({"use": "generation", "version": self.version, "options": options, "items": self._items, "seed": sampled})
+        return suite_digest("generation", self.version, self.options, self._items, seed=self.seed)
 
     def items(self) -> Iterable[Item]:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        messages = messages_of(item, system=self.options.system)
-        completions = yield generations(item, messages, self.options, seed=self.seed)
-        return Answer(key=item.key, completions=tuple(completions))
+        return one_turn(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
     ) -> Iterator[Sample]:
         del judgments, baseline
-        by_key = {item.key: item for item in self._items}
-        for answer in answers:
-            yield self._sample(by_key[answer.key], [completion.text for completion in answer.completions])
+        for item, texts in texts_of(answers, self._items):
+            yield self._sample(item, texts)
 
     def _sample(self, item: Item, texts: Sequence[str]) -> Sample:
         corpus = {name: self._statistics(name, item, texts) for name, metric in self.metrics.items() if metric.kind == "corpus"}

@@ -9,17 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.plugins import did_you_mean
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, MetricKind, Sample
 from suites.checks import CHECKS, Check, build, follows_loose, follows_strict
 from suites.checks.language import available
-from suites.decoding import Decoding, check_decoding, generations
-from suites.items import grouping, keys_of, messages_of, readable, task_of
+from suites.decoding import Decoding, check_decoding, one_turn, suite_digest, texts_of
+from suites.items import grouping, keys_of, readable, task_of
 from suites.rows import Row, locate, read_rows, stem
 
 _NEED_DETECTION = ("language:response_language", "change_case:english_capital", "change_case:english_lowercase")
@@ -66,26 +63,20 @@ class Instructions:
         }
 
     def fingerprint(self) -> str:
-        """Items, options (contents, not paths) and version; the seed only where something is sampled."""
-        options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "items"}
-        sampled = self.seed if self.options.temperature > 0 else 0
-        return digest({"use": "instructions", "version": self.version, "options": options, "items": self._items, "seed": sampled})
+        return suite_digest("instructions", self.version, self.options, self._items, seed=self.seed)
 
     def items(self) -> Iterable[Item]:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        messages = messages_of(item, system=self.options.system)
-        completions = yield generations(item, messages, self.options, seed=self.seed)
-        return Answer(key=item.key, completions=tuple(completions))
+        return one_turn(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
     ) -> Iterator[Sample]:
         del judgments, baseline
-        by_key = {item.key: item for item in self._items}
-        for answer in answers:
-            yield self._sample(by_key[answer.key], [completion.text for completion in answer.completions])
+        for item, texts in texts_of(answers, self._items):
+            yield self._sample(item, texts)
 
     def _sample(self, item: Item, texts: Sequence[str]) -> Sample:
         checks = self._checks[item.key]

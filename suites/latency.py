@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.protocols import Conversation
 from harness.records import Answer, Completion, Flag, Item, Judgment, Metric, Sample
-from suites.decoding import Decoding, check_decoding, generations
-from suites.items import messages_of, read_items, readable
+from suites.decoding import Decoding, check_decoding, one_turn, suite_digest
+from suites.items import read_items, readable
 from suites.prompted import refuse_two_systems
 from suites.rows import locate
 
@@ -62,18 +59,13 @@ class Latency:
             refuse_two_systems(self._items, where=f"{place}.system")
 
     def fingerprint(self) -> str:
-        """Items, options (contents, not paths) and version; the seed only where something is sampled."""
-        options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "items"}
-        sampled = self.seed if self.options.temperature > 0 else 0
-        return digest({"use": "latency", "version": self.version, "options": options, "items": self._items, "seed": sampled})
+        return suite_digest("latency", self.version, self.options, self._items, seed=self.seed)
 
     def items(self) -> Iterable[Item]:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        messages = messages_of(item, system=self.options.system)
-        completions = yield generations(item, messages, self.options, seed=self.seed)
-        return Answer(key=item.key, completions=tuple(completions))
+        return one_turn(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

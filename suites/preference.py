@@ -25,7 +25,7 @@ from harness.records import Admission, Answer, Flag, Item, Judgment, Metric, Sam
 from judges import JUDGES
 from judges.admission import Limits, check_limits, examination, verdict
 from judges.labels import LabelledPair, labelled_pairs
-from suites.decoding import Decoding, check_decoding, generations
+from suites.decoding import Decoding, check_decoding, one_turn
 from suites.items import messages_of, read_items, readable
 from suites.prompted import refuse_two_systems
 from suites.rows import locate, read_rows
@@ -102,8 +102,7 @@ class Preference:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        completions = yield generations(item, messages_of(item, system=self.options.system), self.options, seed=self.seed)
-        return Answer(key=item.key, completions=tuple(completions))
+        return one_turn(item, self.options, seed=self.seed)
 
     def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
         """The judge's opinions about one answer; none is asked for the baseline itself, nor about equal answers."""

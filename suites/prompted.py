@@ -6,15 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, MetricKind, Sample
-from suites.decoding import Decoding, check_decoding, generations
+from suites.decoding import Decoding, check_decoding, one_turn, suite_digest, texts_of
 from suites.extraction import after_marker
-from suites.items import messages_of, read_items, readable
+from suites.items import read_items, readable
 from suites.rows import locate
 from suites.scoring import Grader, Normalisation, Score, grader
 
@@ -67,26 +64,20 @@ class Prompted:
         }
 
     def fingerprint(self) -> str:
-        """Items, options (contents, not paths) and version; the seed only where something is sampled."""
-        options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "items"}
-        sampled = self.seed if self.options.temperature > 0 else 0
-        return digest({"use": "prompted", "version": self.version, "options": options, "items": self._items, "seed": sampled})
+        return suite_digest("prompted", self.version, self.options, self._items, seed=self.seed)
 
     def items(self) -> Iterable[Item]:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        messages = messages_of(item, system=self.options.system)
-        completions = yield generations(item, messages, self.options, seed=self.seed)
-        return Answer(key=item.key, completions=tuple(completions))
+        return one_turn(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
     ) -> Iterator[Sample]:
         del judgments, baseline
-        by_key = {item.key: item for item in self._items}
-        for answer in answers:
-            yield self._sample(by_key[answer.key], [completion.text for completion in answer.completions])
+        for item, texts in texts_of(answers, self._items):
+            yield self._sample(item, texts)
 
     def _sample(self, item: Item, texts: Sequence[str]) -> Sample:
         graded = {score: [self._one(text, by) for text in texts] for score, by in self._graders[item.key].items()}
