@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
-from harness.records import Comparison, Conclusion, Finding, Outcome, Verdict
+from harness.records import Comparison, Conclusion, Finding, Outcome, Severity, Verdict
 from reports.answer import hero, spoken
 from reports.standing import Gain, Standing, standings
 from reports.wording import (
+    badge,
     bound_of,
     count_text,
     finding_badge,
@@ -47,6 +49,7 @@ _ICON: dict[Outcome, str] = {
     "inconclusive": "❔",
     "insensitive": "❔",
 }
+_MILD: dict[Severity, int] = {"block": 0, "warn": 1, "inform": 2}
 _ILLEGAL_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -310,27 +313,40 @@ def legal(text: str) -> str:
 
 
 def terminal(conclusion: Conclusion) -> list[str]:
-    """Plain lines for a terminal or a log: the verdict first, then the candidates, then every rule that did not pass and why."""
+    """Plain lines for a terminal or a log, few enough to read: what to do, the candidates, one sentence for each, and the names of
+    the rules that did not pass. Why they did not stands in the report and in summary.md, and the last line says so."""
     ranked = standings(conclusion, {})
     said = hero(conclusion, ranked)
-    lines = [visible(f"{said.headline}. {said.sentence}")]
-    also = f"May ship too: {', '.join(said.also)}." if said.also else ""
-    others = " ".join(f"{other}." for other in said.others)
-    lines += [
-        visible(line)
-        for line in (also, others, said.caution, f"What would change this: {said.change}" if said.change else "")
-        if line
-    ]
-    if ranked:
-        lines += ["", *_columns(_candidate_cells(ranked))]
-    for verdict in conclusion.verdicts:
-        findings = [finding for finding in verdict.findings if finding.outcome != "pass"]
-        if findings:
-            lines += ["", visible(f"{verdict.candidate}: {spoken(verdict)}")]
-            lines += [f"  {finding_badge(finding).icon} {visible(_finding_line(finding))}" for finding in findings]
-        said_before = {finding.reason for finding in findings}
-        lines += [f"  ▲ {visible(warning)}" for warning in verdict.warnings if warning not in said_before]
+    if not ranked:
+        return [visible(f"{said.headline}. {said.sentence}")]
+    also = [f"May ship too: {', '.join(said.also)}."] if said.also else []
+    lines = [" ".join([f"{said.headline}.", *also, *(f"{other}." for other in said.others)])]
+    if said.caution:
+        lines.append(said.caution)
+    lines = [visible(line) for line in lines] + ["", *_columns(_candidate_cells(ranked))]
+    verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
+    for each in ranked:
+        lines += ["", *_told(verdicts[each.candidate])]
+    if any(finding.outcome != "pass" for verdict in conclusion.verdicts for finding in verdict.findings):
+        lines += ["", "Every reason, with its numbers, is in report.html and summary.md."]
     return [line.rstrip() for line in lines]
+
+
+def _told(verdict: Verdict) -> list[str]:
+    """A verdict in one sentence, the names of the rules that did not pass by how they ended, and warnings that no rule repeats."""
+    findings = [finding for finding in verdict.findings if finding.outcome != "pass"]
+    lines = [f"{badge(verdict.outcome).icon} {verdict.candidate}: {spoken(verdict)}"]
+    ends: dict[tuple[str, str], Counter[str]] = {}
+    for finding in sorted(findings, key=lambda finding: (_MILD[finding.rule.severity], finding.outcome != "fail")):
+        shown = finding_badge(finding)
+        ends.setdefault((shown.icon, shown.word), Counter())[finding.rule.name or finding.metric or finding.rule.metric] += 1
+    for (icon, word), names in ends.items():
+        lines.append(f"  {icon} {word}: {', '.join(name if count == 1 else f'{name} (×{count})' for name, count in names.items())}")
+    reasons = {finding.reason for finding in findings}
+    lines += [f"  ▲ {warning}" for warning in verdict.warnings if warning not in reasons]
+    if verdict.change and verdict.outcome != "fail":
+        lines.append(f"  What would change this: {verdict.change}")
+    return [visible(line) for line in lines]
 
 
 def _candidate_cells(ranked: Sequence[Standing]) -> list[tuple[str, ...]]:
@@ -365,12 +381,6 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def _wide(text: str) -> int:
     """Terminal columns of ``text``: Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 0 if unicodedata.combining(each) else 1 for each in text)
-
-
-def _finding_line(finding: Finding) -> str:
-    name = rule_name(finding.rule)
-    named = "" if finding.reason.startswith(name) or finding.rule.name is None else f"{name}: "
-    return f"{finding_badge(finding).word}: {named}{finding.reason}"
 
 
 def visible(text: str) -> str:

@@ -156,14 +156,36 @@ def test_a_verdict_without_findings_is_still_a_case() -> None:
     assert len(cases(concluded(outcome="inconclusive"))) == 1
 
 
-def test_the_terminal_says_the_answer_first_and_every_rule_that_did_not_pass(conclusion: Conclusion) -> None:
+def test_the_terminal_says_the_answer_first_and_names_every_rule_that_did_not_pass(conclusion: Conclusion) -> None:
     lines = summary.terminal(conclusion)
-    assert lines[0].startswith("Ship full-replay. All ")
+    assert lines[0].startswith("Ship full-replay. ")
     assert "A leaderboard of the target alone would have shipped careless." in lines
     table = [line for line in lines if re.match(r"  (careless|lora|full-replay|lora-replay)\s", line)]
     assert [line.split()[0] for line in table] == ["careless", "full-replay", "lora-replay", "lora"]
-    unhappy = sum(each.outcome != "pass" for verdict in conclusion.verdicts for each in verdict.findings)
-    assert sum(line.startswith("  ") and line.strip()[0] in "✕?▲i!◌≠∅" for line in lines) >= unhappy
+    text = "\n".join(lines)
+    for verdict in conclusion.verdicts:
+        assert text.count(f" {verdict.candidate}: ") == 1
+        names = {each.rule.name or each.metric or each.rule.metric for each in verdict.findings if each.outcome != "pass"}
+        assert not [name for name in names if name not in text]
+    assert lines[-1] == "Every reason, with its numbers, is in report.html and summary.md."
+
+
+def test_the_terminal_keeps_the_reasons_for_the_report_and_the_warnings_for_the_reader() -> None:
+    same = [finding(name="kept", metric=f"s/{task}/acc") for task in "abc"]
+    one = concluded(*same, finding(severity="warn", name="canary")).verdicts[0]
+    told = summary.terminal(
+        Conclusion(
+            created="",
+            baseline="b",
+            outcome="fail",
+            exit_code=10,
+            verdicts=(msgspec.structs.replace(one, warnings=("c is identical to b",)),),
+        )
+    )
+    assert "  ✕ Fail: kept (×3)" in told
+    assert "  ▲ Warning: fail: canary" in told
+    assert "  ▲ c is identical to b" in told
+    assert not any("a loss is proven." in line for line in told)
 
 
 def test_terminal_lines_are_single_lines_without_control_characters() -> None:
