@@ -19,7 +19,7 @@ from harness.records import Candidate, Handover, Record, Rule
 from harness.strict import convert, expand, override, read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PATH_KEYS = {"model", "adapter", "store", "items", "text", "admission", "include"}
+_PATH_KEYS = {"model", "adapter", "chat_template", "store", "items", "text", "admission", "include"}
 
 
 class CandidateConfig(Candidate, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -204,7 +204,10 @@ def _absolute(config: Config, folder: Path) -> Config:
     def located(entry: Any) -> Any:
         model = entry.model if entry.engine == "openai" else _existing(entry.model, folder)
         adapter = _existing(entry.adapter, folder) if entry.adapter else entry.adapter
-        return msgspec.structs.replace(entry, model=model, adapter=adapter)
+        options = entry.options
+        if isinstance(options.get("chat_template"), str):
+            options = {**options, "chat_template": _existing(options["chat_template"], folder)}
+        return msgspec.structs.replace(entry, model=model, adapter=adapter, options=options)
 
     candidates = tuple(located(_handed_over(candidate, folder)) for candidate in config.candidates)
     engines = {name: located(engine) for name, engine in config.engines.items()}

@@ -46,22 +46,28 @@ _VARIABLES = (
 )
 
 
+def hardware() -> dict[str, Any]:
+    """``machine``, ``cpu`` (model), ``cpus`` (usable by this process), ``gpus`` (name, driver, memory): what speed depends on."""
+    return {
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpus": (_output("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader") or "").splitlines(),
+    }
+
+
 def environment() -> dict[str, Any]:
     """Plain data about where a number was made.
 
-    ``packages`` (installed ones only), ``python``, ``platform``, ``machine``, ``cpu`` (model), ``cpus`` (usable by this process),
-    ``gpus`` (name, driver, memory), ``variables`` (those that change results and are set), ``commit`` and ``changed`` of the git
-    work tree that the command runs in (None outside one).
+    ``packages`` (installed ones only), ``python``, ``platform``, what ``hardware`` says, ``variables`` (those that change
+    results and are set), ``commit`` and ``changed`` of the git work tree that the command runs in (None outside one).
     """
     commit = _output("git", "rev-parse", "HEAD")
     return {
         "packages": packages(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpu": _cpu(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "gpus": (_output("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader") or "").splitlines(),
+        **hardware(),
         "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
         "commit": commit,
         "changed": None if commit is None else bool(_output("git", "status", "--porcelain", "--untracked-files=no")),

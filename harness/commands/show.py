@@ -10,7 +10,7 @@ from harness.commands.gating import declare_config, load_config
 from harness.errors import UsageError
 from harness.pipeline.concluding import read_measured
 from harness.plugins import did_you_mean
-from harness.records import Sample
+from harness.records import Run, Sample
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -29,16 +29,19 @@ def execute(arguments: argparse.Namespace) -> int:
     suites = list(dict.fromkeys(suite for suite, _ in measured))
     if arguments.suite is not None and arguments.suite not in suites:
         raise UsageError(f"--suite {arguments.suite!r}: {did_you_mean(arguments.suite, suites)}")
+    names = [candidate.name for candidate in loaded.config.candidates]
+    if arguments.lost is not None and arguments.lost not in names:
+        raise UsageError(f"--lost {arguments.lost!r}: {did_you_mean(arguments.lost, names)}")
     shown = 0
     for suite in [arguments.suite] if arguments.suite else suites:
         sides = {
             name: {sample.key: sample for sample in each.samples} for (owner, name), each in measured.items() if owner == suite
         }
-        primary = next(each.run.primary for (owner, _), each in measured.items() if owner == suite)
+        primary, lower = next(primary_of(each.run) for (owner, _), each in measured.items() if owner == suite)
         for key in next(iter(sides.values())):
             if arguments.item is not None and key != arguments.item:
                 continue
-            if arguments.lost is not None and not _lost(sides, key, loaded.config.baseline, arguments.lost, primary):
+            if arguments.lost is not None and not is_lost(sides, key, loaded.config.baseline, arguments.lost, primary, lower=lower):
                 continue
             if shown == arguments.limit:
                 out.print(f"… more than {arguments.limit} items; see --limit", markup=False)
@@ -50,13 +53,20 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lost(sides: Mapping[str, Mapping[str, Sample]], key: str, baseline: str, name: str, primary: str) -> bool:
-    if name not in sides:
-        raise UsageError(f"--lost {name!r}: {did_you_mean(name, sides)}")
-    before, after = sides[baseline].get(key), sides[name].get(key)
+def primary_of(run: Run) -> tuple[str, bool]:
+    """The metric shown first, and whether less of it is better. A run's metrics may be named by task."""
+    metric = next((each for name, each in run.metrics.items() if name.rsplit("/", 1)[-1] == run.primary), None)
+    return run.primary, metric is not None and metric.direction == "lower"
+
+
+def is_lost(sides: Mapping[str, Mapping[str, Sample]], key: str, baseline: str, name: str, primary: str, *, lower: bool) -> bool:
+    before, after = sides.get(baseline, {}).get(key), sides.get(name, {}).get(key)
     if before is None or after is None or before.scores is None or after.scores is None:
         return False
-    return after.scores.get(primary, 0.0) < before.scores.get(primary, 0.0)
+    if primary not in before.scores or primary not in after.scores:
+        return False
+    change = after.scores[primary] - before.scores[primary]
+    return change > 0 if lower else change < 0
 
 
 def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import msgspec
+
 from harness.records import Measured, Parity, Run
 
 ALLOWABLE = ("template", "engine", "version", "dtype", "quantisation")
@@ -44,12 +46,19 @@ def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     left, right = baseline.run, candidate.run
     yield "items", left.items_hash, right.items_hash
     yield "suite", left.suite_hash, right.suite_hash
+    yield "request options", _options(left), _options(right)
     yield "judge", left.judge_hash or "none", right.judge_hash or "none"
     asked = {sample.key: sample.prompt_hash for sample in baseline.samples if sample.prompt_hash}
     both = [(asked[s.key], s.prompt_hash) for s in candidate.samples if s.prompt_hash and s.key in asked]
     differing = sum(a != b for a, b in both)
     equal = f"{len(both)} equal"
     yield "prompts", equal, equal if differing == 0 else f"{differing} of {len(both)} differ"
+
+
+def _options(run: Run, name: str = "extra_body") -> str:
+    """What goes into every request beside what the suite says, decoding included: it must be the same on both sides."""
+    extra = run.candidate.options.get(name)
+    return msgspec.json.encode(extra, order="sorted").decode() if extra else "none"
 
 
 def _free(left: Run, right: Run) -> Iterator[tuple[str, str, str]]:
@@ -63,6 +72,8 @@ def _free(left: Run, right: Run) -> Iterator[tuple[str, str, str]]:
 def _fact(run: Run, what: str) -> str:
     if what == "template":
         return run.fingerprints.template or "none"
+    if what == "engine" and run.candidate.options.get("serve_args"):
+        return f"{_text(run.engine.get('name'))} with {_options(run, 'serve_args')}"
     names = [name for name, meaning in ENGINE_FACTS.items() if meaning == what]
     return next((_text(run.engine[name]) for name in names if run.engine.get(name) is not None), "none")
 

@@ -12,12 +12,12 @@ from harness.errors import ComparabilityError
 from harness.gate.cases import case_of
 from harness.gate.findings import findings_of
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, Policy, check_rules, jobs, matches
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, check_rules, jobs, matches
 from harness.gate.verdicts import EXIT_CODES, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity
 from harness.stats import benjamini_hochberg
 
-__all__ = ["HUMAN_WIN", "Policy", "check_rules", "conclude", "judged", "matches"]
+__all__ = ["HUMAN_WIN", "TRANSITIONS", "Policy", "check_rules", "conclude", "judged", "matches"]
 
 
 def conclude(

@@ -21,7 +21,8 @@ VALUE_RULES = ("at_least", "at_most")
 
 @dataclass(frozen=True)
 class Case:
-    """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, or too many absent ones."""
+    """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, too many absent ones,
+    or a smoke run: why, and the remedy where it is not just more items."""
 
     job: Job
     candidate: str
@@ -31,7 +32,7 @@ class Case:
     pair: Pair | None = None
     level: Level | None = None
     blind: Blind | None = None
-    short: str | None = None
+    short: tuple[str, str | None] | None = None
 
     @property
     def rule(self) -> Rule:
@@ -119,7 +120,8 @@ def _tested(job: Job, candidate: str, other: str, measurements: Measurements) ->
     mine = measurements.column_of(candidate, job.metrics, job.label, policy.references.get(candidate), rule.slice)
     level = None if mine is None else _level(rule, mine, policy.seed)
     blind = blindness(job, pair, measurements, candidate, other)
-    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=_short(rule, pair))
+    short = _smoke(job, candidate, measurements) or _short(rule, pair)
+    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=short)
 
 
 def _level(rule: Rule, column: Column, seed: int) -> Level | None:
@@ -128,13 +130,21 @@ def _level(rule: Rule, column: Column, seed: int) -> Level | None:
     return level_of(column, rule.value, level=1 - 2 * rule.alpha, seed=seed)
 
 
-def _short(rule: Rule, pair: Pair) -> str | None:
+def _smoke(job: Job, candidate: str, measurements: Measurements) -> tuple[str, str] | None:
+    """A run that was cut to a few items shows that everything works, and decides nothing but what it proves to be broken."""
+    for suite in dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics):
+        run = measurements.run(suite, candidate)
+        if run is not None and run.limit is not None and run.limit <= run.planned:
+            why = f"only {run.planned:,} items of {suite} were asked (--smoke), too few to let anything pass"
+            return why, "must be measured in full, without --smoke"
+    return None
+
+
+def _short(rule: Rule, pair: Pair) -> tuple[str, str | None] | None:
     if pair.items < rule.min_items:
-        return f"{pair.items:,} shared items are fewer than the {rule.min_items:,} that the rule wants"
+        return f"{pair.items:,} shared items are fewer than the {rule.min_items:,} that the rule wants", None
     absent = pair.absent / (pair.items + pair.absent + pair.failed)
     if absent > rule.max_missing:
-        return (
-            f"{pair.absent:,} items are on one side only ({100 * absent:.1f} %, allowed {100 * rule.max_missing:.1f} %): "
-            "measure both sides on the same items"
-        )
+        share = f"{100 * absent:.1f} %, allowed {100 * rule.max_missing:.1f} %"
+        return f"{pair.absent:,} items are on one side only ({share})", "must be measured on the same items on both sides"
     return None

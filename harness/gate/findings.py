@@ -48,7 +48,7 @@ def _finding(case: Case, adjusted: float | None) -> Finding:
         raise ValueError("a tested case always has a comparison")
     outcome, reason = _decided(case, comparison, adjusted)
     if case.short is not None and outcome != "fail":
-        outcome, reason = "inconclusive", case.short
+        outcome, reason = "inconclusive", case.short[0]
     if case.blind is not None and not (outcome == "fail" and case.blind.failures_stand):
         outcome, reason = "insensitive", case.blind.why
     else:
@@ -75,6 +75,8 @@ def _comparison(case: Case, adjusted: float | None) -> Comparison | None:
         extra["p_holm"] = adjusted
     if case.blind is not None:
         extra["remedy"] = case.blind.remedy
+    elif case.short is not None and case.short[1] is not None:
+        extra["remedy"] = case.short[1]
     if level is not None:
         extra |= {"value": case.rule.value, "score": level.score, "score_low": level.low, "score_high": level.high}
     elif case.rule.require != "not_regressed":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
+from harness.gate.policy import HUMAN_WIN
 from harness.records import Comparison, Finding, Measured, Outcome, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
@@ -114,7 +115,7 @@ def _remedy(finding: Finding) -> str:
         return remedies.get(finding.outcome, f"measure {finding.metric}")
     if finding.outcome == "fail":
         return _improvement(finding, comparison)
-    if finding.outcome == "insensitive":
+    if "remedy" in comparison.parameters:
         return f"{finding.metric} {comparison.parameters['remedy']}"
     return _more_items(finding, comparison)
 
@@ -159,7 +160,7 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         warnings.append(f"{candidate} and {baseline} differ in {words.joined(sorted(allowed), most=9)}, which the policy allows")
     for suite in measurements.suites:
         run = measurements.run(suite, candidate)
-        if run is not None and run.judge_hash is not None and run.admission is None:
+        if run is not None and run.judge_hash is not None and run.admission is None and suite != HUMAN_WIN.split("/")[0]:
             warnings.append(f"the judge of {suite} was never examined: its scores are taken on trust")
     if findings and all(finding.rule.implicit for finding in findings):
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")

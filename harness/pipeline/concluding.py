@@ -13,7 +13,7 @@ from harness.gate import Policy
 from harness.gate import conclude as decide
 from harness.pipeline.measuring import bands
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash
-from harness.records import Conclusion, Measured, Rule
+from harness.records import Conclusion, Fingerprints, Measured, Rule
 from harness.store import Store
 
 
@@ -45,14 +45,19 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
         if pair[0] == HUMAN and pair[1] in {candidate.name for candidate in config.candidates}:
             votes = store.read(path)
             now = measured[(config.suites[0].name, pair[1])].run.fingerprints
-            if (votes.run.fingerprints.weights, votes.run.fingerprints.adapter) == (now.weights, now.adapter):
+            if _who(votes.run.fingerprints) == _who(now):
                 measured[pair] = votes  # votes about other weights say nothing about these
     return measured
 
 
+def _who(prints: Fingerprints) -> tuple[str | None, ...]:
+    """Whose answers these are: weights and adapter, or for what has none (recorded answers, an endpoint) all that was asked."""
+    return (prints.asked,) if prints.weights is None else (prints.weights, prints.adapter)
+
+
 def policy_of(config: Config, measured: dict[Pair, Measured]) -> Policy:
     """The gate's policy, as the config states it."""
-    references = {pair[1]: each.run.reference for pair, each in measured.items() if each.run.reference}
+    references = {pair[1]: each.run.reference for pair, each in measured.items() if each.run.reference and pair[0] != HUMAN}
     return Policy(
         baseline=config.baseline,
         references=references,

@@ -65,7 +65,7 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
         if path is None:
             pending.append(pair)
         else:
-            done.paths[pair] = path
+            done.paths[pair] = _as_declared(prepared, pair, path)
             done.skipped += 1
     if pending:
         _reach(prepared, pending)
@@ -94,9 +94,25 @@ def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
 
 
 def finished_run(prepared: Prepared, pair: Pair) -> Path | None:
-    """The run of a pair that needs not be done again; one with failed items does, and the journal makes that cheap."""
+    """The run of a pair that needs not be done again; one with failed items, or whose judge's examination broke off, does, and the
+    journal makes that cheap."""
     path = prepared.store.find(pair[0], pair[1], prepared.graded(pair))
-    return path if path is not None and prepared.store.read(path).run.failed == 0 else None
+    if path is None:
+        return None
+    run = prepared.store.read(path).run
+    broken = run.failed > 0 or (run.admission is not None and run.admission.pairs == 0)
+    return None if broken else path
+
+
+def _as_declared(prepared: Prepared, pair: Pair, path: Path) -> Path:
+    """A finished run under today's declaration: its answers stay, and where the config now says another path, or another reference
+    to measure forgetting against, they become a run of that."""
+    found = prepared.store.read(path)
+    declared, reference = declared_hash(prepared.config, pair), prepared.references.get(pair[1])
+    if (found.run.declared, found.run.reference) == (declared, reference):
+        return path
+    run = msgspec.structs.replace(found.run, candidate=prepared.candidates[pair[1]], declared=declared, reference=reference)
+    return prepared.store.write_run(run, found.samples)
 
 
 # ------------------------------------------------------------------------------------------------------------- asking

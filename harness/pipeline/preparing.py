@@ -14,9 +14,10 @@ import msgspec
 from harness.checkpoints import check_candidate
 from harness.config import Config, Loaded, SuiteConfig, read_handover
 from harness.engines import ENGINES
+from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
-from harness.gate import HUMAN_WIN, check_rules
+from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules
 from harness.plugins import did_you_mean, load
 from harness.protocols import Engine, Suite
 from harness.records import Candidate, Fingerprints, Item, Request
@@ -55,6 +56,10 @@ class Prepared:
         """The store that the config names."""
         return Store(self.loaded.store)
 
+    @cached_property
+    def _hardware(self) -> Mapping[str, Any]:
+        return hardware()
+
     def items(self, suite: str) -> list[Item]:
         """The items of a suite; with a limit, the same seeded sample for every candidate, in the suite's order."""
         if suite not in self._items:
@@ -73,7 +78,10 @@ class Prepared:
                 yield suite.name, name
 
     def graded(self, pair: Pair) -> str:
-        """The *graded* fingerprint: asked + suite + judge + the baseline's asked where the suite looks at it."""
+        """The *graded* fingerprint: asked + suite + judge + the baseline's asked where the suite looks at it.
+
+        A suite that measures speed (``journalled`` False) is measured anew on another machine, or with other resources.
+        """
         suite = self.suites[pair[0]]
         return digest(
             {
@@ -85,6 +93,7 @@ class Prepared:
                 "seed": self.config.seed,
                 "limit": self.limit,
             }
+            | ({} if suite.journalled else {"resources": self.candidates[pair[1]].resources, "hardware": self._hardware})
         )
 
     def metric_ids(self) -> set[str]:
@@ -156,13 +165,14 @@ def build_suite(entry: SuiteConfig, loaded: Loaded, where: str) -> Suite:
 
 def find_references(config: Config, prints: Mapping[str, Fingerprints]) -> dict[str, str]:
     """Candidate -> what its forgetting is measured against: declared, else its own base where that is a candidate too."""
-    plain = {candidate.model: candidate.name for candidate in reversed(config.candidates) if not candidate.adapter}
-    weights = {prints[candidate.name].weights: candidate.name for candidate in reversed(config.candidates) if not candidate.adapter}
+    bases = [candidate for candidate in reversed(config.candidates) if not candidate.adapter]
+    plain = {candidate.model: candidate.name for candidate in bases if candidate.model}
+    weights = {hashed: candidate.name for candidate in bases if (hashed := prints[candidate.name].weights) is not None}
     found = {}
     for candidate in config.candidates:
         base = candidate.reference or (plain.get(candidate.model) if candidate.adapter else None)
         if base is None and candidate.adapter:
-            base = weights.get(prints[candidate.name].weights)
+            base = weights.get(prints[candidate.name].weights or "")
         if base is None and not candidate.adapter:
             base = plain.get(_trained_from(candidate))
         if base is not None and base != candidate.name:
@@ -218,7 +228,7 @@ def _check_policy(prepared: Prepared) -> None:
         check_rules(config.rules, prepared.metric_ids(), candidates=[c.name for c in config.candidates])
     except ConfigError as error:
         raise ConfigError(str(error), file=prepared.loaded.file) from error
-    if any(rule.against == "reference" for rule in config.rules):
+    if any(rule.against == "reference" or rule.metric.rsplit("/", 1)[-1] in TRANSITIONS for rule in config.rules):
         for candidate in config.candidates:
             if candidate.name != config.baseline and candidate.name not in prepared.references:
                 if candidate.name in prepared.references.values():
@@ -239,11 +249,17 @@ def declared_hash(config: Config, pair: Pair) -> str:
         {
             "suite": [suite.name, suite.use, suite.options],
             "candidate": [candidate.name, _tail(candidate.model), _tail(candidate.adapter), candidate.engine, candidate.revision,
-                          candidate.options],
-            "judge": msgspec.to_builtins(msgspec.structs.replace(judge, model=_tail(judge.model), resources={})) if judge else None,
+                          _portable(candidate.options)],
+            "judge": msgspec.to_builtins(msgspec.structs.replace(judge, model=_tail(judge.model), adapter=_tail(judge.adapter),
+                                         options=_portable(judge.options), resources={})) if judge else None,
+            "baseline": config.baseline if judge else None,
             "seed": config.seed,
         }
     )  # fmt: skip
+
+
+def _portable(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _tail(value) if name == "chat_template" else value for name, value in options.items()}
 
 
 def _tail(path: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from harness.compare import (
     transitions,
 )
 from harness.errors import EvaluationError
-from harness.records import Fingerprints, Measured, Metric, Sample
+from harness.records import Candidate, Fingerprints, Measured, Metric, Sample
 from tests.harness.runs import measured, right, samples
 
 
@@ -289,6 +290,19 @@ def test_what_differs_is_named(what: str, fields: dict[str, object]) -> None:
     assert [line.what for line in parity(base, new) if broken(line)] == [what]
     allowed = parity(base, new, allow=(what,))
     assert comparable(allowed) == (what not in {"items", "suite", "judge"})
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [("engine", {"serve_args": {"hf_overrides": {}}}), ("request options", {"extra_body": {"temperature": 1.0}})],
+)
+def test_options_that_decode_differently_are_named(what: str, options: dict[str, object]) -> None:
+    base, new = measured("a", [1, 0]), measured("b", [1, 0])
+    run = msgspec.structs.replace(new.run, candidate=Candidate(name="b", options=options))
+    new = msgspec.structs.replace(new, run=run)
+    assert [line.what for line in parity(base, new) if broken(line)] == [what]
+    assert comparable(parity(base, new, allow=("engine", "template"))) == (what == "engine")
+    assert comparable(parity(new, new))
 
 
 def test_one_differing_prompt_is_enough() -> None:

@@ -99,6 +99,13 @@ def test_an_unset_environment_variable_is_named(tmp_path: Path, monkeypatch: pyt
         load(write(tmp_path, GOOD.replace('adapter = "nowhere"', 'adapter = "${ADAPTER}"')))
 
 
+def test_a_chat_template_is_found_beside_the_config(tmp_path: Path) -> None:
+    (tmp_path / "plain.jinja").write_text("{{ messages }}")
+    options = 'engine = "fake", options = { chat_template = "plain.jinja" }'
+    loaded = load(write(tmp_path, GOOD.replace('engine = "fake"', options, 1)))
+    assert loaded.config.candidates[0].options == {"chat_template": str(tmp_path / "plain.jinja")}
+
+
 def test_set_addresses_list_entries_by_name(tmp_path: Path) -> None:
     loaded = load(write(tmp_path, GOOD), sets=["candidates.week47.adapter=other", "seed=7", "limits.max_errors=0.05"])
     assert loaded.config.candidates[1].adapter == "other"

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.cli import main
+from harness.commands import show
 from harness.config import load
 from harness.errors import ComparabilityError, ConfigError
 from harness.pipeline import conclude, measure, prepare, preview
 from harness.pipeline.concluding import read_measured
-from harness.records import Conclusion
+from harness.records import Admission, Conclusion, Direction, Metric
+from tests.harness.runs import measured, samples
 
 ITEMS = [{"key": f"q{index:03d}", "prompt": f"question {index}", "target": f"answer {index}"} for index in range(120)]
 
@@ -140,6 +143,105 @@ def test_a_config_that_moved_on_is_not_concluded_from_old_runs(tmp_path: Path) -
         read_measured(moved)
 
 
+def recorded(folder: Path, wrong: set[int]) -> None:
+    folder.mkdir(parents=True)
+    rows = [{"prompt": prompt, "response": response} for prompt, response in answers(wrong).items()]
+    (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_answers_that_moved_are_not_asked_again_and_can_be_concluded(tmp_path: Path) -> None:
+    recorded(tmp_path / "before", {2})
+    for name in ("before", "after"):
+        new = {"name": "new", "engine": "recorded", "model": f"{name}/answers.jsonl"}
+        loaded = load(write(tmp_path, candidate("old", {1}), new, comparability={"allow": ["engine", "version", "dtype"]}))
+        again = measure(prepare(loaded))
+        assert outcome(conclude(loaded, read_measured(loaded)), "new") == "pass"
+        (tmp_path / "before").rename(tmp_path / "after") if name == "before" else None
+    assert (again.sent, again.skipped) == (0, 2)
+    assert measure(prepare(loaded)).paths == again.paths, "only a declaration that changed makes a run of its own"
+
+
+def test_a_reference_that_changed_is_the_one_that_counts(tmp_path: Path) -> None:
+    rules = [{"metric": "qa/*/lost", "require": "at_most", "value": 0.1, "against": "reference"}]
+
+    def config(reference: str) -> Path:
+        new = {**candidate("new", {1, 2, 3}), "reference": reference}
+        return write(tmp_path, candidate("old", {1, 2, 3}), {**candidate("base", set()), "reference": "old"}, new, rules=rules)
+
+    def lost(conclusion: Conclusion) -> tuple[str, float]:
+        (each,) = [c for c in conclusion.comparisons if (c.metric, c.candidate) == ("qa/items/lost", "new") and c.gain < 0] or [
+            None
+        ]
+        return conclusion.reference["new"], 0.0 if each is None else each.candidate_value
+
+    assert lost(run(config("old"))) == ("old", 0.0)
+    assert lost(run(config("base"))) == ("base", 3 / 120)
+
+
+def test_a_smoke_run_lets_nothing_pass(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("same", {1}), candidate("broken", set(range(120)))))
+    assert run(loaded.folder / "gate.yaml").exit_code == 10
+    measure(prepare(loaded, limit=20))
+    conclusion = conclude(loaded, read_measured(loaded))
+    assert outcome(conclusion, "same") == "inconclusive"
+    assert outcome(conclusion, "broken") == "fail", "what is proven on a few items is proven"
+    verdict = next(verdict for verdict in conclusion.verdicts if verdict.candidate == "same")
+    assert "--smoke" in verdict.sentence
+    assert "in full" in verdict.change
+    measure(prepare(loaded))
+    assert outcome(conclude(loaded, read_measured(loaded)), "same") == "pass"
+
+
+@pytest.mark.parametrize(("direction", "lost"), [("higher", True), ("lower", False)])
+def test_show_lost_knows_which_way_is_better(direction: Direction, lost: bool) -> None:
+    run_ = measured("new", [0.0], metrics={"acc": Metric(kind="real", direction=direction)}).run
+    sides = {name: {"k0": samples([score])[0]} for name, score in (("old", 1.0), ("new", 0.0))}
+    name, lower = show.primary_of(run_)
+    assert show.is_lost(sides, "k0", "old", "new", name, lower=lower) is lost
+
+
+def test_show_knows_every_candidate_in_every_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, candidate("old", {1}), candidate("new", {2}))
+    run(path)
+    assert main(["show", str(path), "--lost", "nwe"]) == 2
+    assert "Did you mean 'new'" in capsys.readouterr().err
+
+
+def test_an_examination_that_broke_off_is_taken_again(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("new", {2})))
+    prepared = prepare(loaded)
+    measure(prepared)
+    store = prepared.store
+    broken = Admission(judge="j", admitted=False, pairs=0, accuracy=0, kappa=0, consistency=0, unparsable=0)
+    found = store.read(store.current()["qa", "new"])
+    store.write_run(msgspec.structs.replace(found.run, admission=broken), found.samples)
+    assert measure(prepare(loaded)).skipped == 1
+
+
+def test_votes_on_recorded_answers_end_with_them(tmp_path: Path) -> None:
+    new = {"name": "new", "engine": "recorded", "model": "a/answers.jsonl"}
+    recorded(tmp_path / "a", {2})
+    path = write(tmp_path, candidate("old", {1}), new, comparability={"allow": ["engine", "version", "dtype"]})
+    run(path)
+    store = prepare(load(path)).store
+    found = store.read(store.current()["qa", "new"])
+    votes = store.write_run(msgspec.structs.replace(found.run, suite="human", primary="win"), found.samples)
+    store.set_current({**store.current(), ("human", "new"): votes})
+    assert ("human", "new") in read_measured(load(path))
+    (tmp_path / "a" / "answers.jsonl").write_text('{"prompt": "question 1", "response": "else"}\n')
+    measure(prepare(load(path)))
+    assert ("human", "new") not in read_measured(load(path))
+
+
+def test_speed_is_measured_anew_with_other_resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suites = [{"name": "speed", "use": "latency", "options": {"items": "items.jsonl", "limit": 3}}]
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("new", {2}), suites=suites, rules=[]))
+    assert measure(prepare(loaded)).sent == 6
+    assert measure(prepare(loaded)).sent == 0
+    monkeypatch.setattr("harness.pipeline.preparing.hardware", lambda: {"cpu": "another"})
+    assert measure(prepare(loaded)).sent == 6
+
+
 def test_what_was_never_measured_cannot_be_gated(tmp_path: Path) -> None:
     with pytest.raises(ComparabilityError, match="was not measured"):
         read_measured(load(write(tmp_path, candidate("old", set()), candidate("new", set()))))
@@ -170,6 +272,7 @@ def test_the_preview_counts_what_will_be_asked(tmp_path: Path) -> None:
         ({"suites": [{"name": "qa", "use": "prompted", "options": {"items": "item.jsonl"}}]}, "items.jsonl"),
         ({"suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl", "scor": "x"}}]}, "Did you mean 'score'"),
         ({"rules": [{"metric": "qa/*/exact_match", "require": "superior", "against": "nobody"}]}, "nobody"),
+        ({"rules": [{"metric": "qa/*/lost", "require": "at_most", "value": 0.1}]}, "reference"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_asked(tmp_path: Path, more: dict[str, Any], says: str) -> None:
