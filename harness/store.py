@@ -103,7 +103,7 @@ class Store:
         if run.samples_hash and hashlib.sha256(content).hexdigest() != run.samples_hash:
             raise StoreError(
                 f"{str(folder / 'samples.jsonl')!r} is not what was written: it was changed, or copied in part. Copy the run "
-                "again, or measure again (answers come from the journal)."
+                "again, or delete its folder and measure again (answers come from the journal)."
             )
         decode = msgspec.json.Decoder(Sample).decode
         samples = []
@@ -202,8 +202,9 @@ def _decode(path: Path, kind: type[T]) -> T:
         if written == FORMAT:
             return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        thing = "its folder" if path.name == "run.json" else "it"
         raise StoreError(
-            f"{str(path)!r} cannot be read: {error}. Copy it again, or measure again (answers come from the journal)."
+            f"{str(path)!r} cannot be read: {error}. Copy it again, or delete {thing} and measure again (answers come from the journal)."
         ) from error
     raise StoreError(f"{str(path)!r} has format {written}, and this sftgate reads format {FORMAT}; use the version that wrote it.")
 

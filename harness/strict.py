@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -22,6 +22,7 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_ENUM = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]")
 
 
@@ -136,6 +137,11 @@ def _explain(what: str, raw: Any, kind: Any, steps: Sequence[tuple[str, str]]) -
     if missing:
         return f"the key {missing['name']!r} is missing"
     found = _walk(raw, steps)
+    if _ENUM.match(what):
+        words = _words(_at(kind, steps))
+        return (
+            f"{found!r} is none of the words it can be. {did_you_mean(str(found), words)}" if words else f"{found!r} is not allowed"
+        )
     return f"{what[0].lower()}{what[1:]}, found {found!r}" if found is not None else what[0].lower() + what[1:]
 
 
@@ -150,10 +156,23 @@ def _walk(raw: Any, steps: Sequence[tuple[str, str]]) -> Any:
 
 def _fields(kind: Any, steps: Sequence[tuple[str, str]]) -> list[str]:
     """Names of the keys that the struct at ``steps`` inside ``kind`` knows; empty where it cannot be told."""
+    kind = _struct(_at(kind, steps))
+    return list(kind.__struct_encode_fields__) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else []
+
+
+def _words(kind: Any) -> list[str]:
+    """The strings that a ``Literal``, or a union or a list with one in it, allows."""
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    return [word for argument in get_args(kind) if argument is not Ellipsis for word in _words(argument)]
+
+
+def _at(kind: Any, steps: Sequence[tuple[str, str]]) -> Any:
+    """The annotation at ``steps`` inside ``kind``; None where it cannot be told."""
     for name, _ in steps:
         kind = _struct(kind)
         if kind is None:
-            return []
+            return None
         if name:
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
                 kind = get_type_hints(kind).get(name)
@@ -162,8 +181,7 @@ def _fields(kind: Any, steps: Sequence[tuple[str, str]]) -> list[str]:
         else:
             arguments = [argument for argument in get_args(kind) if argument is not Ellipsis]
             kind = arguments[0] if arguments else None
-    kind = _struct(kind)
-    return list(kind.__struct_encode_fields__) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else []
+    return kind
 
 
 def _struct(kind: Any) -> Any:

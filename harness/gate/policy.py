@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -119,15 +120,19 @@ def _nothing(glob: str, known: Sequence[str]) -> str:
 def _check_numbers(rule: Rule, where: str) -> None:
     if not 0 < rule.alpha < 0.5:
         raise ConfigError(f"alpha is {rule.alpha}; expected above 0 and below 0.5, such as 0.05.", where=f"{where}.alpha")
+    for name, number in (("margin", rule.margin), ("value", rule.value), ("guard_below", rule.guard_below)):
+        if number is not None and not math.isfinite(number):
+            raise ConfigError(f"{name} is {number}; expected a finite number, such as 0.02.", where=f"{where}.{name}")
     if rule.require == "non_inferior" and (rule.margin is None or not rule.margin > 0):
+        said = "there is no margin" if rule.margin is None else f"margin is {rule.margin}"
         raise ConfigError(
-            f"margin is {rule.margin}; a non_inferior rule needs a margin above 0 (0.02 is two points), because with none even an "
+            f"{said}; a non_inferior rule needs a margin above 0 (0.02 is two points), because with none even an "
             "identical candidate could never pass.",
             where=f"{where}.margin",
         )
     if rule.margin is not None and not rule.margin >= 0:
         raise ConfigError(f"margin is {rule.margin}; expected 0 or more.", where=f"{where}.margin")
-    if rule.require in ("at_least", "at_most") and (rule.value is None or rule.value != rule.value):
+    if rule.require in ("at_least", "at_most") and rule.value is None:
         raise ConfigError(f"an {rule.require} rule needs a value.", where=f"{where}.value")
     if rule.require in ("at_least", "at_most") and rule.margin is not None:
         raise ConfigError(f"an {rule.require} rule has a value, not a margin.", where=f"{where}.margin")

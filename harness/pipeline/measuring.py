@@ -133,7 +133,8 @@ def _ask(
             continue
         before = time.perf_counter()
         progress.stage(f"asking {', '.join(members)}", sum(len(prepared.items(suite)) for suite, _ in pairs))
-        with Desk(_openers(prepared, members, done)) as desk:
+        opened: list[Engine] = []
+        with Desk(_openers(prepared, members, done, opened)) as desk:
             for suites, concurrency, use_journal in _rounds(prepared, pairs):
                 answered = drive(
                     _talks(prepared, [pair for pair in pairs if pair[0] in suites]),
@@ -148,7 +149,17 @@ def _ask(
                     progress.advance()
         for pair in pairs:
             gathered[pair].seconds += time.perf_counter() - before
+        for engine in opened:
+            _note_unused(engine, progress)
     return gathered
+
+
+def _note_unused(engine: Engine, progress: Progress) -> None:
+    """Recorded answers that nobody asked for are likelier a mistake (another suite's file, other keys) than a wish."""
+    unused = list(getattr(engine, "unused", ()))
+    if unused:
+        shown = ", ".join(map(str, unused[:5])) + (" …" if len(unused) > 5 else "")
+        progress.note(f"{len(unused)} recorded answers belong to no item that was asked: {shown}")
 
 
 def families(prepared: Prepared) -> list[tuple[str, ...]]:
@@ -178,18 +189,21 @@ def _talks(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[Talk]:
                 yield Talk(id=((suite, name), item.key), candidate=name, conversation=prepared.suites[suite].ask(item))
 
 
-def _openers(prepared: Prepared, members: Sequence[str], done: Measurement) -> dict[str, Callable[[], Engine]]:
+def _openers(
+    prepared: Prepared, members: Sequence[str], done: Measurement, opened: list[Engine]
+) -> dict[str, Callable[[], Engine]]:
     """How to start the engine of a family, and of every helper that an ``ask`` may address. One opener object, one engine."""
-    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(members, _opener(prepared, members, done))
+    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(members, _opener(prepared, members, done, opened))
     for name in prepared.config.engines:
-        openers[name] = _opener(prepared, [name], done)
+        openers[name] = _opener(prepared, [name], done, opened)
     return openers
 
 
-def _opener(prepared: Prepared, members: Sequence[str], done: Measurement) -> Callable[[], Engine]:
+def _opener(prepared: Prepared, members: Sequence[str], done: Measurement, opened: list[Engine]) -> Callable[[], Engine]:
     def start() -> Engine:
         done.engines += 1
-        return prepared.engines[members[0]]([prepared.candidates[name] for name in members], seed=prepared.config.seed)
+        opened.append(prepared.engines[members[0]]([prepared.candidates[name] for name in members], seed=prepared.config.seed))
+        return opened[-1]
 
     return start
 
@@ -245,7 +259,7 @@ def _consult(
         pairs = [pair for pair in judged if prepared.suites[pair[0]].judge == judge]
         before = time.perf_counter()
         progress.stage(f"consulting {judge}", sum(len(asked[pair].answers) for pair in pairs) + len({suite for suite, _ in pairs}))
-        with Desk({judge: _opener(prepared, [judge], done)}) as desk:
+        with Desk({judge: _opener(prepared, [judge], done, [])}) as desk:
             for finished in drive(_consultations(prepared, pairs, asked), desk, journal=journal, asked=_asked_prints(prepared)):
                 if isinstance(finished.id, str):
                     admissions[finished.id] = _admission(finished, judge)

@@ -322,3 +322,27 @@ def test_a_rule_about_votes_waits_for_them(tmp_path: Path) -> None:
     conclusion = run(write(tmp_path, candidate("old", {1}), candidate("new", {2}), rules=rules))
     assert outcome(conclusion, "new") == "inconclusive"
     assert conclusion.exit_code == 11
+
+
+class Notes:
+    """A progress that keeps what was noted."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def stage(self, title: str, total: int) -> None: ...
+    def advance(self, steps: int = 1) -> None: ...
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_recorded_answers_that_nobody_asked_for_are_named(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        rows = [{"key": row["key"], "response": row["target"]} for row in ITEMS] + [{"key": f"{name}-stray", "response": "?"}]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sides = [{"name": name, "model": f"{name}.jsonl", "engine": "recorded"} for name in ("old", "new")]
+    notes = Notes()
+    measure(prepare(load(write(tmp_path, *sides))), progress=notes)
+    assert len(notes.lines) == 2
+    assert "old-stray" in notes.lines[0]
+    assert "new-stray" in notes.lines[1]
