@@ -204,7 +204,8 @@ def _decode(path: Path, kind: type[T]) -> T:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         thing = "its folder" if path.name == "run.json" else "it"
         raise StoreError(
-            f"{str(path)!r} cannot be read: {error}. Copy it again, or delete {thing} and measure again (answers come from the journal)."
+            f"{str(path)!r} cannot be read: {error}. Copy it again, or delete {thing} and measure again "
+            "(answers come from the journal)."
         ) from error
     raise StoreError(f"{str(path)!r} has format {written}, and this sftgate reads format {FORMAT}; use the version that wrote it.")
 

@@ -164,7 +164,7 @@ def _words(kind: Any) -> list[str]:
     """The strings that a ``Literal``, or a union or a list with one in it, allows."""
     if get_origin(kind) is Literal:
         return [str(word) for word in get_args(kind)]
-    return [word for argument in get_args(kind) if argument is not Ellipsis for word in _words(argument)]
+    return list(dict.fromkeys(word for argument in get_args(kind) if argument is not Ellipsis for word in _words(argument)))
 
 
 def _at(kind: Any, steps: Sequence[tuple[str, str]]) -> Any:

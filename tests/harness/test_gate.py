@@ -652,6 +652,8 @@ def test_globs_mean_what_a_user_expects() -> None:
         (Rule(metric="*/*/acc", require="non_inferior"), "rules[0].margin", "needs a margin above 0"),
         (Rule(metric="*/*/acc", require="non_inferior", margin=0.0), "rules[0].margin", "even an identical candidate"),
         (Rule(metric="*/*/acc", require="non_inferior", margin=float("nan")), "rules[0].margin", "margin is nan"),
+        (Rule(metric="*/*/acc", require="non_inferior", margin=float("inf")), "rules[0].margin", "a finite number"),
+        (Rule(metric="*/*/acc", require="at_most", value=float("inf")), "rules[0].value", "a finite number"),
         (Rule(metric="*/*/acc", require="superior", margin=-0.1), "rules[0].margin", "expected 0 or more"),
         (Rule(metric="*/*/acc", require="at_least"), "rules[0].value", "needs a value"),
         (Rule(metric="*/*/acc", require="at_most", value=0.1, margin=0.1), "rules[0].margin", "a value, not a margin"),
