@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from harness.checkpoints import read_adapter_config
 from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
 from harness.records import Candidate, Handover, Record, Rule
@@ -160,7 +161,7 @@ def _places(folder: Path, template: dict[str, Any], declared: str, config: Path)
         handover = read_handover(folder)
         return {"model": handover.model} | ({"adapter": handover.adapter} if handover.adapter else {})
     if (folder / "adapter_config.json").is_file():
-        named = msgspec.json.decode((folder / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or ""
+        named = read_adapter_config(folder, where="--candidate").get("base_model_name_or_path") or ""
         base = str(template.get("model") or "") or named
         if not base:
             raise UsageError(

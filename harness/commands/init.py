@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.checkpoints import read_adapter_config
 from harness.commands.console import out
 from harness.config import read_handover
 from harness.errors import UsageError
@@ -94,7 +95,7 @@ def _places(checkpoint: Path, base: str | None) -> tuple[str, str, str]:
         handover = read_handover(checkpoint)
         return handover.model, handover.adapter or "", base or handover.base or handover.model
     if (checkpoint / "adapter_config.json").is_file():
-        named = base or msgspec.json.decode((checkpoint / "adapter_config.json").read_bytes()).get("base_model_name_or_path") or ""
+        named = base or read_adapter_config(checkpoint).get("base_model_name_or_path") or ""
         if not named:
             raise UsageError(f"{checkpoint}: the adapter does not name its base model. Name it with --base.")
         return named, str(checkpoint.resolve()), named

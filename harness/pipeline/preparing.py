@@ -17,7 +17,7 @@ from harness.engines import ENGINES
 from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
-from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules
+from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
 from harness.plugins import did_you_mean, load
 from harness.protocols import Engine, Suite
 from harness.records import Candidate, Fingerprints, Item, Request
@@ -158,6 +158,8 @@ def _place(config: Config, name: str) -> str:
 def build_suite(entry: SuiteConfig, loaded: Loaded, where: str) -> Suite:
     """The suite that ``entry`` declares, with its data read and checked."""
     kind = load(entry.use, SUITES, what="suite", where=f"{where}.use")
+    if not all(hasattr(kind, name) for name in ("Options", "ask", "grade")):
+        raise ConfigError(f"{entry.use!r} is no suite: see Suite in harness/protocols.py", where=f"{where}.use", file=loaded.file)
     options = convert(entry.options, kind.Options, where=f"{where}.options", file=loaded.file)
     suite: Suite = kind(entry.name, options, seed=loaded.config.seed, folder=loaded.folder, where=where)
     return suite
@@ -228,6 +230,8 @@ def _check_policy(prepared: Prepared) -> None:
         check_rules(config.rules, prepared.metric_ids(), candidates=[c.name for c in config.candidates])
     except ConfigError as error:
         raise ConfigError(str(error), file=prepared.loaded.file) from error
+    _check_bands(prepared)
+    _check_slices(prepared)
     if any(rule.against == "reference" or rule.metric.rsplit("/", 1)[-1] in TRANSITIONS for rule in config.rules):
         for candidate in config.candidates:
             if candidate.name != config.baseline and candidate.name not in prepared.references:
@@ -238,6 +242,34 @@ def _check_policy(prepared: Prepared) -> None:
                     f'Declare its base model as a candidate, or set reference = "NAME" on {candidate.name!r}.',
                     file=prepared.loaded.file,
                 )
+
+
+def _check_bands(prepared: Prepared) -> None:
+    """A band about a metric that the suite does not have would never be looked at."""
+    ids = prepared.metric_ids()
+    for index, entry in enumerate(prepared.config.suites):
+        own = [metric.split("/") for metric in ids if metric.split("/")[0] == entry.name]
+        known = {name for parts in own for name in (parts[-1], "/".join(parts[1:]), "/".join(parts))}
+        for metric in entry.expect if isinstance(entry.expect, dict) else ():
+            if metric not in known:
+                hint = did_you_mean(metric, {parts[-1] for parts in own})
+                where = f"suites[{index}].expect"
+                raise ConfigError(f"the suite has no metric {metric!r}. {hint}", where=where, file=prepared.loaded.file)
+
+
+def _check_slices(prepared: Prepared) -> None:
+    """A slice that holds no item of what its rule is about can never be decided."""
+    ids = prepared.metric_ids() - {HUMAN_WIN}
+    for index, rule in enumerate(prepared.config.rules):
+        suites = {metric.split("/")[0] for metric in ids if matches(rule.metric, metric)}
+        if rule.slice is None or not suites:
+            continue
+        field_name, _, value = rule.slice.partition("=")
+        found = {item.slices[field_name] for suite in suites for item in prepared.items(suite) if field_name in item.slices}
+        if value not in found and prepared.limit is None:
+            known = did_you_mean(value, found) if found else f"No item has {field_name!r} among its slices."
+            where = f"rules[{index}].slice"
+            raise ConfigError(f"no item is in the slice {rule.slice!r}. {known}", where=where, file=prepared.loaded.file)
 
 
 def declared_hash(config: Config, pair: Pair) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
+import math
 import shutil
 from dataclasses import dataclass
 
 from harness.fingerprint import journal_key
+from harness.gate import HUMAN_WIN, matches
 from harness.journal import Journal
 from harness.pipeline.measuring import families, finished_run
 from harness.pipeline.preparing import Pair, Prepared, first_requests
@@ -32,7 +33,8 @@ class SuiteRow:
 
 @dataclass(frozen=True)
 class RuleRow:
-    """One rule: the metrics and items it is about, and the loss it could see. ``passes``: P(pass) for a harmless candidate."""
+    """One rule: the metrics and items it is about, and the loss it could see. ``passes``: P(all of its decisions pass) for a
+    harmless candidate. ``items`` are those of the decision with the fewest; votes of people are not counted."""
 
     name: str
     metrics: int
@@ -69,11 +71,7 @@ def preview(prepared: Prepared) -> Preview:
             to_send, characters, tokens = to_send + sent, characters + letters, tokens + answers
     rules = tuple(_rule_rows(prepared))
     chances = [rule.passes for rule in rules if rule.passes is not None]
-    together = None
-    if chances:
-        together = 1.0
-        for chance in chances:
-            together *= chance
+    together = math.prod(chances) if chances else None
     return Preview(
         families=tuple(families(prepared)),
         suites=tuple(rows),
@@ -111,15 +109,15 @@ def _rule_rows(prepared: Prepared) -> list[RuleRow]:
     ids = prepared.metric_ids()
     rows = []
     for rule in prepared.config.rules:
-        matched = sorted(metric for metric in ids if fnmatch.fnmatchcase(metric, rule.metric))
-        counts = [_items_behind(prepared, metric) for metric in matched]
-        items = (sum(counts) if rule.pool else min(counts, default=0)) if counts else 0
-        relevant = rule.require == "non_inferior" and rule.margin is not None and rule.severity == "block" and not rule.relative
-        chance = (
-            pass_probability(items, rule.margin, discordance=ASSUMED_DISCORDANCE, alpha=rule.alpha)
-            if relevant and rule.margin
-            else None
-        )
+        matched = sorted(metric for metric in ids if matches(rule.metric, metric))
+        counts = [_items_behind(prepared, metric) for metric in matched if metric != HUMAN_WIN]
+        decisions = [sum(counts)] if rule.pool else counts
+        items = min(decisions, default=0)
+        chance = None
+        if counts and rule.require == "non_inferior" and rule.margin and rule.severity == "block" and not rule.relative:
+            chance = math.prod(
+                pass_probability(each, rule.margin, discordance=ASSUMED_DISCORDANCE, alpha=rule.alpha) for each in decisions
+            )
         rows.append(
             RuleRow(
                 name=rule.name or f"{rule.metric} {rule.require}",

@@ -21,6 +21,7 @@ class Gate:
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.capsys = folder, capsys
+        self.flags: list[str] = []
         self.items([ITEM, {"key": "b", "prompt": "two?", "target": "two"}])
         self.config: dict[str, Any] = {
             "baseline": "old",
@@ -35,7 +36,7 @@ class Gate:
     def run(self) -> tuple[int, str]:
         path = self.folder / "gate.yaml"
         path.write_text(json.dumps(self.config))
-        code = main(["run", str(path)])
+        code = main(["run", str(path), *self.flags])
         return code, self.capsys.readouterr().err
 
     def refused(self, *words: str, code: int = 2) -> None:
@@ -102,6 +103,35 @@ def test_a_baseline_that_is_not_a_candidate(gate: Gate) -> None:
 def test_a_rule_that_no_suite_can_match(gate: Gate) -> None:
     gate.config["rules"][0]["metric"] = "qa/*/exact_mach"
     gate.refused("exact_mach", "exact_match")
+
+
+def test_a_band_about_a_metric_that_the_suite_does_not_have(gate: Gate) -> None:
+    gate.config["suites"][0]["expect"] = {"exact_mach": [0.1, 0.9]}
+    gate.refused("suites[0].expect", "exact_mach", "exact_match")
+
+
+def test_a_slice_that_no_item_is_in(gate: Gate) -> None:
+    gate.items([ITEM | {"slices": {"lang": "en"}}, {"key": "b", "prompt": "two?", "target": "two"}])
+    gate.config["rules"][0]["slice"] = "lang=zh"
+    gate.refused("rules[0].slice", "lang=zh", "Known: en")
+
+
+def test_a_use_that_is_no_suite(gate: Gate) -> None:
+    gate.config["suites"][0]["use"] = "harness.store:Store"
+    gate.refused("suites[0].use", "no suite")
+
+
+@pytest.mark.parametrize("content", ["{bad", "[1]"])
+def test_a_damaged_adapter_given_by_flag(gate: Gate, content: str) -> None:
+    (gate.folder / "adapter").mkdir()
+    (gate.folder / "adapter" / "adapter_config.json").write_text(content)
+    gate.flags = ["--candidate", f"new={gate.folder / 'adapter'}"]
+    gate.refused("adapter_config.json")
+
+
+def test_a_rule_about_votes_is_no_mistake(gate: Gate) -> None:
+    gate.config["rules"] = [{"metric": "human/win", "require": "non_inferior", "margin": 0.1}]
+    assert gate.run()[0] == 11
 
 
 def test_a_judge_that_nobody_declared(gate: Gate) -> None:
