@@ -143,9 +143,11 @@ def _declare(raw: dict[str, Any], declared: str, config: Path) -> None:
     folder = Path(text).resolve()
     if not folder.is_dir():
         raise UsageError(f"--candidate {declared!r}: {text!r} is not a folder. Expected a Hugging Face model or a PEFT adapter.")
-    entries: list[dict[str, Any]] = raw.setdefault("candidates", [])
+    entries = raw.setdefault("candidates", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return  # what is wrong with it is said when all of the config is read
     own = next((entry for entry in entries if entry.get("name") == name), None)
-    model = next((entry for entry in entries if entry.get("name") == raw.get("baseline")), {})
+    model: dict[str, Any] = next((entry for entry in entries if entry.get("name") == raw.get("baseline")), {})
     entry = dict(own or {key: model[key] for key in ("engine", "options", "resources") if key in model})
     entry.pop("adapter", None)
     entry |= {"name": name, **_places(folder, own or model, declared, config)}

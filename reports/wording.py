@@ -170,10 +170,6 @@ def count_text(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
-def level_text(level: float) -> str:
-    return f"{significant(level * 100, 2)}%"
-
-
 def bound_of(rule: Rule, comparison: Comparison | None = None) -> float | None:
     """The gain at which the rule decides (0 where it only asks for a direction); None when it decides about a level, not a gain."""
     if rule.require in ("at_least", "at_most"):

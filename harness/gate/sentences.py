@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.records import Comparison, MetricKind, Rule
+from harness.records import Comparison, MetricKind
 
 SHARES = ("binary", "bounded")
 
@@ -44,17 +44,6 @@ def interval(comparison: Comparison) -> str:
         return comparison.note or "no interval"
     low, high = signed(comparison.low, comparison.kind), signed(comparison.high, comparison.kind)
     return f"{100 * comparison.level:.0f} % interval {low.removesuffix(' points')} to {high}"
-
-
-def rule_text(rule: Rule, margin: float, kind: MetricKind) -> str:
-    """What a rule asks, in words."""
-    if rule.require == "superior":
-        return f"better by more than {amount(margin, kind)}" if margin else "better"
-    if rule.require == "non_inferior":
-        return f"not worse by {amount(margin, kind)} or more"
-    if rule.require == "not_regressed":
-        return f"no proven loss beyond {amount(margin, kind)}" if margin else "no proven loss"
-    return f"{'at least' if rule.require == 'at_least' else 'at most'} {share(rule.value or 0.0, kind)}"
 
 
 def gain(comparison: Comparison) -> str:

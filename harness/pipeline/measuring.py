@@ -324,8 +324,9 @@ def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, _Asked]) -> list[
         answer = own.answers[item.key]
         error = answer.error or own.judge_errors.get(item.key)
         sample = graded.get(item.key) if error is None else None
-        if sample is None:
-            sample = failed(item, error or "the suite returned no sample for this item", answer)
+        if sample is None or (sample.error is not None and not sample.task):  # a grader that raised knows only the key
+            reason = error or (None if sample is None else sample.error)
+            sample = failed(item, reason or "the suite returned no sample for this item", answer)
         flags = tuple(dict.fromkeys((*sample.flags, *bad_answer_flags(answer.completions, suite.watched))))
         samples.append(msgspec.structs.replace(_finite(sample), flags=flags, prompt_hash=own.prompt_hashes.get(item.key, "")))
     return samples

@@ -129,6 +129,12 @@ def test_a_damaged_adapter_given_by_flag(gate: Gate, content: str) -> None:
     gate.refused("adapter_config.json")
 
 
+def test_candidates_that_are_no_list(gate: Gate) -> None:
+    gate.config["candidates"] = 3
+    gate.flags = ["--candidate", f"new={gate.folder}"]
+    gate.refused("candidates", "array")
+
+
 def test_a_rule_about_votes_is_no_mistake(gate: Gate) -> None:
     gate.config["rules"] = [{"metric": "human/win", "require": "non_inferior", "margin": 0.1}]
     assert gate.run()[0] == 11

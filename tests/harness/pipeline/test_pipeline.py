@@ -16,7 +16,7 @@ from harness.config import load
 from harness.errors import ComparabilityError, ConfigError
 from harness.pipeline import conclude, measure, prepare, preview
 from harness.pipeline.concluding import read_measured
-from harness.records import Admission, Conclusion, Direction, Metric
+from harness.records import Admission, Answer, Conclusion, Direction, Metric, Sample
 from tests.harness.runs import measured, samples
 
 ITEMS = [{"key": f"q{index:03d}", "prompt": f"question {index}", "target": f"answer {index}"} for index in range(120)]
@@ -101,6 +101,24 @@ def test_an_error_is_not_a_zero(tmp_path: Path) -> None:
     conclusion = conclude(loaded, measured)
     assert outcome(conclusion, "new") == "invalid"
     assert conclusion.exit_code == 13
+
+
+def test_a_grader_that_raises_costs_one_item_which_keeps_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load(write(tmp_path, candidate("old", {1}), candidate("new", {2})))
+    prepared = prepare(loaded)
+    suite = prepared.suites["qa"]
+    grading = suite.grade
+
+    def fragile(answered: list[Answer], *rest: Any) -> Iterator[Sample]:
+        if any(answer.key == "q005" for answer in answered):
+            raise ValueError("cannot read this")
+        return grading(answered, *rest)
+
+    monkeypatch.setattr(suite, "grade", fragile)
+    measure(prepared)
+    broken = [sample for sample in read_measured(loaded)[("qa", "new")].samples if sample.error is not None]
+    assert [(sample.key, sample.task, sample.outputs) for sample in broken] == [("q005", "items", ("answer 5",))]
+    assert "cannot read this" in str(broken[0].error)
 
 
 def test_failed_items_are_asked_again_and_the_first_run_is_kept(tmp_path: Path) -> None:
