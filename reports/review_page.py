@@ -32,9 +32,10 @@ INSTRUCTIONS = """# Blind review, package {package}
    `←` `→` move, `C` writes a comment, `?` shows all keys. Votes are kept in the browser; you may close the page and come back.
 3. At the end (or with `S` at any time) save your votes as a file, and send it back.
 
-## In a spreadsheet, instead Fill in the column `choice` of `items.csv` with `1`, `2`, `tie` or `both_bad`, and the column
-`rater` with your name. Leave `choice` empty where you have no opinion. Save as CSV, and send it back. (A `'` before a text
-keeps the spreadsheet from running it as a formula.)
+## In a spreadsheet, instead
+Fill in the column `choice` of `items.csv` with `1`, `2`, `tie` or `both_bad`, and the column `rater` with your name. Leave
+`choice` empty where you have no opinion. Save as CSV, and send it back. (A `'` before a text keeps the spreadsheet from running
+it as a formula.)
 
 ## How to judge
 {guidance}

@@ -6,8 +6,9 @@ import argparse
 
 import msgspec
 from rich.table import Table
+from rich.text import Text
 
-from harness.commands.console import out
+from harness.commands.console import show_wide
 from harness.commands.gating import declare_config, load_config
 from harness.config import Config
 from harness.errors import UsageError
@@ -28,13 +29,21 @@ def execute(arguments: argparse.Namespace) -> int:
     """A table on stdout; 0 whatever it says, because nothing was gated."""
     loaded = load_config(arguments)
     against = _known(arguments.against or loaded.config.baseline, loaded.config)
-    measured = read_measured(loaded)
+    others = [candidate.name for candidate in loaded.config.candidates if candidate.name != against]
+    if arguments.of is not None and _known(arguments.of, loaded.config) == against:
+        raise UsageError(
+            f"{against!r} would be compared with itself. Name another one with --of or --against: {', '.join(others)}."
+        )
+    measured = {
+        pair: msgspec.structs.replace(each, run=msgspec.structs.replace(each.run, reference=None))
+        for pair, each in read_measured(loaded).items()
+    }  # nobody is only a reference here: whoever is named is compared
     turned = msgspec.structs.replace(
         loaded, config=msgspec.structs.replace(loaded.config, baseline=against, rules=(), bad_answers=False)
     )
     conclusion = conclude(turned, measured)
-    wanted = {_known(arguments.of, loaded.config)} if arguments.of else {c.name for c in loaded.config.candidates} - {against}
-    out.print(table(against, [c for c in conclusion.comparisons if c.candidate in wanted and c.baseline == against]))
+    for name in [arguments.of] if arguments.of else others:
+        show_wide(table(name, against, [c for c in conclusion.comparisons if c.candidate == name and c.baseline == against]))
     return 0
 
 
@@ -45,15 +54,15 @@ def _known(name: str, config: Config) -> str:
     return name
 
 
-def table(against: str, comparisons: list[Comparison]) -> Table:
+def table(name: str, against: str, comparisons: list[Comparison]) -> Table:
     """Gain and interval of every metric."""
-    drawn = Table(title=f"against {against}", header_style="bold")
-    for title in ("candidate", "metric", against, "value", "gain", "interval", "p", "items", "lost", "won", "method"):
-        drawn.add_column(title, justify="left" if title in {"candidate", "metric", "method"} else "right")
+    drawn = Table(title=f"{name} against {against}", title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for title in ("metric", against, name, "gain", "interval", "p", "items", "lost", "won", "method"):
+        drawn.add_column(title, justify="left" if title in {"metric", "method"} else "right", no_wrap=True)
     for each in comparisons:
         interval = "" if each.low is None or each.high is None else f"[{each.low:+.4f}, {each.high:+.4f}]"
         drawn.add_row(
-            each.candidate, each.metric, f"{each.baseline_value:.4f}", f"{each.candidate_value:.4f}", f"{each.gain:+.4f}",
-            interval, "" if each.p is None else f"{each.p:.2g}", str(each.items), str(each.lost), str(each.won), each.method,
+            each.metric, f"{each.baseline_value:.4f}", f"{each.candidate_value:.4f}", f"{each.gain:+.4f}", Text(interval),
+            "" if each.p is None else f"{each.p:.2g}", str(each.items), str(each.lost), str(each.won), each.method,
         )  # fmt: skip
     return drawn

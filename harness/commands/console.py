@@ -9,9 +9,16 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
+_wide = Console(highlight=False, width=1000)
 err = Console(stderr=True, highlight=False)
+
+
+def show_wide(table: Table) -> None:
+    """A table on stdout with every cell whole: in a narrow terminal its lines are wrapped, but no name and no number is cut."""
+    _wide.print(table)
 
 
 class Bars:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from harness.commands.console import out
+from harness.commands.console import out, show_wide
 from harness.errors import UsageError
 from harness.store import Store
 
@@ -36,10 +36,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _runs(store: Store) -> None:
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for title in ("suite", "candidate", "items", "failed", "seconds", "created", "folder"):
-        table.add_column(title)
+        table.add_column(title, justify="right" if title in {"items", "failed", "seconds"} else "left", no_wrap=True)
     for (suite, name), path in store.current().items():
         run = store.read(path).run
         table.add_row(suite, name, str(run.planned), str(run.failed), f"{run.seconds:.1f}", run.created, path.name)
-    out.print(table)
+    show_wide(table)

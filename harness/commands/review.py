@@ -66,9 +66,9 @@ def _chosen(flag: str, name: str | None, known: list[str]) -> str:
     if name is None and len(known) == 1:
         return known[0]
     if name is None:
-        raise UsageError(f"name one with {flag}: {', '.join(known)}")
+        raise UsageError(f"there are several to choose from; name one with {flag}: {', '.join(known)}")
     if name not in known:
-        raise UsageError(f"{flag} {name!r}: {did_you_mean(name, known)}")
+        raise UsageError(f"{flag}: there is no {name!r} to review. {did_you_mean(name, known)}")
     return name
 
 

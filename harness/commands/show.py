@@ -25,13 +25,15 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Items on stdout."""
     loaded = load_config(arguments)
+    if arguments.limit < 1:
+        raise UsageError(f"--limit {arguments.limit}: expected 1 or more")
     measured = read_measured(loaded)
     suites = list(dict.fromkeys(suite for suite, _ in measured))
     if arguments.suite is not None and arguments.suite not in suites:
-        raise UsageError(f"--suite {arguments.suite!r}: {did_you_mean(arguments.suite, suites)}")
+        raise UsageError(f"--suite: no suite is named {arguments.suite!r}. {did_you_mean(arguments.suite, suites)}")
     names = [candidate.name for candidate in loaded.config.candidates]
     if arguments.lost is not None and arguments.lost not in names:
-        raise UsageError(f"--lost {arguments.lost!r}: {did_you_mean(arguments.lost, names)}")
+        raise UsageError(f"--lost: no candidate is named {arguments.lost!r}. {did_you_mean(arguments.lost, names)}")
     shown = 0
     for suite in [arguments.suite] if arguments.suite else suites:
         sides = {
@@ -49,8 +51,14 @@ def execute(arguments: argparse.Namespace) -> int:
             shown += 1
             _print(suite, key, sides)
     if not shown:
-        out.print("no such item", markup=False)
+        out.print(_nothing(arguments.item, arguments.lost), markup=False)
     return 0
+
+
+def _nothing(item: str | None, lost: str | None) -> str:
+    if lost is None:
+        return f"no item has the key {item!r}"
+    return f"{lost} lost no item that the baseline had right" + (f" and that has the key {item!r}" if item else "")
 
 
 def primary_of(run: Run) -> tuple[str, bool]:

@@ -46,3 +46,45 @@ def test_a_missing_config_exits_2_with_one_paragraph(tmp_path: Path) -> None:
 def test_control_characters_never_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     main(["\x1b[31mred"])
     assert "\x1b" not in capsys.readouterr().err
+
+
+CONFIG = """
+baseline = "old"
+candidates = [
+  { name = "old", engine = "fake", options = { answers = { "one?" = "1", "two?" = "2" } } },
+  { name = "new", engine = "fake", options = { answers = { "one?" = "1", "two?" = "3" } } },
+]
+suites = [{ name = "sums", use = "prompted", options = { items = "items.jsonl" }, retained = true }]
+"""
+
+
+def test_comparing_listing_and_showing_cut_nothing_and_name_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    (tmp_path / "items.jsonl").write_text('{"prompt": "one?", "target": "1"}\n{"prompt": "two?", "target": "2"}\n')
+    config = tmp_path / "gate.toml"
+    config.write_text(CONFIG)
+    assert main(["measure", str(config)]) == 0
+    capsys.readouterr()
+    for arguments, says in (
+        (["compare"], "sums/items/exact_match"),
+        (["compare", "--against", "new"], "old against new"),
+        (["compare", "--against", "new"], "+0.5000"),
+        (["show", "--lost", "old"], "old lost no item"),
+        (["show", "--item", "x"], "no item has the key 'x'"),
+    ):
+        assert main([arguments[0], str(config), *arguments[1:]]) == 0
+        assert says in capsys.readouterr().out
+    assert main(["list", str(tmp_path / "runs")]) == 0
+    listed = capsys.readouterr().out
+    assert all(folder.name in listed for folder in (tmp_path / "runs" / "sums").iterdir())
+    for before, after, says in (
+        (["compare"], ["--of", "old"], "compared with itself"),
+        (["show"], ["--lost", "nwe"], "no candidate is named 'nwe'"),
+        (["show"], ["--suite", "x"], "no suite is named 'x'"),
+        (["show"], ["--limit", "0"], "expected 1 or more"),
+        (["review", "export"], ["--of", "nwe"], "Did you mean 'new'"),
+    ):
+        assert main([*before, str(config), *after]) == 2
+        assert says in capsys.readouterr().err
