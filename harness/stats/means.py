@@ -81,7 +81,8 @@ class MeanPairs:
         """Sparse differences as won, lost and items of Tango's score, and the difference that counts as one whole item.
 
         The counts are of effective items: items over the design effect, for which an intra-cluster correlation of at least one half
-        is assumed, because so few differing clusters cannot show a smaller one. None where nothing bounds it.
+        is assumed, because so few differing clusters cannot show a smaller one; and of one (a cluster counts as one item) where
+        there are few clusters at all. None where nothing bounds it.
         """
         scale = self.span or float(np.abs(self.differences).max())
         if scale == 0.0:
@@ -90,7 +91,8 @@ class MeanPairs:
         won, lost = float((share * np.maximum(self.differences, 0)).sum()), float((share * np.maximum(-self.differences, 0)).sum())
         size, extra = self.items / self.units, 0.5 / self.units
         single = (won + lost + 2 * extra - (won - lost) ** 2) / self.items
-        effect = min(size, max((1 + size) / 2, (self._raw_error / scale) ** 2 / single))
+        assumed = size if self.units < FEW_CLUSTERS else (1 + size) / 2
+        effect = min(size, max(assumed, (self._raw_error / scale) ** 2 / single))
         effective = self.items / effect
         return won * effective, lost * effective, effective, scale
 

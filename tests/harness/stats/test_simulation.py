@@ -38,6 +38,14 @@ def test_a_loss_of_the_margin_passes_at_most_as_often_as_alpha_says(clusters: in
     assert covered / RUNS >= 0.90 - 0.04
 
 
+@pytest.mark.parametrize(("clusters", "margin"), [(15, 0.10), (19, 0.05)])
+def test_few_clusters_that_are_lost_whole_pass_no_more_often(clusters: int, margin: float) -> None:
+    rng = np.random.default_rng(clusters)
+    lost = rng.random((RUNS, clusters)) < margin
+    passed = sum(evidence(-np.repeat(each.astype(float), 20), 20, 0).test(-margin, "greater").p <= 0.05 for each in lost)
+    assert passed / RUNS <= 0.05 + 0.015 + NOISE
+
+
 def test_an_a_a_comparison_raises_no_more_alarms_than_alpha() -> None:
     rng = np.random.default_rng(11)
     alarms = {"mcnemar": 0, "clustered": 0, "continuous": 0}
