@@ -37,6 +37,8 @@ def verdict_of(candidate: str, findings: Sequence[Finding], measurements: Measur
     """The gate's answer for one candidate."""
     blocking = [finding for finding in findings if finding.rule.severity == "block"]
     outcome = gravest([finding.outcome for finding in blocking])
+    if outcome == "pass" and all(finding.rule.implicit for finding in blocking):
+        outcome = "inconclusive"  # that bad answers did not become more is no reason to ship
     deciding = [finding for finding in blocking if finding.outcome == outcome]
     return Verdict(
         candidate=candidate,
@@ -49,23 +51,25 @@ def verdict_of(candidate: str, findings: Sequence[Finding], measurements: Measur
 
 
 def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], deciding: Sequence[Finding]) -> str:
-    if not blocking:
+    if not deciding:
         return f"Unknown whether {candidate} may ship: the policy has no blocking rule, so that nothing was decided."
     worst = _worst(deciding)
-    others = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
+    others = len(deciding) - 1
+    more = f"; {others} more blocking rule{'s' if others > 1 else ''} {{}}" if others else ""
     if outcome == "pass":
         count = "the one blocking rule holds" if len(blocking) == 1 else f"all {len(blocking)} blocking rules hold"
         closest = _closest(blocking)
         return f"Ship {candidate}: {count}{'' if closest is None else '; the closest call is ' + closest}."
     if outcome == "fail":
-        return f"Do not ship {candidate}: {_stripped(worst)}{others}."
+        return f"Do not ship {candidate}: {_stripped(worst)}{more.format('fails' if others == 1 else 'fail')}."
     why = {
         "invalid": "the evaluation itself failed",
         "no_baseline": "there is nothing to compare it with",
         "not_comparable": "it cannot be compared",
         "insensitive": "a blocking rule looks at something that cannot decide it",
     }.get(outcome, "the items do not decide it")
-    return f"Unknown whether {candidate} may ship: {why}{others}. {_stripped(worst)}."
+    tail = more.format("does not decide it either" if others == 1 else "do not decide it either")
+    return f"Unknown whether {candidate} may ship: {why}. {_stripped(worst)}{tail}."
 
 
 def _stripped(finding: Finding) -> str:

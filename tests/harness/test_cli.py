@@ -88,3 +88,13 @@ def test_comparing_listing_and_showing_cut_nothing_and_name_what_is_wrong(
     ):
         assert main([*before, str(config), *after]) == 2
         assert says in capsys.readouterr().err
+
+
+def test_a_policy_without_a_rule_is_no_pass_because_bad_answers_did_not_become_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "items.jsonl").write_text('{"prompt": "one?", "target": "1"}\n{"prompt": "two?", "target": "2"}\n')
+    config = tmp_path / "gate.toml"
+    config.write_text(CONFIG)
+    assert main(["run", str(config)]) == 11
+    assert "the policy has no blocking rule" in capsys.readouterr().out.lower()
