@@ -6,10 +6,12 @@ documents at random; Koehn's bootstrap p is one-sided in nature and about half o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from harness.stats import corpus, resampling
 from harness.stats.binary import tango_interval
@@ -69,7 +71,13 @@ class CorpusPairs:
 
     @cached_property
     def _gains(self) -> Array:
-        return np.sort(self.sign * (self.resampled[1] - self.resampled[0]))
+        """Sorted, and spread as far as few documents need: the plain percentile is too narrow by √((n−1)/n) and by normal for t
+        (Hesterberg, The American Statistician 69 (2015) 371, "expanded percentile")."""
+        plain = self.sign * (self.resampled[1] - self.resampled[0])
+        if self.units < 2:
+            return np.sort(plain)
+        wider = float(stdtrit(self.units - 1, 0.95) / ndtri(0.95)) * math.sqrt(self.units / (self.units - 1))
+        return np.sort(self.gain + wider * (plain - self.gain))
 
     @property
     def _still(self) -> bool:

@@ -46,6 +46,19 @@ def test_few_clusters_that_are_lost_whole_pass_no_more_often(clusters: int, marg
     assert passed / RUNS <= 0.05 + 0.015 + NOISE
 
 
+def test_few_documents_pass_no_more_often() -> None:
+    rng, passed, runs = np.random.default_rng(5), 0, 300
+    for seed in range(runs):
+        size = rng.integers(200, 800, 8).astype(float)
+        before = size * (1 + 0.1 * rng.normal(size=8))
+        after = before + size * (0.05 + 0.05 * rng.normal(size=8))
+        each = np.arange(8)
+        sides = np.stack([before, size], axis=1), np.stack([after, size], axis=1)
+        pairs = stats.CorpusPairs("bits_per_byte", *sides, each, np.zeros(8, dtype=np.intp), -1, seed)
+        passed += pairs.test(-0.05, "greater").p <= 0.05
+    assert passed / runs <= 0.05 + 0.01 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
 def test_an_a_a_comparison_raises_no_more_alarms_than_alpha() -> None:
     rng = np.random.default_rng(11)
     alarms = {"mcnemar": 0, "clustered": 0, "continuous": 0}
