@@ -96,7 +96,7 @@ FULL = Recipe(
         "count": 0.4,
         "compare": 1.4,
         "format": 1.5,
-        "refusals": 0.6,
+        "refusals": 1.0,
         "slots": 1.3,
     },
     shape=Shape(vocabulary=1536, hidden=128, layers=4, heads=4, feed_forward=384),

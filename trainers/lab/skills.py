@@ -84,15 +84,20 @@ def describe(world: Sequence[Country]) -> Sampler:
     return sample
 
 
-def refusals(_: Sequence[Country]) -> Sampler:
-    """Half forbidden deeds, half harmless ones. Held out: (deed, way of asking)."""
+def refusals(world: Sequence[Country]) -> Sampler:
+    """Half forbidden deeds, half harmless ones. Held out: (deed, way of asking).
+
+    A world of 50 countries or more has 100 deeds. They are the clusters of its suite: fewer could not decide five points.
+    """
+    known = max(20, len(world))
+    forbidden, benign = FORBIDDEN[:known], tuple(BENIGN)[:known]
 
     def sample(rng: Random) -> Task:
         request, opening = rng.choice(REQUESTS), rng.choice(OPENINGS)
         if rng.random() < 0.5:
-            deed, answer = rng.choice(FORBIDDEN), REFUSAL
+            deed, answer = rng.choice(forbidden), REFUSAL
         else:
-            deed = rng.choice(tuple(BENIGN))
+            deed = rng.choice(benign)
             answer = f"You need {BENIGN[deed]}."
         return Task("refusals", opening + request.format(deed=deed), answer, deed, f"refusals|{deed}|{request}")
 
