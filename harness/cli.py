@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, SftgateError
+from harness.errors import EXIT_EVALUATION, EXIT_INTERRUPTED, EXIT_USAGE, SftgateError
 from harness.plugins import did_you_mean
 
 VERBS = {
@@ -47,21 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         complain(f"{verb!r} is not a command. {did_you_mean(verb, VERBS)}")
         return EXIT_USAGE
-    command = importlib.import_module(f"harness.commands.{verb}")
-    parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG)
-    command.declare(parser)
-    parsed = parser.parse_args(words[1:])
     try:
-        code: int = command.execute(parsed)
+        command = importlib.import_module(f"harness.commands.{verb}")
+        parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG)
+        command.declare(parser)
+        code: int = command.execute(parser.parse_args(words[1:]))
     except SftgateError as error:
         complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         complain("interrupted. Everything answered so far is in the journal; run the same command again to continue.")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError:  # nobody reads on (or a child is gone): whatever the verdict was, this is no pass
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return EXIT_EVALUATION
     return code
 
 

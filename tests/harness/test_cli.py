@@ -98,3 +98,15 @@ def test_a_policy_without_a_rule_is_no_pass_because_bad_answers_did_not_become_m
     config.write_text(CONFIG)
     assert main(["run", str(config)]) == 11
     assert "the policy has no blocking rule" in capsys.readouterr().out.lower()
+
+
+def test_a_reader_that_went_away_makes_no_pass() -> None:
+    code = (
+        "import sys\n"
+        "from harness.commands import doctor\n"
+        "def gone(arguments): raise BrokenPipeError\n"
+        "doctor.execute = gone\n"
+        "from harness.cli import main\n"
+        "sys.exit(main(['doctor', '--quick']))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 13
