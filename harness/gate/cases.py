@@ -102,13 +102,23 @@ def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Ou
                 return "invalid", f"{side} was asked nothing in {suite}"
             if failed > limit * planned:
                 share = f"{failed:,} of {planned:,} items ({100 * failed / planned:.1f} %)"
-                return "invalid", f"{share} of {suite} failed for {side}, more than the {100 * limit:.1f} % allowed"
+                first = _first_error(measurements, suite, side)
+                return "invalid", f"{share} of {suite} failed for {side}, more than the {100 * limit:.1f} % allowed{first}"
         for side in sides[1:]:
             lines = [line for line in measurements.parity(suite, side, sides[0]) if broken(line)]
             if lines:
                 parts = [f"{line.what} ({line.baseline_value} against {line.candidate_value})" for line in lines]
                 return "not_comparable", f"{side} and {sides[0]} differ in {suite} by {joined(parts)}"
     return None
+
+
+def _first_error(measurements: Measurements, suite: str, side: str) -> str:
+    """What happened to the first item that failed: what to do about it stands there, not in how many did."""
+    for sample in measurements.measured[suite, side].samples:
+        if sample.error is not None:
+            said = " ".join(sample.error.split()).rstrip(".")
+            return f"; the first, {sample.key!r}: {said if len(said) <= 300 else said[:300] + ' …'}"
+    return ""
 
 
 def _tested(job: Job, candidate: str, other: str, measurements: Measurements) -> Case:

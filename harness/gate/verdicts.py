@@ -112,7 +112,7 @@ def _remedy(finding: Finding) -> str:
     comparison = finding.comparison
     if comparison is None:
         remedies = {
-            "invalid": f"measure {finding.metric} again, once its items no longer fail",
+            "invalid": f"measure {finding.metric.split('/')[0]} again, once its items no longer fail",
             "not_comparable": f"measure both sides of {finding.metric} alike, or allow the difference in [comparability]",
             "no_baseline": f"measure what {finding.metric} is to be compared with",
         }

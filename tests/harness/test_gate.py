@@ -307,6 +307,7 @@ def test_failures_above_the_limit_make_the_finding_invalid_and_below_they_do_not
     found = finding(base, many_, MARGIN)
     assert found.outcome == "invalid"
     assert "30 of 600 items (5.0 %) of facts failed for new" in found.reason
+    assert "the engine gave up" in found.reason
     assert finding(base, many_, msgspec.structs.replace(MARGIN, max_errors=0.1)).outcome in {"pass", "inconclusive"}
     assert finding(many_, base, MARGIN).outcome == "invalid"
 
