@@ -36,8 +36,9 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
             found = store.read(current[pair])
             if found.run.declared != declared_hash(config, pair):
                 raise ComparabilityError(
-                    f"{candidate.name!r} was measured in suite {suite.name!r}, but {loaded.file} has changed since then. "
-                    f"Run: sftgate measure {loaded.file}"
+                    f"{candidate.name!r} was measured last in suite {suite.name!r} otherwise than {loaded.file} says now: it "
+                    "has changed since then, or was measured with other flags, or by another version of sftgate. "
+                    f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
                 )
             run = msgspec.structs.replace(found.run, retained=suite.retained, expect=bands(suite.expect, found.run.primary))
             measured[pair] = msgspec.structs.replace(found, run=run)
