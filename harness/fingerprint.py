@@ -21,6 +21,9 @@ from harness import checkpoints
 from harness.errors import ConfigError
 from harness.records import Candidate, Fingerprints, Request
 
+ASKING = 1
+"""Raise this when our own rendering, sampling, decoding or scoring changes what an engine answers: old answers are not met then."""
+
 KEY_LENGTH = 16
 """Hex digits of a document's key: 64 bits, so two of a million documents meet by accident once in 37 million."""
 
@@ -147,7 +150,7 @@ def candidate_fingerprints(candidate: Candidate, engine: Mapping[str, Any], *, n
     Raises ConfigError where the model or adapter cannot be found.
     """
     options = {name: value for name, value in candidate.options.items() if name != "chat_template"}  # a path; its content is hashed
-    facts: dict[str, Any] = {"engine": engine, "options": options}
+    facts: dict[str, Any] = {"engine": engine, "asking": ASKING, "options": options}
     parts: dict[str, str | None] = {"weights": None, "adapter": None, "tokenizer": None, "template": None}
     source = checkpoints.source(candidate)
     if source == "weights":

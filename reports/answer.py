@@ -336,7 +336,7 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
         "candidate": score_figure(comparison.candidate_value, f"{here}/candidate_value", kind),
         "gain": gain_figure(comparison.gain, f"{here}/gain", kind, "", bounds, like),
         "span": span(comparison, here, "", bounds),
-        "p": p_figure(comparison.p, f"{here}/p", rule.alpha) if comparison.p is not None else None,
+        "p": _decisive_p(finding, here),
         "items": count_figure(comparison.items, f"{here}/items"),
         "clusters": count_figure(comparison.clusters, f"{here}/clusters"),
         "missing": count_figure(comparison.missing, f"{here}/missing"),
@@ -348,3 +348,14 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
     if values["mde"] is not None:
         values["mde"] = Figure(text=values["mde"].text.lstrip("+"), value=comparison.mde, at=values["mde"].at)
     return GateLine(**values)
+
+
+def _decisive_p(finding: Finding, at: str) -> Figure | None:
+    """The p that decided: of the rule's hypothesis, or where a failure is proven of its contrary."""
+    comparison = finding.comparison
+    if comparison is None:
+        return None
+    contrary = comparison.parameters.get("p_contrary")
+    if finding.outcome == "fail" and isinstance(contrary, float):
+        return p_figure(contrary, f"{at}/parameters/p_contrary", finding.rule.alpha)
+    return None if comparison.p is None else p_figure(comparison.p, f"{at}/p", finding.rule.alpha)

@@ -189,8 +189,8 @@ def to_measured(
     for vote in votes:
         by_item[vote.review_id].append(vote)
     voted = [entry for entry in key.entries if entry.review_id in by_item]
-    theirs = [_sample(entry, by_item[entry.review_id]) for entry in voted]
-    own = [_baseline_sample(entry) for entry in voted]
+    theirs = [_sample(entry, by_item[entry.review_id], key.suite) for entry in voted]
+    own = [_baseline_sample(entry, key.suite) for entry in voted]
     rest = {"created": created, "environment": dict(environment or {})}
     return (
         Measured(run=_run(key.baseline, key, votes, own, rest), samples=tuple(own)),
@@ -198,13 +198,13 @@ def to_measured(
     )
 
 
-def _sample(entry: KeyEntry, votes: Sequence[Vote]) -> Sample:
+def _sample(entry: KeyEntry, votes: Sequence[Vote], suite: str) -> Sample:
     judgments = tuple(judgment(vote, entry) for vote in votes)
     scores = [opinion.score for opinion in judgments if opinion.score is not None]
     flags: tuple[Flag, ...] = ("conflict",) if {0.0, 1.0} <= set(scores) else ()
     win = sum(scores) / len(scores)
     return Sample(
-        **_shared(entry),
+        **_shared(entry, suite),
         outputs=(entry.candidate_text,),
         scores={"win": win},
         draws={"win": scores},
@@ -214,13 +214,16 @@ def _sample(entry: KeyEntry, votes: Sequence[Vote]) -> Sample:
     )
 
 
-def _baseline_sample(entry: KeyEntry) -> Sample:
-    return Sample(**_shared(entry), outputs=(entry.baseline_text,), scores={"win": 0.5}, prompt_hash=entry.baseline_prompt_hash)
+def _baseline_sample(entry: KeyEntry, suite: str) -> Sample:
+    return Sample(
+        **_shared(entry, suite), outputs=(entry.baseline_text,), scores={"win": 0.5}, prompt_hash=entry.baseline_prompt_hash
+    )
 
 
-def _shared(entry: KeyEntry) -> dict[str, Any]:
+def _shared(entry: KeyEntry, suite: str) -> dict[str, Any]:
+    """What both sides' samples have in common. The key names the suite too: two reviewed suites may use the same keys."""
     return {
-        "key": entry.item,
+        "key": f"{suite}/{entry.item}",
         "task": "",
         "prompt": entry.question,
         "cluster": entry.cluster,

@@ -183,10 +183,15 @@ def _row(finding: Finding) -> str:
         score_text(found.candidate_value, found.kind),
         f"{gain} ({inside})",
         margin_text(finding.rule, found.kind),
-        p_text(found.p, finding.rule.alpha),
+        p_text(found.parameters["p_contrary"] if _contrary(finding) else found.p, finding.rule.alpha),
         f"{count_text(found.items)} ({found.lost}/{found.won})",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _contrary(finding: Finding) -> bool:
+    """Whether the p to show is that of the contrary: a failure is proven by it, not by the rule's own hypothesis."""
+    return finding.outcome == "fail" and finding.comparison is not None and "p_contrary" in finding.comparison.parameters
 
 
 def _shortened(block: Sequence[str], room: int) -> list[str]:

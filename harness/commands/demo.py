@@ -102,11 +102,13 @@ def _train(folder: Path, place: str, seed: int) -> None:
                         "--set",
                         f"out={place}",
                     ]
-                    running[name] = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
+                    with (folder / f"{name}.log").open("wb") as log:
+                        running[name] = subprocess.Popen(command, cwd=folder, env=environment, stderr=log)
                 for name, child in list(running.items()):
                     if child.poll() is None:
                         continue
-                    _, complaint = running.pop(name).communicate()
+                    del running[name]
+                    complaint = (folder / f"{name}.log").read_bytes()[-4000:]
                     if child.returncode:
                         raise EvaluationError(
                             f"training {name} failed (exit code {child.returncode}):\n{complaint.decode(errors='replace')}"

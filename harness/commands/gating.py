@@ -69,15 +69,18 @@ def show_preview(plan: Preview) -> None:
     err.print(table)
     if plan.rules:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("rule", "metrics", "items", "margin", "can see a loss of", "P(pass) if harmless"):
-            table.add_column(title, justify="left" if title == "rule" else "right")
+        for title in ("rule", "metrics", "items", "margin", "sees", "P(pass)"):
+            table.add_column(title, justify="left" if title == "rule" else "right", overflow="fold")
         for rule in plan.rules:
             table.add_row(
                 rule.name, str(rule.metrics), f"{rule.items:,}", "" if rule.margin is None else f"{rule.margin:g}",
                 f"{rule.detectable:.3f}", "" if rule.passes is None else f"{rule.passes:.0%}",
             )  # fmt: skip
         err.print(table)
-        err.print("[dim]the last two columns assume that 10 % of the items are answered differently; the verdict does not[/]")
+        err.print(
+            "[dim]sees: the smallest loss that would show with 80 % power; P(pass): for a harmless candidate. "
+            "Both assume that 10 % of the items are answered differently; the verdict does not.[/]"
+        )
         if plan.passes is not None:
             err.print(f"P(the whole gate passes a harmless candidate) ≈ {plan.passes:.0%}")
     for line in plan.unequal:
@@ -129,5 +132,7 @@ def announce(conclusion: Conclusion, report: Path | None) -> None:
 
     for line in terminal(conclusion):
         out.print(line, markup=False)
+    failing = [verdict.candidate for verdict in conclusion.verdicts if verdict.outcome == conclusion.outcome]
+    out.print(f"exit code {conclusion.exit_code} ({conclusion.outcome}: {', '.join(failing)})", markup=False)
     if report is not None:
         out.print(f"report: {report}", markup=False)

@@ -2,12 +2,13 @@
 
 *Expectation*: the baseline's score lies outside the declared band, so that the suite is not what it was thought to be.
 *Floor*: the baseline is at its worst on every item: it has nothing to lose, and no claim about losses can pass.
+*Chance*: a multiple-choice baseline that is not proven to know more than guessing has nothing to lose either.
 *Ceiling*: the baseline is at its best on every item. It has nothing to gain, and no claim of superiority can pass. Losses could be
 seen, and count when they are. But where nothing at all changed, a suite whose every answer is right may as well be one whose grader
 says yes to everything: a claim about losses then passes only where the ceiling is meant (a retained suite, which is made of what
 the reference knows; a band that includes it).
 Flags know neither: not one truncated answer is how it should be, and a baseline that never stops cannot be undercut.
-*Judge*: the judge failed its admission, so that its scores cannot hold up a release, nor let it pass.
+*Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass.
 Otherwise a proven failure stands, whatever the suite cannot see.
 """
 
@@ -16,13 +17,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from harness.compare import Column, Pair
 from harness.gate.measurements import Measurements
-from harness.gate.policy import BAD_ANSWERS, Job
+from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job
 from harness.gate.sentences import joined, share
 
 SPANS = ("binary", "bounded")
+
+Array = NDArray[np.float64]
 
 FLOOR = "needs items that the baseline gets right"
 
@@ -61,10 +66,16 @@ def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
     run = measurements.run(suite, measurements.policy.baseline)
     runs = [each.run for (name, _), each in measurements.measured.items() if name == suite]
     admission = next((each.admission for each in runs if each.admission is not None), None)
-    if run is None or admission is None or admission.admitted or job.rule.severity != "block":
+    if run is None or run.judge_hash is None or suite == HUMAN_WIN.split("/")[0] or job.rule.severity != "block":
         return None
-    if all(metric.rsplit("/", 1)[-1] in BAD_ANSWERS for metric in job.metrics):
+    if (admission is not None and admission.admitted) or all(metric.rsplit("/", 1)[-1] in BAD_ANSWERS for metric in job.metrics):
         return None
+    if admission is None:
+        return Blind(
+            f"the judge of {suite} was never examined, and may not gate",
+            "needs a judge that passes an examination (options.admission), or severity = warn",
+            failures_stand=False,
+        )
     why = joined(admission.reasons) if admission.reasons else "it failed its examination"
     remedy = "needs a judge that passes its examination, or severity = warn"
     return Blind(f"the judge {admission.judge} may not gate: {why}", remedy, failures_stand=False)
@@ -83,6 +94,11 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     if bool(np.all(scores == 1.0 - best)) and require != "superior":
         why = f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
         return Blind(why, FLOOR)
+    chance = column.metric.chance
+    if require != "superior" and chance is not None and not _above(scores, chance):
+        value, guess = share(float(scores.mean()), "binary"), share(chance, "binary")
+        why = f"{other} is at {value}, not proven to be above the {guess} of guessing: what it does not know it cannot lose"
+        return Blind(why, "needs items that the baseline knows")
     if not bool(np.all(scores == best)):
         return None
     if require == "superior":
@@ -96,6 +112,11 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
         "from wrong",
         "needs harder items, or an expect band that includes the ceiling",
     )
+
+
+def _above(scores: Array, chance: float) -> bool:
+    """Whether a mean of right-or-wrong scores is proven to be above guessing (exact binomial, one-sided 5 %)."""
+    return bool(binomtest(round(float(scores.sum())), len(scores), chance, alternative="greater").pvalue < 0.05)
 
 
 def _expected(column: Column, best: float, measurements: Measurements) -> bool:

@@ -53,7 +53,7 @@ def _finding(case: Case, adjusted: float | None) -> Finding:
         outcome, reason = "insensitive", case.blind.why
     else:
         reason += _worst_case(case, outcome)
-    if outcome == "inconclusive" and case.rule.on_inconclusive != "inconclusive":
+    if outcome == "inconclusive" and case.short is None and case.rule.on_inconclusive != "inconclusive":
         outcome = case.rule.on_inconclusive
         reason += f"; the rule takes that for a {outcome}"
     return Finding(

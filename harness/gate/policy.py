@@ -77,7 +77,8 @@ def jobs(policy: Policy, metrics: Collection[str]) -> list[Job]:
 
 
 def _covered(policy: Policy, metric: str) -> bool:
-    return any(matches(rule.metric, metric) for rule in policy.rules)
+    """Whether a rule of the user's speaks about the metric as a whole, and not only about a slice."""
+    return any(matches(rule.metric, metric) and rule.slice is None for rule in policy.rules)
 
 
 def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:

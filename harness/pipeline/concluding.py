@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
+from harness.checkpoints import source
 from harness.config import Config, Loaded
 from harness.environment import environment
 from harness.errors import ComparabilityError
+from harness.fingerprint import adapter_digest, weights_digest
 from harness.gate import Policy
 from harness.gate import conclude as decide
 from harness.pipeline.measuring import bands
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash
-from harness.records import Conclusion, Fingerprints, Measured, Rule
+from harness.records import Candidate, Conclusion, Fingerprints, Measured, Rule, Run
 from harness.store import Store
 
 
@@ -24,6 +27,7 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
     """
     config, store = loaded.config, Store(loaded.store)
     current = store.current()
+    now = {candidate.name: _contents(config.candidate(candidate.name)) for candidate in config.candidates}
     measured: dict[Pair, Measured] = {}
     for suite in config.suites:
         for candidate in config.candidates:
@@ -40,15 +44,37 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
                     "has changed since then, or was measured with other flags, or by another version of sftgate. "
                     f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
                 )
+            _refuse_other_contents(found.run, now[candidate.name], loaded.file)
             run = msgspec.structs.replace(found.run, retained=suite.retained, expect=bands(suite.expect, found.run.primary))
             measured[pair] = msgspec.structs.replace(found, run=run)
     for pair, path in current.items():
         if pair[0] == HUMAN and pair[1] in {candidate.name for candidate in config.candidates}:
             votes = store.read(path)
-            now = measured[(config.suites[0].name, pair[1])].run.fingerprints
-            if _who(votes.run.fingerprints) == _who(now):
+            answered = measured[(config.suites[0].name, pair[1])].run.fingerprints
+            if _who(votes.run.fingerprints) == _who(answered):
                 measured[pair] = votes  # votes about other weights say nothing about these
     return measured
+
+
+def _contents(candidate: Candidate) -> tuple[str | None, str | None]:
+    """Hashes of the weights and adapter as they lie here now; None for what is not on this machine."""
+    if source(candidate) != "weights":
+        return None, None
+    model, adapter = Path(candidate.model), Path(candidate.adapter or "")
+    return (
+        weights_digest(model) if (model / "config.json").is_file() else None,
+        adapter_digest(adapter) if candidate.adapter and (adapter / "adapter_config.json").is_file() else None,
+    )
+
+
+def _refuse_other_contents(run: Run, now: tuple[str | None, str | None], file: str) -> None:
+    """A checkpoint that was trained again at the same path must not ship on the answers of its predecessor."""
+    before = (run.fingerprints.weights, run.fingerprints.adapter)
+    for what, old, new in zip(("weights", "adapter"), before, now, strict=True):
+        if old is not None and new is not None and old != new:
+            raise ComparabilityError(
+                f"the {what} of {run.candidate.name!r} changed since suite {run.suite!r} was measured. Run: sftgate measure {file}"
+            )
 
 
 def _who(prints: Fingerprints) -> tuple[str | None, ...]:

@@ -35,6 +35,7 @@ class Measurement:
     engines: int = 0
     seconds: float = 0.0
     failed: int = 0
+    planned: int = 0
 
 
 @dataclass
@@ -77,6 +78,7 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
             samples = grade(prepared, pair, asked)
             run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]), surroundings)
             done.failed += run.failed
+            done.planned += run.planned
             done.paths[pair] = prepared.store.write_run(run, samples)
     votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
     prepared.store.set_current({**votes, **done.paths})

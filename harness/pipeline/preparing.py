@@ -224,6 +224,26 @@ def first_requests(suite: Suite, item: Item) -> tuple[Request, ...]:
         conversation.close()
 
 
+def _check_margins(prepared: Prepared) -> None:
+    """A margin of 1 or more on a share would let everything pass: it was meant in points."""
+    shares = ("binary", "bounded")
+    for index, rule in enumerate(prepared.config.rules):
+        matched = [metric for metric in prepared.metric_ids() if matches(rule.metric, metric) and metric != HUMAN_WIN]
+        kinds = {_kind(prepared, metric) for metric in matched}
+        if rule.margin is not None and rule.margin >= 1 and not rule.relative and kinds and kinds <= set(shares):
+            raise ConfigError(
+                f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. It is a share: 0.02 is two points.",
+                where=f"rules[{index}].margin",
+                file=prepared.loaded.file,
+            )
+
+
+def _kind(prepared: Prepared, metric: str) -> str:
+    suite, name = metric.split("/", 1)[0], metric.rsplit("/", 1)[-1]
+    found = prepared.suites[suite].metrics.get(name)
+    return "binary" if found is None else found.kind  # flags, lost and gained are right-or-wrong
+
+
 def _check_policy(prepared: Prepared) -> None:
     config = prepared.config
     try:
@@ -232,6 +252,7 @@ def _check_policy(prepared: Prepared) -> None:
         raise ConfigError(str(error), file=prepared.loaded.file) from error
     _check_bands(prepared)
     _check_slices(prepared)
+    _check_margins(prepared)
     if any(rule.against == "reference" or rule.metric.rsplit("/", 1)[-1] in TRANSITIONS for rule in config.rules):
         for candidate in config.candidates:
             if candidate.name != config.baseline and candidate.name not in prepared.references:

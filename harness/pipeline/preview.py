@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.fingerprint import journal_key
 from harness.gate import HUMAN_WIN, matches
@@ -63,7 +65,7 @@ def preview(prepared: Prepared) -> Preview:
     """Count everything without asking anything. Follow-up requests of a conversation cannot be known and are not counted."""
     finished = {pair for pair in prepared.pairs() if finished_run(prepared, pair) is not None}
     rows, to_send, characters, tokens = [], 0, 0, 0
-    with Journal(prepared.store.journal_path) as journal:
+    with Journal(prepared.store.journal_path) if prepared.store.journal_path.exists() else nullcontext() as journal:
         for entry in prepared.config.suites:
             pairs = [pair for pair in prepared.pairs() if pair[0] == entry.name]
             row, sent, letters, answers = _suite_row(prepared, entry.name, entry.use, pairs, finished, journal)
@@ -80,19 +82,24 @@ def preview(prepared: Prepared) -> Preview:
         to_send=to_send,
         prompt_characters=characters,
         answer_tokens=tokens,
-        disk_free=shutil.disk_usage(prepared.store.root).free,
+        disk_free=shutil.disk_usage(_existing(prepared.store.root)).free,
         passes=together,
     )
 
 
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
 def _suite_row(
-    prepared: Prepared, name: str, use: str, pairs: list[Pair], finished: set[Pair], journal: Journal
+    prepared: Prepared, name: str, use: str, pairs: list[Pair], finished: set[Pair], journal: Journal | None
 ) -> tuple[SuiteRow, int, int, int]:
     suite, items = prepared.suites[name], prepared.items(name)
     open_pairs = [pair for pair in pairs if pair not in finished]
     first = [request for item in items for request in first_requests(suite, item)] if open_pairs else []
     known = 0
-    if suite.journalled:
+    if suite.journalled and journal is not None:
         for pair in open_pairs:
             known += len(journal.get_many([journal_key(request, prepared.prints[pair[1]].asked) for request in first]))
     letters = sum(len(request.prompt or "") + sum(len(message.content) for message in request.messages) for request in first)

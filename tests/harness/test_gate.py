@@ -423,9 +423,17 @@ def test_a_judge_that_was_not_admitted_cannot_gate_but_may_inform() -> None:
     assert finding(*against(2, 2, 400, 196), MARGIN, **admitted).outcome == "pass"
 
 
-def test_a_judge_that_was_never_examined_is_a_warning() -> None:
+def test_a_judge_that_was_never_examined_may_not_gate() -> None:
     answer = verdict(*against(2, 2, 400, 196), MARGIN, judge_hash="j")
     assert any("never examined" in warning for warning in answer.warnings)
+    assert finding(*against(2, 2, 400, 196), MARGIN, judge_hash="j").outcome == "insensitive"
+    assert finding(*against(300, 0, 100, 200), MARGIN, judge_hash="j").outcome == "insensitive", "nor prove a failure"
+
+
+def test_a_baseline_that_only_guesses_has_nothing_to_lose() -> None:
+    four = {"acc": Metric(kind="binary", chance=0.25)}
+    assert finding(*against(2, 2, 148, 448), MARGIN, metrics=four).outcome == "insensitive", "25 % of four choices is guessing"
+    assert finding(*against(2, 2, 400, 196), MARGIN, metrics=four).outcome == "pass"
 
 
 # ------------------------------------------------------------------------------------------------------- forgetting

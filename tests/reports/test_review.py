@@ -216,8 +216,8 @@ def test_votes_come_back_to_the_answers_they_were_cast_for(tmp_path: Path, arm: 
     _, key = packed(tmp_path)
     votes = read_votes([votes_file(tmp_path / "v.json", key, prefer(key, arm))], key)
     baseline, candidate = to_measured(votes, key, created="2026-11-20T00:00:00+00:00")
-    assert {sample.key: sample.scores for sample in candidate.samples} == {f"item{n}": {"win": win} for n in range(12)}
-    assert {sample.key: sample.scores for sample in baseline.samples} == {f"item{n}": {"win": 0.5} for n in range(12)}
+    assert {sample.key: sample.scores for sample in candidate.samples} == {f"pref/item{n}": {"win": win} for n in range(12)}
+    assert {sample.key: sample.scores for sample in baseline.samples} == {f"pref/item{n}": {"win": 0.5} for n in range(12)}
     assert {sample.outputs[0][:3] for sample in candidate.samples} == {"new"}
     assert {sample.outputs[0][:3] for sample in baseline.samples} == {"old"}
 
@@ -230,7 +230,7 @@ def test_planted_preferences_are_recovered_in_full(tmp_path: Path) -> None:
     _, candidate = to_measured(read_votes([votes_file(tmp_path / "v.json", key, choices)], key), key)
     scores = {sample.key: (sample.scores or {})["win"] for sample in candidate.samples}
     worth = {"candidate": 1.0, "baseline": 0.0, "tie": 0.5, "both_bad": 0.5}
-    assert scores == {entry.item: worth[planted[entry.review_id]] for entry in key.entries}
+    assert scores == {f"pref/{entry.item}": worth[planted[entry.review_id]] for entry in key.entries}
 
 
 def test_the_runs_are_ordinary_runs_of_the_suite_human(tmp_path: Path) -> None:
