@@ -127,12 +127,12 @@ def read_training(loaded: Loaded) -> dict[str, Training]:
 
 
 def announce(conclusion: Conclusion, report: Path | None) -> None:
-    """The verdicts, for a person at a terminal."""
+    """The verdicts, for a person at a terminal; with a report, also where it is and what the exit code will say."""
     from reports.summary import terminal
 
     for line in terminal(conclusion):
         out.print(line, markup=False)
-    failing = [verdict.candidate for verdict in conclusion.verdicts if verdict.outcome == conclusion.outcome]
-    out.print(f"exit code {conclusion.exit_code} ({conclusion.outcome}: {', '.join(failing)})", markup=False)
     if report is not None:
+        decisive = [verdict.candidate for verdict in conclusion.verdicts if verdict.outcome == conclusion.outcome]
+        out.print(f"exit code {conclusion.exit_code} ({conclusion.outcome}: {', '.join(decisive)})", markup=False)
         out.print(f"report: {report}", markup=False)
