@@ -74,8 +74,9 @@ def overview() -> str:
 
 def complain(message: str) -> None:
     """One paragraph to a person, on stderr, without control characters that a model or a file may have smuggled in."""
-    clean = "".join(character if character.isprintable() or character == "\n" else "�" for character in message)
-    print(f"sftgate: {clean}", file=sys.stderr)
+    from harness.commands.console import printable
+
+    print(f"sftgate: {printable(message)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ def show_wide(table: Table) -> None:
     _wide.print(table)
 
 
+def printable(text: str) -> str:
+    """Text without control characters: models and files smuggle them in, and a terminal obeys them."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+
+
 class Bars:
     """Progress bars for the pipeline (``harness.pipeline.Progress``) and the trainers: a line per stage, kept when it is over."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from harness.commands.console import out
+from harness.commands.console import out, printable
 from harness.commands.gating import declare_config, load_config
 from harness.errors import UsageError
 from harness.pipeline.concluding import read_measured
@@ -80,19 +80,14 @@ def is_lost(sides: Mapping[str, Mapping[str, Sample]], key: str, baseline: str, 
 def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> None:
     first = next(side[key] for side in sides.values() if key in side)
     out.print(f"[bold]{suite}/{first.task}[/] {key}", markup=True)
-    out.print(_safe(f"  prompt  {first.prompt}"), markup=False)
-    out.print(_safe(f"  target  {first.target}"), markup=False)
+    out.print(printable(f"  prompt  {first.prompt}"), markup=False)
+    out.print(printable(f"  target  {first.target}"), markup=False)
     for name, side in sides.items():
         sample = side.get(key)
         if sample is None:
             continue
         scores = f"error: {sample.error}" if sample.scores is None else " ".join(f"{k}={v:g}" for k, v in sample.scores.items())
         out.print(
-            _safe(f"  {name}: {' | '.join(sample.outputs)}   ({scores}{' ' + ','.join(sample.flags) if sample.flags else ''})"),
+            printable(f"  {name}: {' | '.join(sample.outputs)}   ({scores}{' ' + ','.join(sample.flags) if sample.flags else ''})"),
             markup=False,
         )
-
-
-def _safe(text: str) -> str:
-    """Model text without control characters: a terminal obeys them."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)

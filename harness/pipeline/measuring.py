@@ -20,7 +20,7 @@ from harness.journal import Journal
 from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash
 from harness.pipeline.progress import SILENT, Progress
 from harness.protocols import Engine, Judged, Suite
-from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Request, Run, Sample
+from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Measured, Request, Run, Sample
 from harness.schedule import Desk, Done, Talk, drive
 
 
@@ -62,11 +62,11 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     done = Measurement()
     pending = []
     for pair in prepared.pairs():
-        path = finished_run(prepared, pair)
-        if path is None:
+        finished = finished_run(prepared, pair)
+        if finished is None:
             pending.append(pair)
         else:
-            done.paths[pair] = _as_declared(prepared, pair, path)
+            done.paths[pair] = _as_declared(prepared, pair, *finished)
             done.skipped += 1
     if pending:
         _reach(prepared, pending)
@@ -95,21 +95,20 @@ def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
             reach(prepared.candidates[name])
 
 
-def finished_run(prepared: Prepared, pair: Pair) -> Path | None:
+def finished_run(prepared: Prepared, pair: Pair) -> tuple[Path, Measured] | None:
     """The run of a pair that needs not be done again; one with failed items, or whose judge's examination broke off, does, and the
     journal makes that cheap."""
     path = prepared.store.find(pair[0], pair[1], prepared.graded(pair))
     if path is None:
         return None
-    run = prepared.store.read(path).run
-    broken = run.failed > 0 or (run.admission is not None and run.admission.pairs == 0)
-    return None if broken else path
+    found = prepared.store.read(path)
+    broken = found.run.failed > 0 or (found.run.admission is not None and found.run.admission.pairs == 0)
+    return None if broken else (path, found)
 
 
-def _as_declared(prepared: Prepared, pair: Pair, path: Path) -> Path:
+def _as_declared(prepared: Prepared, pair: Pair, path: Path, found: Measured) -> Path:
     """A finished run under today's declaration: its answers stay, and where the config now says another path, or another reference
     to measure forgetting against, they become a run of that."""
-    found = prepared.store.read(path)
     declared, reference = declared_hash(prepared.config, pair), prepared.references.get(pair[1])
     if (found.run.declared, found.run.reference) == (declared, reference):
         return path
