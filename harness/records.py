@@ -15,7 +15,7 @@ FORMAT = 1
 
 MetricKind = Literal["binary", "bounded", "real", "count", "ordinal", "corpus", "ratio"]
 Direction = Literal["higher", "lower"]
-Flag = Literal["truncated", "empty", "unparsable", "refused", "conflict"]
+Flag = Literal["truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary"]
 Outcome = Literal["pass", "fail", "inconclusive", "insensitive", "invalid", "not_comparable", "no_baseline"]
 Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_most"]
 Severity = Literal["block", "warn", "inform"]
@@ -60,7 +60,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     tool_call_id: str | None = None
 
 
-class Request(Record, frozen=True, kw_only=True):
+class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One thing asked of an engine. Every sampling parameter is sent explicitly.
 
     ``generate`` answers ``messages`` (through the chat template) or ``prompt`` (raw text).
@@ -68,7 +68,10 @@ class Request(Record, frozen=True, kw_only=True):
     ``score_rolling`` gives the log-probability of all of ``prompt``, conditioned on BOS/EOS as in lm-eval.
     ``top_k = 0`` means off. ``to`` names another engine than the candidate's own (a judge, a simulated user).
     ``draw`` counts sampled answers to one item; it is part of the journal key. ``item`` is the key of the item that it belongs to,
-    by which recorded answers are found; it does not enter the journal key, because no model sees it.
+    by which recorded answers are found; it does not enter the journal key, because no model sees it. ``overlong``: what does not
+    fit the model's context is an error, or (as in lm-eval) loses its left end, which ``Completion.cut`` counts.
+
+    Defaults are left out of the encoded form, so that a field that is added later changes no journal key.
     """
 
     kind: Literal["generate", "score", "score_rolling"] = "generate"
@@ -87,6 +90,7 @@ class Request(Record, frozen=True, kw_only=True):
     seed: int = 0
     continue_final: bool = False
     enable_thinking: bool | None = None
+    overlong: Literal["error", "truncate_left"] = "error"
     to: str | None = None
     draw: int = 0
     item: str | None = None
@@ -97,7 +101,9 @@ class Completion(Record, frozen=True, kw_only=True):
 
     Generation fills ``text``, ``token_ids`` (end-of-turn token stripped), ``finish``. Scoring fills ``logprob`` (nats, summed
     over the continuation), ``greedy`` (was every token the arg-max), ``tokens`` and ``bytes`` (of the continuation's text).
-    ``tokens_in`` counts the prompt as the model saw it; ``tokens_out`` counts generated tokens, end of turn included.
+    ``tokens_in`` counts the prompt as the model saw it; ``tokens_out`` counts generated tokens, end of turn included, of which
+    ``reasoning_tokens`` stood before the answer. ``cut`` counts prompt tokens that were dropped on the left to fit the context.
+    ``boundary``: context and continuation, tokenised together, share a token; the score is lm-eval's, of the whole tokens after it.
     """
 
     text: str = ""
@@ -113,6 +119,9 @@ class Completion(Record, frozen=True, kw_only=True):
     greedy: bool | None = None
     tokens: int | None = None
     bytes: int | None = None
+    reasoning_tokens: int = 0
+    cut: int = 0
+    boundary: bool = False
 
 
 # ---------------------------------------------------------------------------------------------- what a suite holds

@@ -8,7 +8,7 @@ from harness.records import Comparison, Conclusion, Finding, Flag, Measured, Met
 from reports.wording import SHARES, metric_parts
 
 TIMED = "latency"
-FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict")
+FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary")
 KEPT_COUNTS = ("lost", "gained")
 
 

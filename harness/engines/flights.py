@@ -25,6 +25,14 @@ class Flight:
     greedy: bool = True
     scored: int = 0
     tokens_in: int = 0
+    cut: int = 0
+    boundary: bool = False
+
+    def add(self, pair: Pair) -> None:
+        """Count one more part."""
+        self.tokens_in += len(pair.context) + len(pair.continuation)
+        self.cut += pair.cut
+        self.boundary = self.boundary or pair.boundary
 
 
 def generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
@@ -93,6 +101,7 @@ def read_answer(flight: Flight, output: Any) -> Completion:
         tokens_out=len(ids),
         seconds=time.monotonic() - flight.started,
         first_token_seconds=first,
+        cut=flight.cut,
     )
 
 
@@ -123,6 +132,8 @@ def read_score(flight: Flight) -> Completion:
         greedy=flight.greedy,
         tokens=flight.scored,
         bytes=len((text or "").encode()),
+        cut=flight.cut,
+        boundary=flight.boundary,
     )
 
 

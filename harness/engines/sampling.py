@@ -17,7 +17,7 @@ from harness.records import Request
 
 @dataclass
 class Row:
-    """One answer in the making. ``room`` is how many tokens it may still generate."""
+    """One answer in the making. ``room`` is how many tokens it may still generate; ``cut`` how many prompt tokens were dropped."""
 
     request: Request
     tokens: Tokens
@@ -27,6 +27,7 @@ class Row:
     generated: list[int] = field(default_factory=list)
     finish: str | None = None
     generator: Any = None
+    cut: int = 0
 
     def take(self, token: int) -> None:
         """Accept a token; find out whether the answer ends with it."""

@@ -17,10 +17,15 @@ from harness.records import Message, Request
 
 
 class Pair(NamedTuple):
-    """Token ids of a context and of the continuation that is scored after it. The context has at least one token."""
+    """Token ids of a context and of the continuation that is scored after it. The context has at least one token.
+
+    ``boundary``: the tokens of the whole text do not start with the context's. ``cut``: context tokens dropped on the left.
+    """
 
     context: list[int]
     continuation: list[int]
+    boundary: bool = False
+    cut: int = 0
 
 
 class Tokens:
@@ -169,7 +174,36 @@ def split_pair(
     whole = encode(context + continuation, special)
     if len(whole) <= len(head) or not head:
         raise EngineError(f"the continuation {continuation!r} has no tokens of its own after its context, so it cannot be scored")
-    return Pair(head, whole[len(head) :])
+    return Pair(head, whole[len(head) :], boundary=whole[: len(head)] != head)
+
+
+def fit_pair(pair: Pair, request: Request, length: int) -> Pair:
+    """The pair in a context of ``length`` tokens: as it is, or cut on the left where the request allows it; else EngineError."""
+    total = len(pair.context) + len(pair.continuation)
+    if total <= length:
+        return pair
+    if request.overlong == "error" or len(pair.continuation) >= length:
+        raise EngineError(f"context and continuation have {total} tokens, the model's context only {length}. {_SHORTER}")
+    return pair._replace(context=pair.context[total - length :], cut=total - length)
+
+
+def fit_prompt(ids: list[int], request: Request, length: int) -> tuple[list[int], int]:
+    """The prompt, and how many of its first tokens were dropped to leave room for ``max_tokens`` in a context of ``length``.
+
+    Where the request does not allow dropping, a prompt that leaves room for at least one token stays as it is; else EngineError.
+    """
+    if request.overlong == "error":
+        if len(ids) >= length:
+            raise EngineError(f"the prompt has {len(ids)} tokens, which leaves no room in a context of {length}. {_SHORTER}")
+        return ids, 0
+    room = length - request.max_tokens
+    if room < 1:
+        raise EngineError(f"max_tokens = {request.max_tokens} leaves no room for a prompt in a context of {length}; lower it")
+    cut = max(0, len(ids) - room)
+    return ids[cut:], cut
+
+
+_SHORTER = "Shorten the item, raise options.max_model_len, or set the suite's option overlong = 'truncate_left'."
 
 
 def cut_windows(ids: list[int], prefix: int, length: int) -> list[Pair]:

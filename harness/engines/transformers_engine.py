@@ -23,7 +23,7 @@ from harness.engines import serving
 from harness.engines.probes import BASE, check_adapters
 from harness.engines.sampling import Grammars, Row, decode
 from harness.engines.threads import torch_threads
-from harness.engines.tokens import Pair, Tokens
+from harness.engines.tokens import Pair, Tokens, fit_pair, fit_prompt
 from harness.errors import EngineError
 from harness.protocols import Answered, Asked
 from harness.records import Candidate, Completion, Request
@@ -188,16 +188,11 @@ class Transformers:
         elif request.kind == "score_rolling":
             pairs = tokens.windows(request, self.length)
         else:
-            pairs = [tokens.pair(request)]
-            total = len(pairs[0].context) + len(pairs[0].continuation)
-            if total > self.length:
-                raise EngineError(f"context and continuation have {total} tokens, the model's context only {self.length}")
+            pairs = [fit_pair(tokens.pair(request), request, self.length)]
         return _Job(asked.ticket, asked.candidate, request, time.monotonic(), row, pairs)
 
     def _row(self, name: str, request: Request, tokens: Tokens) -> Row:
-        ids = tokens.prompt(request)
-        if len(ids) >= self.length:
-            raise EngineError(f"the prompt has {len(ids)} tokens, which leaves no room in a context of {self.length}")
+        ids, cut = fit_prompt(tokens.prompt(request), request, self.length)
         if request.max_tokens < 1:
             raise EngineError(f"max_tokens must be at least 1, found {request.max_tokens}")
         grammar = None
@@ -205,7 +200,7 @@ class Transformers:
             if name not in self._grammars:
                 self._grammars[name] = Grammars(tokens, int(self._model.config.vocab_size))
             grammar = self._grammars[name].start(json.dumps(request.schema))
-        return Row(request, tokens, ids, min(request.max_tokens, self.length - len(ids)), grammar)
+        return Row(request, tokens, ids, min(request.max_tokens, self.length - len(ids)), grammar, cut=cut)
 
     def poll(self, timeout: float) -> Sequence[Answered]:  # noqa: ARG002
         """Run one batch of requests to the same candidate to its end, however long that takes; its answers come together."""
@@ -248,6 +243,7 @@ class Transformers:
                 tokens_in=len(row.prompt),
                 tokens_out=len(row.generated),
                 seconds=now - job.started,
+                cut=row.cut,
             )
             for job, row in zip(batch, rows, strict=True)
         ]
@@ -269,6 +265,8 @@ class Transformers:
                     bytes=len((text or "").encode()),
                     tokens_in=sum(len(pair.context) + len(pair.continuation) for pair in job.pairs),
                     seconds=time.monotonic() - job.started,
+                    cut=sum(pair.cut for pair in job.pairs),
+                    boundary=any(pair.boundary for pair in job.pairs),
                 )
             )
         return results

@@ -37,7 +37,7 @@ from harness.engines.adapters import content_hash, max_lora_rank, served_rank
 from harness.engines.flights import Flight, add_scores, generation, read_answer, read_score, refusals, scoring, words
 from harness.engines.probes import BASE, check_adapters
 from harness.engines.threads import torch_threads
-from harness.engines.tokens import Pair, Tokens
+from harness.engines.tokens import Pair, Tokens, fit_pair, fit_prompt
 from harness.errors import ConfigError, EngineError
 from harness.protocols import Answered, Asked
 from harness.records import Candidate, Request
@@ -267,10 +267,8 @@ class Vllm:
             raise EngineError(f"this engine does not serve {asked.candidate!r}; it serves {', '.join(filter(None, self._served))}")
         flight = Flight(asked.ticket, asked.request, time.monotonic(), served.tokens)
         if asked.request.kind == "generate":
-            ids = served.tokens.prompt(asked.request)
-            if len(ids) >= self.length:
-                raise EngineError(f"the prompt has {len(ids)} tokens, which leaves no room in a context of {self.length}")
-            work = [(Pair(ids, []), generation(asked.request, served.tokens.stop_ids))]
+            ids, cut = fit_prompt(served.tokens.prompt(asked.request), asked.request, self.length)
+            work = [(Pair(ids, [], cut=cut), generation(asked.request, served.tokens.stop_ids))]
         else:
             work = [(pair, scoring(pair)) for pair in self._pairs(asked.request, served.tokens)]
         for index, (pair, parameters) in enumerate(work):
@@ -282,17 +280,13 @@ class Vllm:
                 self._engine.abort_request(list(flight.parts))
                 raise EngineError(f"vLLM refused the request: {words(error)}") from error
             flight.parts[identity] = pair
-            flight.tokens_in += len(pair.context) + len(pair.continuation)
+            flight.add(pair)
         self._flights[asked.ticket] = flight
 
     def _pairs(self, request: Request, tokens: Tokens) -> list[Pair]:
         if request.kind == "score_rolling":
             return tokens.windows(request, self.length)
-        pair = tokens.pair(request)
-        total = len(pair.context) + len(pair.continuation)
-        if total > self.length:
-            raise EngineError(f"context and continuation have {total} tokens, the model's context only {self.length}")
-        return [pair]
+        return [fit_pair(tokens.pair(request), request, self.length)]
 
     def poll(self, timeout: float) -> Sequence[Answered]:
         """Step the engine until at least one request has finished, nothing is in flight, or ``timeout`` seconds are over."""

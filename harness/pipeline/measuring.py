@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,10 +16,11 @@ from harness.engines.serving import family
 from harness.environment import environment
 from harness.fingerprint import digest
 from harness.journal import Journal
+from harness.pipeline.grading import Gathered, grade
 from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash
 from harness.pipeline.progress import SILENT, Progress
-from harness.protocols import Engine, Judged, Suite
-from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Measured, Request, Run, Sample
+from harness.protocols import Engine, Judged
+from harness.records import Admission, Answer, Measured, Request, Run, Sample
 from harness.schedule import Desk, Done, Talk, drive
 
 
@@ -36,21 +36,6 @@ class Measurement:
     seconds: float = 0.0
     failed: int = 0
     planned: int = 0
-
-
-@dataclass
-class _Asked:
-    """What asking one pair has gathered so far."""
-
-    answers: dict[str, Answer] = field(default_factory=dict)
-    judgments: dict[str, Sequence[Judgment]] = field(default_factory=dict)
-    judge_errors: dict[str, str] = field(default_factory=dict)
-    prompt_hashes: dict[str, str] = field(default_factory=dict)
-    sent: int = 0
-    reused: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    seconds: float = 0.0
 
 
 def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
@@ -121,13 +106,13 @@ def _as_declared(prepared: Prepared, pair: Pair, path: Path, found: Measured) ->
 
 def _ask(
     prepared: Prepared, pending: Sequence[Pair], journal: Journal, progress: Progress, done: Measurement
-) -> dict[Pair, _Asked]:
+) -> dict[Pair, Gathered]:
     wanted = list(pending)
     for suite, _ in pending:
         partner = (suite, prepared.config.baseline)
         if prepared.suites[suite].needs_baseline and partner not in wanted:
             wanted.append(partner)
-    gathered: dict[Pair, _Asked] = defaultdict(_Asked)
+    gathered: dict[Pair, Gathered] = defaultdict(Gathered)
     for members in families(prepared):
         pairs = [pair for pair in wanted if pair[1] in members]
         if not pairs:
@@ -213,7 +198,7 @@ def _asked_prints(prepared: Prepared) -> dict[str, str]:
     return {name: prints.asked for name, prints in prepared.prints.items()}
 
 
-def _remember_prompt(gathered: Mapping[Pair, _Asked], key: Any, requests: Sequence[Request]) -> None:
+def _remember_prompt(gathered: Mapping[Pair, Gathered], key: Any, requests: Sequence[Request]) -> None:
     pair, item = key
     gathered[pair].prompt_hashes[item] = prompt_hash(requests)
 
@@ -223,7 +208,7 @@ def prompt_hash(requests: Sequence[Request]) -> str:
     return digest([msgspec.structs.replace(request, item=None) for request in requests])[:16]
 
 
-def _collect(into: _Asked, finished: Done, done: Measurement) -> None:
+def _collect(into: Gathered, finished: Done, done: Measurement) -> None:
     key = finished.id[1]
     answer = finished.value
     if not isinstance(answer, Answer):
@@ -232,7 +217,7 @@ def _collect(into: _Asked, finished: Done, done: Measurement) -> None:
     _count(into, finished, done)
 
 
-def _count(into: _Asked, finished: Done, done: Measurement) -> None:
+def _count(into: Gathered, finished: Done, done: Measurement) -> None:
     into.sent += finished.sent
     into.reused += finished.reused
     into.tokens_in += finished.tokens_in
@@ -247,7 +232,7 @@ def _count(into: _Asked, finished: Done, done: Measurement) -> None:
 def _consult(
     prepared: Prepared,
     pending: Sequence[Pair],
-    asked: Mapping[Pair, _Asked],
+    asked: Mapping[Pair, Gathered],
     journal: Journal,
     progress: Progress,
     done: Measurement,
@@ -272,7 +257,7 @@ def _consult(
     return admissions
 
 
-def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pair, _Asked]) -> Iterator[Talk]:
+def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pair, Gathered]) -> Iterator[Talk]:
     for name in dict.fromkeys(suite for suite, _ in pairs):
         suite = prepared.suites[name]
         examination = suite.admit() if isinstance(suite, Judged) else None
@@ -301,7 +286,7 @@ def _admission(finished: Done, judge: str) -> Admission:
                      reasons=(f"the examination failed: {finished.error}",))  # fmt: skip
 
 
-def _note_judgment(into: _Asked, finished: Done, done: Measurement) -> None:
+def _note_judgment(into: Gathered, finished: Done, done: Measurement) -> None:
     key = finished.id[1]
     if finished.error is None:
         into.judgments[key] = tuple(finished.value or ())
@@ -310,80 +295,11 @@ def _note_judgment(into: _Asked, finished: Done, done: Measurement) -> None:
     _count(into, finished, done)
 
 
-# -------------------------------------------------------------------------------------------------------------- grading
-
-
-def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, _Asked]) -> list[Sample]:
-    """One sample per item, in the suite's order: scores, or the error that left it without."""
-    suite, own = prepared.suites[pair[0]], asked[pair]
-    others = asked[(pair[0], prepared.config.baseline)].answers if suite.needs_baseline else {}
-    baseline = {key: answer for key, answer in others.items() if answer.error is None}
-    answers = [answer for key, answer in own.answers.items() if answer.error is None and key not in own.judge_errors]
-    graded = {sample.key: sample for sample in _graded(suite, answers, own.judgments, baseline)}
-    samples = []
-    for item in prepared.items(pair[0]):
-        answer = own.answers[item.key]
-        error = answer.error or own.judge_errors.get(item.key)
-        sample = graded.get(item.key) if error is None else None
-        if sample is None or (sample.error is not None and not sample.task):  # a grader that raised knows only the key
-            reason = error or (None if sample is None else sample.error)
-            sample = failed(item, reason or "the suite returned no sample for this item", answer)
-        flags = tuple(dict.fromkeys((*sample.flags, *bad_answer_flags(answer.completions, suite.watched))))
-        samples.append(msgspec.structs.replace(_finite(sample), flags=flags, prompt_hash=own.prompt_hashes.get(item.key, "")))
-    return samples
-
-
-def _graded(
-    suite: Suite, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
-) -> list[Sample]:
-    """All at once; where a grader raises, one by one, so that one bad answer costs one item and becomes an error, not a zero."""
-    try:
-        return list(suite.grade(answers, judgments, baseline))
-    except Exception:
-        samples = []
-        for answer in answers:
-            try:
-                samples += list(suite.grade([answer], judgments, baseline))
-            except Exception as error:  # a grader is user code: whatever it raises is that item's error
-                samples.append(Sample(key=answer.key, task="", error=f"grading failed: {type(error).__name__}: {error}"))
-        return samples
-
-
-def failed(item: Item, error: str, answer: Answer) -> Sample:
-    """The sample of an item that could not be asked or graded."""
-    return Sample(
-        key=item.key, task=item.task, target=item.target, cluster=item.cluster, slices=item.slices, weight=item.weight, error=error,
-        outputs=tuple(completion.text for completion in answer.completions),
-    )  # fmt: skip
-
-
-def _finite(sample: Sample) -> Sample:
-    """A score that is not a finite number is a grader's failure."""
-    if sample.scores is None:
-        return sample
-    wrong = [name for name, value in sample.scores.items() if not math.isfinite(value)]
-    wrong += [name for name, values in sample.statistics.items() if not all(math.isfinite(value) for value in values)]
-    if not wrong:
-        return sample
-    return msgspec.structs.replace(sample, scores=None, draws={}, statistics={}, error=f"{', '.join(wrong)} is not a finite number")
-
-
-def bad_answer_flags(completions: Iterable[Completion], watched: Sequence[Flag]) -> list[Flag]:
-    """Truncated and empty, read from generated completions; scored continuations have neither."""
-    generated = [completion for completion in completions if completion.logprob is None]
-    flags: list[Flag] = []
-    if "truncated" in watched and any(completion.finish == "length" for completion in generated):
-        flags.append("truncated")
-    if "empty" in watched and any(not completion.text.strip() and not completion.tool_calls for completion in generated):
-        flags.append("empty")
-    return flags
-
-
 def _run(
     prepared: Prepared,
     pair: Pair,
     samples: Sequence[Sample],
-    asked: _Asked,
+    asked: Gathered,
     admission: Admission | None,
     surroundings: Mapping[str, Any],
 ) -> Run:

@@ -1,0 +1,99 @@
+"""From answers to samples: every item is graded, or carries the error that left it without a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from harness.pipeline.preparing import Pair, Prepared
+from harness.protocols import Suite
+from harness.records import Answer, Completion, Flag, Item, Judgment, Sample
+
+
+@dataclass
+class Gathered:
+    """What asking one pair has gathered so far."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    judgments: dict[str, Sequence[Judgment]] = field(default_factory=dict)
+    judge_errors: dict[str, str] = field(default_factory=dict)
+    prompt_hashes: dict[str, str] = field(default_factory=dict)
+    sent: int = 0
+    reused: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+
+def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, Gathered]) -> list[Sample]:
+    """One sample per item, in the suite's order: scores, or the error that left it without."""
+    suite, own = prepared.suites[pair[0]], asked[pair]
+    others = asked[(pair[0], prepared.config.baseline)].answers if suite.needs_baseline else {}
+    baseline = {key: answer for key, answer in others.items() if answer.error is None}
+    answers = [answer for key, answer in own.answers.items() if answer.error is None and key not in own.judge_errors]
+    graded = {sample.key: sample for sample in _graded(suite, answers, own.judgments, baseline)}
+    samples = []
+    for item in prepared.items(pair[0]):
+        answer = own.answers[item.key]
+        error = answer.error or own.judge_errors.get(item.key)
+        sample = graded.get(item.key) if error is None else None
+        if sample is None or (sample.error is not None and not sample.task):  # a grader that raised knows only the key
+            reason = error or (None if sample is None else sample.error)
+            sample = failed(item, reason or "the suite returned no sample for this item", answer)
+        flags = tuple(dict.fromkeys((*sample.flags, *bad_answer_flags(answer.completions, suite.watched))))
+        samples.append(msgspec.structs.replace(_finite(sample), flags=flags, prompt_hash=own.prompt_hashes.get(item.key, "")))
+    return samples
+
+
+def _graded(
+    suite: Suite, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
+) -> list[Sample]:
+    """All at once; where a grader raises, one by one, so that one bad answer costs one item and becomes an error, not a zero."""
+    try:
+        return list(suite.grade(answers, judgments, baseline))
+    except Exception:
+        samples = []
+        for answer in answers:
+            try:
+                samples += list(suite.grade([answer], judgments, baseline))
+            except Exception as error:  # a grader is user code: whatever it raises is that item's error
+                samples.append(Sample(key=answer.key, task="", error=f"grading failed: {type(error).__name__}: {error}"))
+        return samples
+
+
+def failed(item: Item, error: str, answer: Answer) -> Sample:
+    """The sample of an item that could not be asked or graded."""
+    return Sample(
+        key=item.key, task=item.task, target=item.target, cluster=item.cluster, slices=item.slices, weight=item.weight, error=error,
+        outputs=tuple(completion.text for completion in answer.completions),
+    )  # fmt: skip
+
+
+def _finite(sample: Sample) -> Sample:
+    """A score that is not a finite number is a grader's failure."""
+    if sample.scores is None:
+        return sample
+    wrong = [name for name, value in sample.scores.items() if not math.isfinite(value)]
+    wrong += [name for name, values in sample.statistics.items() if not all(math.isfinite(value) for value in values)]
+    if not wrong:
+        return sample
+    return msgspec.structs.replace(sample, scores=None, draws={}, statistics={}, error=f"{', '.join(wrong)} is not a finite number")
+
+
+def bad_answer_flags(completions: Sequence[Completion], watched: Sequence[Flag]) -> list[Flag]:
+    """Truncated and empty, where they are watched, read from generated completions (scored continuations have neither); and always
+    what an engine says about a prompt: cut on the left, or a token across the boundary of context and continuation."""
+    generated = [completion for completion in completions if completion.logprob is None]
+    flags: list[Flag] = []
+    if "truncated" in watched and any(completion.finish == "length" for completion in generated):
+        flags.append("truncated")
+    if "empty" in watched and any(not completion.text.strip() and not completion.tool_calls for completion in generated):
+        flags.append("empty")
+    if any(completion.cut for completion in completions):
+        flags.append("context_cut")
+    if any(completion.boundary for completion in completions):
+        flags.append("boundary")
+    return flags
