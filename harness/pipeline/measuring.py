@@ -137,6 +137,8 @@ def _ask(
             gathered[pair].seconds += time.perf_counter() - before
         for engine in opened:
             _note_unused(engine, progress)
+            for note in getattr(engine, "notes", ()):
+                progress.note(note)
     return gathered
 
 
