@@ -16,7 +16,7 @@ from harness.stats.corpus import aggregate
 from suites.lm_eval_tasks import Document
 from suites.overlap import bleu_statistics, chrf_statistics
 
-_RIGHT_OR_WRONG = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
+RIGHT_OR_WRONG = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
 _MOST_NATS = 700.0  # exp of more is no float
 
 
@@ -71,6 +71,19 @@ def _texts(value: Any) -> list[str]:
     return [str(text) for text in value] if isinstance(value, list) else [str(value)]
 
 
+_CORPUS: Mapping[str, tuple[str, str, Callable[[Any], Contribution]]] = {
+    "weighted_perplexity": ("perplexity", "", _weighted),
+    "perplexity": ("perplexity", "", _per_document),
+    "bits_per_byte": ("bits_per_byte", "bits/byte", _bits),
+    "bleu": ("bleu", "", _bleu),
+    "chrf": ("chrf", "", _chrf),
+}
+"""lm-eval's aggregations that are sums over documents -> ours, the unit, and what one document adds."""
+
+AGGREGATIONS = ("mean", *_CORPUS)
+"""lm-eval's names of the aggregations that can be compared item by item."""
+
+
 def readings(
     name: str, task: Any, documents: Sequence[Document], wanted: Sequence[str] | None, *, where: str
 ) -> dict[str, Reading]:
@@ -93,28 +106,29 @@ def _reading(name: str, task: Any, metric: str, how: Any, higher: bool, chance: 
     direction: Direction = "higher" if higher else "lower"
     if how is theirs.mean:
         certain = (
-            metric in _RIGHT_OR_WRONG and not callable(task.get_config("process_results")) and hasattr(task, "_metric_fn_list")
+            metric in RIGHT_OR_WRONG and not callable(task.get_config("process_results")) and hasattr(task, "_metric_fn_list")
         )
         kind: MetricKind = "binary" if certain else "real"
         known = chance if certain and metric.startswith("acc") else None
         return Reading(Metric(kind=kind, direction=direction, chance=known), _mean)
-    corpus: dict[Any, tuple[str, str, Callable[[Any], Contribution]]] = {
-        theirs.weighted_perplexity: ("perplexity", "", _weighted),
-        theirs.perplexity: ("perplexity", "", _per_document),
-        theirs.bits_per_byte: ("bits_per_byte", "bits/byte", _bits),
-        theirs.bleu: ("bleu", "", _bleu),
-        theirs.chrf: ("chrf", "", _chrf),
-    }
-    if how not in corpus:
+    by_function = {getattr(theirs, aggregation): aggregation for aggregation in _CORPUS}
+    if how not in by_function:
         others = [key for key in task.aggregation() if key != metric]
         raise ConfigError(
             f"task {name!r}: metric {metric!r} is aggregated by {getattr(how, '__name__', how)!r} over all documents, so it "
             f"has no score per item to compare; choose others with metrics = {others!r}",
             where=where,
         )
-    aggregator, unit, contribute = corpus[how]
-    corpus_kind: MetricKind = "corpus" if aggregator in ("bleu", "chrf") else "ratio"
-    return Reading(Metric(kind=corpus_kind, direction=direction, aggregator=aggregator, unit=unit), contribute)
+    return named_reading(by_function[how], direction)
+
+
+def named_reading(aggregation: str, direction: Direction) -> Reading:
+    """The reading of a metric that lm-eval aggregates under this name (one of ``AGGREGATIONS``)."""
+    if aggregation == "mean":
+        return Reading(Metric(kind="real", direction=direction), _mean)
+    aggregator, unit, contribute = _CORPUS[aggregation]
+    kind: MetricKind = "corpus" if aggregator in ("bleu", "chrf") else "ratio"
+    return Reading(Metric(kind=kind, direction=direction, aggregator=aggregator, unit=unit), contribute)
 
 
 def _chance(task: Any, documents: Sequence[Document]) -> float | None:
