@@ -69,7 +69,8 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     ``top_k = 0`` means off. ``to`` names another engine than the candidate's own (a judge, a simulated user).
     ``draw`` counts sampled answers to one item; it is part of the journal key. ``item`` is the key of the item that it belongs to,
     by which recorded answers are found; it does not enter the journal key, because no model sees it. ``overlong``: what does not
-    fit the model's context is an error, or (as in lm-eval) loses its left end, which ``Completion.cut`` counts.
+    fit the model's context is an error, or (as in lm-eval) loses its left end, which ``Completion.cut`` counts. ``greedy`` False: the
+    asker of a score does not need to know whether the continuation is the most likely one, which spares some engines much work.
 
     Defaults are left out of the encoded form, so that a field that is added later changes no journal key.
     """
@@ -91,6 +92,7 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     continue_final: bool = False
     enable_thinking: bool | None = None
     overlong: Literal["error", "truncate_left"] = "error"
+    greedy: bool = True
     to: str | None = None
     draw: int = 0
     item: str | None = None
@@ -245,7 +247,7 @@ class Run(Record, frozen=True, kw_only=True):
     of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
     ``reference`` names the candidate that forgetting is measured against. ``seconds`` is the wall time of the stages that this run
     took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl``
-    held.
+    held. ``groups`` are tasks that are read together: group -> metric -> task -> how much the task counts.
     """
 
     format: int = FORMAT
@@ -260,7 +262,7 @@ class Run(Record, frozen=True, kw_only=True):
     engine: dict[str, Any] = {}
     metrics: dict[str, Metric] = {}
     primary: str = ""
-    groups: dict[str, dict[str, float]] = {}
+    groups: dict[str, dict[str, dict[str, float]]] = {}
     watched: tuple[Flag, ...] = ()
     retained: bool = False
     expect: dict[str, tuple[float, float]] = {}
