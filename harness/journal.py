@@ -3,11 +3,16 @@
 Each batch of completions is one transaction: ``kill -9`` loses at most the requests in flight. Several processes may read and
 write at once; the first answer to a key stays. Nothing here deletes or repairs: a file that cannot be trusted is an error, and is
 left as it is.
+
+What a transaction wrote is with the operating system, not yet on the disk (``synchronous = NORMAL`` in WAL mode): it survives the
+death of the process, while a power cut may take the last answers, which are then asked again. The file stays whole either way.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,12 +43,14 @@ class Journal:
 
     def __init__(self, path: Path | str, *, patience: float = 60.0) -> None:
         self.path = Path(path)
+        self._patience = patience
         with self._errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
         try:
             with self._errors():
                 self._open()
+                self._identity = _identity(self.path)
         except JournalError:
             self._connection.close()
             raise
@@ -74,10 +81,18 @@ class Journal:
         return found
 
     def put_many(self, pairs: Iterable[tuple[str, Completion]]) -> None:
-        """Write completions in one transaction, on disk when this returns. A key that is already known keeps its first answer."""
+        """Write completions in one transaction. A key that is already known keeps its first answer.
+
+        When this returns they survive the death of this process, however it dies.
+        """
         rows = [(bytes.fromhex(key), _encode(completion)) for key, completion in pairs]
         if not rows:
             return
+        if _identity(self.path) != self._identity:  # SQLite would go on writing into a file that has no name any more
+            raise JournalError(
+                f"{self} was moved, deleted or replaced while this run was using it, and answers would be lost. Nothing more is "
+                "asked. Put it back, or run again: whatever journal is there then answers what it knows."
+            )
         with self._errors(), self._transaction():
             self._connection.executemany("INSERT OR IGNORE INTO completions (key, value) VALUES (?, ?)", rows)
 
@@ -90,21 +105,36 @@ class Journal:
 
     def _open(self) -> None:
         execute = self._connection.execute
-        (application,) = execute("PRAGMA application_id").fetchone()
-        (version,) = execute("PRAGMA user_version").fetchone()
-        if application != _APPLICATION and execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise JournalError(f"{self} is a database of something else; name another store, or move that file away.")
-        if application == _APPLICATION and version != _VERSION:
-            raise JournalError(
-                f"{self} has format {version}, and this sftgate reads format {_VERSION}; use the version that wrote it."
-            )
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA cache_size = -65536")  # KiB
-        with self._transaction():  # a write, so that an unwritable file is found now and not after an hour
+        with (
+            self._transaction()
+        ):  # a write, so that an unwritable file is found now and not after an hour; and one look at the file
+            (application,) = execute("PRAGMA application_id").fetchone()
+            (version,) = execute("PRAGMA user_version").fetchone()
+            if application != _APPLICATION and execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise JournalError(f"{self} is a database of something else; name another store, or move that file away.")
+            if application == _APPLICATION and version != _VERSION:
+                raise JournalError(
+                    f"{self} has format {version}, and this sftgate reads format {_VERSION}; use the version that wrote it."
+                )
             execute("CREATE TABLE IF NOT EXISTS completions (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL)")
             execute(f"PRAGMA application_id = {_APPLICATION}")
             execute(f"PRAGMA user_version = {_VERSION}")
+        self._write_ahead()
+        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA cache_size = -65536")  # KiB
+
+    def _write_ahead(self) -> None:
+        """Switch to WAL mode. A new file needs it once; SQLite does not wait by itself for others who open it at that moment."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -153,6 +183,15 @@ def _encode(completion: Completion) -> bytes:
     return b"z" + check + zlib.compress(payload, 1)
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file ``path`` names: device and inode; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _explain(error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT")):
@@ -163,4 +202,9 @@ def _explain(error: sqlite3.Error) -> str:
         return "is held by another process for too long. Wait for that run, or stop it."
     if name.startswith("SQLITE_FULL"):
         return "cannot grow: the disk is full. Free some space and run again; what was answered so far is kept."
+    if name.startswith("SQLITE_IOERR"):
+        return (
+            "cannot be read or written: the disk failed, went away, or lets no file grow further (quota, file size limit). See to "
+            "that and run again; what was answered so far is kept."
+        )
     return "cannot be used."

@@ -4,15 +4,17 @@ A conversation is a generator that yields requests and receives their completion
 many conversations at once, answers from the journal what it can before any engine is opened, sends identical requests once, and
 journals every batch of completions before a conversation sees it.
 
-Order and fairness: conversations start in the order of ``talks``, a window at a time, and requests leave in the order in which they
-were asked. So who shares a batch follows from the order of ``talks`` alone: a caller that lists item 1 for every candidate, then
-item 2 for every candidate, gets batches in which all candidates are mixed evenly; one that lists candidate after candidate serves
-them one after another.
+Order and fairness: with each engine, conversations start in the order of ``talks``, a window at a time, and requests leave in the
+order in which they were asked. So who shares a batch follows from the order of ``talks`` alone: a caller that lists item 1 for
+every candidate, then item 2 for every candidate, gets batches in which all candidates are mixed evenly; one that lists candidate
+after candidate serves them one after another. Engines do not wait for one another: where the queue of one is full, talks with
+another are taken from further down the list.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -29,10 +31,18 @@ from harness.protocols import Answered, Asked, Conversation, Engine
 from harness.records import Completion, Record, Request
 
 _UNOPENED = 512
-"""Requests to gather before the first engine opens: so many are looked up in the journal, and ready to fill it."""
+"""Requests to gather before an engine opens: so many are looked up in the journal, and ready to fill it."""
+
+_LIVE = 10_000
+"""Conversations at once where engines of very different speed share them, so that the slow one's queue cannot take all memory."""
+
+_AHEAD = 10_000
+"""Talks to keep for engines that are full, while others are looked for."""
 
 _PATIENCE_SECONDS = 1.0
 _GLANCE_SECONDS = 0.02
+_INSTANT_SECONDS = 0.0003
+"""A poll that takes less has neither worked nor waited."""
 
 
 class Talk(Record, frozen=True, kw_only=True):
@@ -83,6 +93,10 @@ class Desk:
         """How many engines are open."""
         return len(self._engines)
 
+    def lines(self) -> set[int]:
+        """Every engine there is, opened or not."""
+        return {id(opener) for opener in self._openers.values()}
+
     def line(self, destination: str) -> int:
         """Which engine serves ``destination``, opened or not. Raises ConfigError where nobody does."""
         if destination not in self._openers:
@@ -120,12 +134,12 @@ def drive(
 
     A request that fails, or that an engine answers with ``finish="error"``, ends its conversation with ``Done.error``; so does an
     exception inside the conversation. An engine that cannot start, or that breaks in ``submit`` or ``poll``, raises EngineError
-    here. On Ctrl-C, and when the caller stops listening, answers that are already there are journalled first.
+    here. In both cases, on Ctrl-C, and when the caller stops listening, answers that are already there are journalled first.
     """
-    floor = _Floor(desk, journal, asked, replicate, concurrency, first_requests)
+    floor = _Floor(_Door(talks, desk), desk, journal, asked, replicate, concurrency, first_requests)
     try:
-        yield from floor.run(iter(talks))
-    except (KeyboardInterrupt, GeneratorExit):
+        yield from floor.run()
+    except (KeyboardInterrupt, GeneratorExit, EngineError):
         floor.rescue()
         raise
     finally:
@@ -158,11 +172,50 @@ class _Want(msgspec.Struct, gc=False):
     place: _Place
 
 
+class _Door:
+    """Talks that have not begun, in the caller's order; those with a full engine stand aside for those with another."""
+
+    def __init__(self, talks: Iterable[Talk], desk: Desk) -> None:
+        self._talks = iter(talks)
+        self._desk = desk
+        self._lines = desk.lines()
+        self._aside: dict[int, deque[Talk]] = {}
+        self._more = True
+
+    @property
+    def empty(self) -> bool:
+        """Has everybody been let in?"""
+        return not self._more and not any(self._aside.values())
+
+    def let_in(self, rooms: dict[int, int], most: int) -> list[Talk]:
+        """The next talks, at most ``most``, and with each engine at most as many as ``rooms`` has for it, which is used up."""
+        found: list[Talk] = []
+        for line, aside in self._aside.items():
+            while aside and rooms[line] and len(found) < most:
+                found.append(aside.popleft())
+                rooms[line] -= 1
+        waiting = sum(map(len, self._aside.values()))
+        while self._more and len(found) < most and waiting < _AHEAD and any(rooms.values()):
+            talk = next(self._talks, None)
+            if talk is None:
+                self._more = False
+                break
+            line = self._desk.line(talk.candidate)
+            if rooms[line]:
+                rooms[line] -= 1
+                found.append(talk)
+            else:
+                waiting += 1
+                self._aside.setdefault(line, deque()).append(talk)
+        return found
+
+
 class _Floor:
     """The state of one ``drive``."""
 
     def __init__(
         self,
+        door: _Door,
         desk: Desk,
         journal: Journal | None,
         asked: Mapping[str, str],
@@ -170,7 +223,9 @@ class _Floor:
         concurrency: int | None,
         first_requests: Callable[[Any, Sequence[Request]], None] | None,
     ) -> None:
+        self._door = door
         self._desk = desk
+        self._lines = desk.lines()
         self._journal = journal
         self._asked = asked
         self._replicate = replicate
@@ -183,22 +238,21 @@ class _Floor:
         self._waiting: dict[Hashable, list[_Place]] = {}  # key -> everyone who waits for it
         self._queues: dict[int, deque[_Want]] = {}  # line -> not sent yet
         self._flying: dict[int, dict[int, Hashable]] = {}  # line -> ticket -> key
+        self._settled: list[tuple[Hashable, Completion | EngineError]] = []  # answered, not handed out yet
+        self._polls = self._idle = 0
 
-    def run(self, talks: Iterator[Talk]) -> Iterator[Done]:
+    def run(self) -> Iterator[Done]:
         """Admit, send, collect, until nobody is left."""
-        more = True
         while True:
-            room = self._room() if more else 0
-            if room:
-                more = self._admit(list(itertools.islice(talks, room)))
+            admitted = not self._door.empty and self._admit()
             yield from self._take_ended()
-            if more and self._room():
+            if admitted:
                 continue  # fill the window from the journal before an engine is opened, or waited for
             self._send()
             if any(self._flying.values()):
                 self._collect()
                 yield from self._take_ended()
-            elif not more and not any(self._queues.values()):
+            elif self._door.empty and not any(self._queues.values()):
                 return
 
     def rescue(self) -> None:
@@ -206,7 +260,8 @@ class _Floor:
         for line, engine in self._desk.engines().items():
             if self._flying.get(line):
                 with suppress(EngineError):  # a broken engine must not hide why we stop
-                    self._write(self._settle(line, engine.poll(0.0)))
+                    self._settle(line, engine.poll(0.0))
+        self._write()
 
     def close(self) -> None:
         """Close the conversations that did not end."""
@@ -215,16 +270,24 @@ class _Floor:
 
     # ---------------------------------------------------------------------------------------------- conversations
 
-    def _room(self) -> int:
-        """How many conversations may start now."""
+    def _rooms(self) -> tuple[dict[int, int], int]:
+        """How many conversations may start now: with each engine, and in all."""
         if self._concurrency is not None:
-            return max(0, self._concurrency - len(self._seats))
-        queued = sum(map(len, self._queues.values()))
-        window = sum(engine.capacity for engine in self._desk.engines().values()) or _UNOPENED
-        return window - queued if 2 * queued < window else 0
+            room = max(0, self._concurrency - len(self._seats))
+            return dict.fromkeys(self._lines, room), room
+        rooms, engines, capacity = {}, self._desk.engines(), 0
+        for line in self._lines:
+            window = _UNOPENED
+            if line in engines:
+                window = max(1, engines[line].capacity)
+                capacity += window
+            queued = len(self._queues.get(line, ()))
+            rooms[line] = window - queued if 2 * queued < window else 0
+        return rooms, max(0, max(_LIVE, 2 * capacity) - len(self._seats))
 
-    def _admit(self, talks: Sequence[Talk]) -> bool:
-        """Start conversations; False when there are no more."""
+    def _admit(self) -> bool:
+        """Start the conversations that there is room for; False where there was none, or nobody wanted it."""
+        talks = self._door.let_in(*self._rooms())
         for talk in talks:
             seat = _Seat(talk)
             self._seats.add(seat)
@@ -348,36 +411,53 @@ class _Floor:
 
     def _collect(self) -> None:
         """Wait for answers, journal them, hand them out."""
-        settled = [pair for line, answered in self._poll() for pair in self._settle(line, answered)]
-        self._write(settled)
+        self._poll()
+        self._write()
+        settled, self._settled = self._settled, []
         for key, result in settled:
             for place in self._waiting.pop(key):
                 self._deliver(place, result)
         self._look_up()
 
-    def _poll(self) -> list[tuple[int, Sequence[Answered]]]:
+    def _poll(self) -> None:
+        """Wait for the only engine that is busy. Of several none is waited for while another may be at work: engines in this
+        process work while they are polled. Where none did, one is waited for a moment, each in its turn."""
         busy = [(line, engine) for line, engine in self._desk.engines().items() if self._flying.get(line)]
         if len(busy) == 1:
-            line, engine = busy[0]
-            return [(line, engine.poll(_PATIENCE_SECONDS))]
-        found = [(line, answered) for line, engine in busy if (answered := engine.poll(0.0))]
-        return found or [(line, engine.poll(_GLANCE_SECONDS)) for line, engine in busy]
+            return self._wait(*busy[0], _PATIENCE_SECONDS)
+        before = time.monotonic()
+        for line, engine in busy:
+            self._settle(line, engine.poll(0.0))
+        if not self._settled and time.monotonic() - before < _INSTANT_SECONDS * len(busy):
+            self._polls += 1
+            self._wait(*busy[self._polls % len(busy)], _GLANCE_SECONDS)
+        return None
 
-    def _settle(self, line: int, answered: Sequence[Answered]) -> list[tuple[Hashable, Completion | EngineError]]:
+    def _wait(self, line: int, engine: Engine, seconds: float) -> None:
+        """Poll an engine. One that comes back at once with nothing is given growing pauses, so that it cannot keep us spinning."""
+        before = time.monotonic()
+        answered = engine.poll(seconds)
+        if answered:
+            self._idle = 0
+            self._settle(line, answered)
+        elif time.monotonic() - before < _INSTANT_SECONDS:
+            self._idle = min(self._idle + 1, 7)
+            time.sleep(min(_GLANCE_SECONDS, _INSTANT_SECONDS * 2**self._idle))
+
+    def _settle(self, line: int, answered: Sequence[Answered]) -> None:
         """Tickets back to keys. An answer that says ``error`` is one."""
         flying = self._flying[line]
-        settled = []
         for answer in answered:
             if answer.ticket not in flying:
                 raise EngineError(
                     f"the engine answered ticket {answer.ticket}, which it does not hold; this is a fault of the engine."
                 )
-            settled.append((flying.pop(answer.ticket), _checked(answer.result)))
-        return settled
+            self._settled.append((flying.pop(answer.ticket), _checked(answer.result)))
 
-    def _write(self, settled: Iterable[tuple[Hashable, Completion | EngineError]]) -> None:
+    def _write(self) -> None:
+        """Journal what was answered; errors are never journalled."""
         if self._journal is not None:
-            self._journal.put_many((str(key), result) for key, result in settled if isinstance(result, Completion))
+            self._journal.put_many((str(key), result) for key, result in self._settled if isinstance(result, Completion))
 
 
 def _checked(result: Completion | EngineError) -> Completion | EngineError:

@@ -7,19 +7,23 @@
     ROOT/current.json                                      which runs the last measure selected
     ROOT/verdict.json  report.html  summary.md  junit.xml  review/
 
-A run is written into a temporary folder beside its place, flushed to the disk, and renamed. Gate and report need nothing but these
-files, copied anywhere.
+A run is written into a temporary folder beside its place (``.tmp-…``), flushed to the disk, and renamed. Gate and report need
+nothing but these files, copied anywhere.
+
+Several processes may measure into one store: runs never meet, the journal takes answers from all, and ``ROOT/.lock`` (empty; its
+bytes are what is locked) sees to it that the same run is not measured by two of them at once.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,6 +88,25 @@ class Store:
                 return _claim(temporary, parent, stem)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
+
+    @contextmanager
+    def claim(self, graded: Iterable[str], *, wait: Callable[[], None]) -> Iterator[None]:
+        """Be the only process that measures the runs with these *graded* fingerprints; ``wait`` is called before it waits.
+
+        The system frees a claim when its process ends, however that ends. Where it has no file locks, nobody waits, and two
+        processes may ask the same twice. Raises StoreError where the store cannot be written.
+        """
+        path = self.root / ".lock"
+        with _errors(path, "written"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        with file:
+            # In one order, so that two processes never wait for each other.
+            for position in sorted({int(fingerprint[:15], 16) for fingerprint in graded}):
+                if not _lock(file.fileno(), position, block=False):
+                    wait()
+                    _lock(file.fileno(), position, block=True)
+            yield
 
     def find(self, suite: str, candidate: str, graded: str) -> Path | None:
         """The folder of the newest complete attempt with this ``graded`` fingerprint, or None."""
@@ -156,6 +179,19 @@ def atomic_write(path: Path | str, data: bytes | str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- inside
+
+
+def _lock(descriptor: int, position: int, *, block: bool) -> bool:
+    """Lock one byte (which need not exist) for this process; False where another one holds it, and ``block`` is False."""
+    try:
+        import fcntl
+    except ImportError:  # not POSIX
+        return True
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB), 1, position)
+    except OSError as error:
+        return error.errno not in {errno.EACCES, errno.EAGAIN}  # anything else: this file system has no locks
+    return True
 
 
 def _claim(temporary: Path, parent: Path, stem: str) -> Path:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,34 +42,53 @@ class Measurement:
 def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     """Bring every (suite, candidate) of the config to disk and select the runs in ``current.json``.
 
-    One engine per family of candidates; it is closed before the judges' engine opens. A finished run is skipped by fingerprint.
+    One engine per family of candidates; it is closed before the judges' engine opens. A finished run is skipped by fingerprint, and
+    one that another process is measuring just now is waited for.
     """
     started = time.perf_counter()
     done = Measurement()
+    pending = _unfinished(prepared, prepared.pairs(), done)
+    if pending:
+        with prepared.store.claim(map(prepared.graded, pending), wait=partial(progress.note, _WAITING)):
+            pending = _unfinished(prepared, pending, done)  # another process may have finished some in the meantime
+            _measure(prepared, pending, progress, done)
+    votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
+    prepared.store.set_current({**votes, **done.paths})
+    done.seconds = time.perf_counter() - started
+    return done
+
+
+_WAITING = "another process is measuring some of these runs; waiting until it has finished"
+
+
+def _unfinished(prepared: Prepared, pairs: Iterable[Pair], done: Measurement) -> list[Pair]:
+    """The pairs that have no finished run yet; the others are noted as done."""
     pending = []
-    for pair in prepared.pairs():
+    for pair in pairs:
         finished = finished_run(prepared, pair)
         if finished is None:
             pending.append(pair)
         else:
             done.paths[pair] = _as_declared(prepared, pair, *finished)
             done.skipped += 1
-    if pending:
-        _reach(prepared, pending)
-        with Journal(prepared.store.journal_path) as journal:
-            asked = _ask(prepared, pending, journal, progress, done)
-            admissions = _consult(prepared, pending, asked, journal, progress, done)
-        surroundings = environment()
-        for pair in pending:
-            samples = grade(prepared, pair, asked)
-            run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]), surroundings)
-            done.failed += run.failed
-            done.planned += run.planned
-            done.paths[pair] = prepared.store.write_run(run, samples)
-    votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
-    prepared.store.set_current({**votes, **done.paths})
-    done.seconds = time.perf_counter() - started
-    return done
+    return pending
+
+
+def _measure(prepared: Prepared, pending: Sequence[Pair], progress: Progress, done: Measurement) -> None:
+    """Ask, consult, grade and write what is not finished; nothing where everything is."""
+    if not pending:
+        return
+    _reach(prepared, pending)
+    with Journal(prepared.store.journal_path) as journal:
+        asked = _ask(prepared, pending, journal, progress, done)
+        admissions = _consult(prepared, pending, asked, journal, progress, done)
+    surroundings = environment()
+    for pair in pending:
+        samples = grade(prepared, pair, asked)
+        run = _run(prepared, pair, samples, asked[pair], admissions.get(pair[0]), surroundings)
+        done.failed += run.failed
+        done.planned += run.planned
+        done.paths[pair] = prepared.store.write_run(run, samples)
 
 
 def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
