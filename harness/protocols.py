@@ -68,7 +68,10 @@ class Engine(Protocol):
         ...
 
     def poll(self, timeout: float) -> Sequence[Answered]:
-        """Return what has finished, in any order, waiting at most ``timeout`` seconds for the first."""
+        """Return what has finished, in any order, waiting at most ``timeout`` seconds for the first.
+
+        With 0 seconds it neither waits nor works: that is asked after Ctrl-C, when an engine may have been cut off in its work.
+        """
         ...
 
 
@@ -121,6 +124,21 @@ class Judged(Protocol):
     def admit(self) -> Conversation[Admission] | None:
         """The examination that the judge must pass before its metrics may gate; None where none is configured."""
         ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A suite whose tasks are also read together, as the metrics ``suite/group/metric``.
+
+    ``groups``: group -> metric -> task -> how much the task counts: the group's value is the weighted mean of theirs.
+    """
+
+    groups: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def groups_of(suite: Suite) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """The groups of a suite; none where it has none."""
+    return suite.groups if isinstance(suite, Grouped) else {}
 
 
 class Judge(Protocol):

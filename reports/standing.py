@@ -127,7 +127,9 @@ def _pools(finding: Finding, role: Roles) -> bool:
 
 def _compared(conclusion: Conclusion, candidate: str, measured: Mapping[tuple[str, str], Measured]) -> list[Comparison]:
     """The comparisons of a candidate that speak of quality (no flags, no counts of lost items, no speed), against the baseline
-    where there are any, and of shares where there are any, so that one gain can be held against another."""
+    where there are any, and of shares where there are any, so that one gain can be held against another. A group of tasks would
+    count its tasks twice."""
+    groups = {f"{owner}/{group}" for (owner, _), each in measured.items() for group in each.run.groups}
     timed = {owner for (owner, _), each in measured.items() if TIMED in each.run.use}
     mine = [
         each
@@ -136,6 +138,7 @@ def _compared(conclusion: Conclusion, candidate: str, measured: Mapping[tuple[st
         and each.candidate == candidate
         and metric_parts(each.metric)[2] not in (*FLAGS, *KEPT_COUNTS)
         and _headline(each.metric, measured)
+        and each.metric.rpartition("/")[0] not in groups
     ]
     mine = [each for each in mine if each.baseline == conclusion.baseline] or mine
     return [each for each in mine if each.kind in SHARES] or mine

@@ -7,6 +7,7 @@ journalled, resumed and compared item by item, and equal lm-eval's own per-docum
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -18,7 +19,9 @@ from harness.errors import ConfigError
 from harness.fingerprint import digest, file_digest, item_keys
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Request, Sample
-from suites.lm_eval_files import Function, TaskFile, task_files
+from suites.lm_eval_catalogue import slashless, task_files
+from suites.lm_eval_files import Function, TaskFile
+from suites.lm_eval_groups import group_weights
 from suites.lm_eval_requests import check_scored, requests_of, responses_of
 from suites.lm_eval_scores import Reading, apply_filters, contributions, metric_name, readings
 from suites.lm_eval_tasks import Document, Prompting, build_task, documents
@@ -46,7 +49,10 @@ class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class LmEval:
-    """lm-eval's tasks (0.4.13) as a suite; metrics carry lm-eval's names, ``@filter`` added where the filter is not ``none``."""
+    """lm-eval's tasks (0.4.13) as a suite; metrics carry lm-eval's names, ``@filter`` added where the filter is not ``none``.
+
+    A group with an ``aggregate_metric_list`` has metrics of its own, ``suite/group/metric``, which are lm-eval's group scores.
+    """
 
     Options = LmEvalOptions
     version = "1"
@@ -60,7 +66,7 @@ class LmEval:
         place = f"{where}.options"
         _check(options, place)
         include = (options.include,) if isinstance(options.include, str) else options.include
-        self._files = task_files(options.tasks, include, folder=folder, where=place)
+        self._files, groups = task_files(options.tasks, include, folder=folder, where=place)
         prompting = Prompting(
             num_fewshot=options.num_fewshot,
             fewshot_seed=options.fewshot_seed,
@@ -80,6 +86,8 @@ class LmEval:
             found += own
         self.metrics: Mapping[str, Metric] = self._metrics(place)
         self.primary: str = next(iter(self.metrics))
+        sizes = Counter(document.task for document in found)
+        self.groups = group_weights(groups, {name: self._full(name) for name in self._tasks}, sizes, where=f"{place}.tasks")
         generates = any(instance.request_type == "generate_until" for document in found for instance in document.instances)
         self.watched: tuple[Flag, ...] = ("truncated", "empty") if generates else ()
         self._arrange(found, place)
@@ -94,6 +102,10 @@ class LmEval:
         if not found:
             raise ConfigError("none of the tasks has a metric", where=f"{place}.tasks")
         return found
+
+    def _full(self, name: str) -> list[str]:
+        """A task's metrics with their filters."""
+        return [metric_name(metric, ensemble.name) for metric in self._readings[name] for ensemble in self._tasks[name]._filters]
 
     def _arrange(self, found: Sequence[Document], place: str) -> None:
         """Key every document by its contents (the task's name included), and make its requests once."""
@@ -119,7 +131,7 @@ class LmEval:
             cluster = digest(_plain(document.fields[self.options.cluster]))[:16]
         asked = digest([msgspec.structs.replace(request, item=None) for request in self._requests[key]])
         data = {"document": document.number, "asked": asked}
-        return Item(key=key, task=_slashless(document.task), data=data, target=self._target(document), cluster=cluster)
+        return Item(key=key, task=slashless(document.task), data=data, target=self._target(document), cluster=cluster)
 
     def _target(self, document: Document) -> Any:
         """What is right, for people: the text of the right choice where the task gives its number."""
@@ -144,6 +156,7 @@ class LmEval:
                 "lm_eval": installed_version("lm_eval"),
                 "options": options,
                 "tasks": {file.name: _contents(file) for file in self._files},
+                "groups": self.groups,
                 "items": self._items,
             }
         )
@@ -223,10 +236,6 @@ def _agree(earlier: Metric | None, metric: Metric, full: str, task: str, place: 
         "them into two suites",
         where=f"{place}.tasks",
     )
-
-
-def _slashless(name: str) -> str:
-    return name.replace("/", "-")
 
 
 def _plain(value: Any) -> Any:

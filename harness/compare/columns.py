@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness import stats
 from harness.errors import EvaluationError
-from harness.records import Measured, Metric, Sample
+from harness.records import Measured, Metric, Run, Sample
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -26,11 +26,12 @@ GAINED = Metric(kind="binary", direction="higher")
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one candidate over the items of one task (or of several, when pooled).
+    """One metric of one candidate over the items of one task (or of several: pooled, or a ``group`` of tasks with weights).
 
     ``table`` has one row per key: one column of scores, or the sufficient statistics of a corpus metric. ``errors`` are the keys
     that have an error instead. ``clusters`` and ``strata`` number, per key, what is not independent and what was pooled; the
-    columns of one task of one run share their numbers.
+    columns of one task of one run share their numbers. The strata of a group are its tasks, and its value the mean of theirs,
+    weighted by their items' ``weights``; a corpus metric is scored task by task first.
     """
 
     metric: Metric
@@ -45,6 +46,7 @@ class Column:
     errors: frozenset[str] = frozenset()
     flag: bool = False
     retained: bool = False
+    group: bool = False
     slices: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
 
     @property
@@ -53,8 +55,13 @@ class Column:
         if not self.keys:
             return None
         if self.metric.aggregator != "mean":
-            return stats.aggregate(self.metric.aggregator, self.table)
+            return stats.aggregate(self.metric.aggregator, self.table, self.strata if self.group else None, self.weights)
         return float((self.weights * self.table[:, 0]).sum() / self.weights.sum())
+
+    @property
+    def shares(self) -> Array | None:
+        """How much each stratum of a group counts."""
+        return np.bincount(self.strata, self.weights).astype(float) if self.group else None
 
     def take(self, index: NDArray[np.intp]) -> Column:
         """These rows, in this order."""
@@ -98,7 +105,21 @@ def columns(measured: Measured) -> dict[str, Column]:
         for flag in run.watched:
             raised = np.asarray([flag in sample.flags for sample in answered], dtype=float)[:, None]
             found[metric_id(run.suite, task, flag)] = replace(frame, metric=FLAG, name=flag, table=raised, flag=True)
-    return found
+    return found | dict(_groups(run, found))
+
+
+def _groups(run: Run, found: Mapping[str, Column]) -> Iterator[tuple[str, Column]]:
+    """The groups of a run. An item weighs what its task counts, shared among all items of the task, failed ones included."""
+    for group, metrics in run.groups.items():
+        for name, weights in metrics.items():
+            parts = [
+                replace(column, weights=column.weights * (weight / (len(column.keys) + len(column.errors))))
+                for task, weight in weights.items()
+                if (column := found.get(metric_id(run.suite, task, name))) is not None and column.keys
+            ]
+            if parts:
+                place = metric_id(run.suite, group, name)
+                yield place, replace(pooled(parts, place), task=group, name=name, group=True)
 
 
 def _refuse_repeated(measured: Measured) -> None:

@@ -63,7 +63,9 @@ def _mean(column: Column, value: float, level: float, seed: int) -> Level:
 
 def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
     table = column.table
-    pairs = stats.CorpusPairs(column.metric.aggregator, table, table, column.clusters, column.strata, seed=seed)
+    pairs = stats.CorpusPairs(
+        column.metric.aggregator, table, table, column.clusters, column.strata, seed=seed, shares=column.shares
+    )
     resampled = pairs.resampled[1]
     above = (1 + int((resampled <= value).sum())) / (1 + len(resampled))
     below = (1 + int((resampled >= value).sum())) / (1 + len(resampled))

@@ -40,8 +40,8 @@ def conclude(
     names = judged(measurements)
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
-    check_rules(policy.rules, {*measurements.declared, HUMAN_WIN})
-    listed = jobs(policy, measurements.metrics)
+    check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
+    listed = jobs(policy, measurements.metrics, measurements.groups)
     verdicts = tuple(
         verdict_of(name, findings_of([case_of(job, name, measurements) for job in listed]), measurements) for name in names
     )

@@ -72,9 +72,16 @@ class Measurements:
         found = set(self.metrics)
         for (suite, _), measured in self.measured.items():
             run = measured.run
-            names = [*run.metrics, *run.watched, *(TRANSITIONS if run.retained else ())]
+            kept = TRANSITIONS if run.retained else ()
+            names = [*run.metrics, *run.watched, *kept]
             found |= {metric_id(suite, task, name) for task in {sample.task for sample in measured.samples} for name in names}
+            found |= {metric_id(suite, group, name) for group, metrics in run.groups.items() for name in (*metrics, *kept)}
         return found
+
+    @cached_property
+    def groups(self) -> set[str]:
+        """Every ``suite/group`` that stands for several tasks."""
+        return {metric_id(suite, "", group) for (suite, _), each in self.measured.items() for group in each.run.groups}
 
     def column(self, candidate: str, metric: str, reference: str | None) -> Column | None:
         """One column; ``lost`` and ``gained`` are against ``reference``."""
@@ -120,12 +127,14 @@ class Measurements:
         return self._parity[key]
 
     def value(self, suite: str, candidate: str, name: str) -> float | None:
-        """A run's score: ``name`` is ``metric``, ``task/metric`` or a whole id; tasks are pooled item by item."""
+        """A run's score: ``name`` is ``metric``, ``task/metric`` or a whole id (of a group, too); tasks are pooled item by item."""
         meant = [
             column
             for metric, column in self.columns(suite, candidate).items()
-            if name in (metric, column.name, f"{column.task}/{column.name}") and column.keys
+            if (name in (metric, f"{column.task}/{column.name}") or (name == column.name and not column.group)) and column.keys
         ]
+        if len(meant) == 1:
+            return meant[0].value
         return pooled(meant, name).value if meant else None
 
     def outside(self, suite: str, candidate: str) -> list[tuple[str, float, tuple[float, float]]]:

@@ -51,20 +51,27 @@ class Job:
         return self.label if self.rule.name is None else f"{self.rule.name} ({self.label})"
 
 
-def matches(glob: str, metric: str) -> bool:
-    """Whether a glob over ``suite/task/metric`` means this metric; ``suite/metric`` counts as having an empty task."""
+def matches(glob: str, metric: str, groups: Collection[str] = ()) -> bool:
+    """Whether a glob over ``suite/task/metric`` means this metric; ``suite/metric`` counts as having an empty task.
+
+    ``groups`` are the ``suite/group`` that stand for several tasks: a glob means a group only where it names it literally, so that
+    ``suite/*/acc`` never counts a task twice.
+    """
+    place = metric.rpartition("/")[0]
+    if place in groups and glob.split("/")[1:-1] != place.split("/")[1:]:
+        return False
     if fnmatchcase(metric, glob):
         return True
     suite, _, name = metric.partition("/")
     return "/" not in name and fnmatchcase(f"{suite}//{name}", glob)
 
 
-def jobs(policy: Policy, metrics: Collection[str]) -> list[Job]:
+def jobs(policy: Policy, metrics: Collection[str], groups: Collection[str] = ()) -> list[Job]:
     """Every decision, the user's rules first, in the order of the policy and then of the metrics' names."""
     rules = (*policy.rules, *_implicit(policy, metrics))
     listed = []
     for rule in rules:
-        meant = tuple(sorted(metric for metric in metrics if matches(rule.metric, metric)))
+        meant = tuple(sorted(metric for metric in metrics if matches(rule.metric, metric, groups)))
         if rule.implicit:
             meant = tuple(metric for metric in meant if not _covered(policy, metric))
         if rule.pool or rule.implicit:
@@ -91,11 +98,14 @@ def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:
             yield Rule(metric=f"{suite}/*/{flag}", require="not_regressed", pool=True, implicit=True)
 
 
-def check_rules(rules: Sequence[Rule], metrics: Iterable[str], *, candidates: Collection[str] = ()) -> None:
+def check_rules(
+    rules: Sequence[Rule], metrics: Iterable[str], *, candidates: Collection[str] = (), groups: Collection[str] = ()
+) -> None:
     """ConfigError for a rule that could never be decided, before any model is asked.
 
     ``metrics`` are all ids that the suites will provide, watched flags and (for retained suites) ``lost`` and ``gained`` included.
-    ``candidates`` are the names that ``against`` may use besides ``baseline`` and ``reference``; empty: not checked.
+    ``candidates`` are the names that ``against`` may use besides ``baseline`` and ``reference``; empty: not checked. ``groups`` are
+    those of ``matches``.
     """
     known = sorted(set(metrics))
     for index, rule in enumerate(rules):
@@ -103,7 +113,7 @@ def check_rules(rules: Sequence[Rule], metrics: Iterable[str], *, candidates: Co
         if candidates and rule.against not in {"baseline", "reference", *candidates}:
             expected = did_you_mean(rule.against, {"baseline", "reference", *candidates})
             raise ConfigError(f"nothing is named {rule.against!r}. {expected}", where=f"rules[{index}].against")
-        if not any(matches(rule.metric, metric) for metric in known):
+        if not any(matches(rule.metric, metric, groups) for metric in known):
             raise ConfigError(_nothing(rule.metric, known), where=f"rules[{index}].metric")
 
 

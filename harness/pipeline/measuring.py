@@ -20,7 +20,7 @@ from harness.journal import Journal
 from harness.pipeline.grading import Gathered, grade
 from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash
 from harness.pipeline.progress import SILENT, Progress
-from harness.protocols import Engine, Judged
+from harness.protocols import Engine, Judged, groups_of
 from harness.records import Admission, Answer, Measured, Request, Run, Sample
 from harness.schedule import Desk, Done, Talk, drive
 
@@ -340,6 +340,7 @@ def _run(
         engine=dict(prepared.facts[name]),
         metrics=dict(suite.metrics),
         primary=suite.primary,
+        groups={group: {name: dict(tasks) for name, tasks in metrics.items()} for group, metrics in groups_of(suite).items()},
         watched=suite.watched,
         retained=declared.retained,
         expect=bands(declared.expect, suite.primary),

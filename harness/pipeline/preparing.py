@@ -19,7 +19,7 @@ from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
 from harness.plugins import did_you_mean, load
-from harness.protocols import Engine, Suite
+from harness.protocols import Engine, Suite, groups_of
 from harness.records import Candidate, Fingerprints, Item, Request
 from harness.store import Store
 from harness.strict import convert
@@ -104,7 +104,15 @@ class Prepared:
             names = [*suite.metrics, *suite.watched, *(("lost", "gained") if declared.retained else ())]
             for task in {item.task for item in self.items(declared.name)}:
                 ids |= {"/".join(part for part in (declared.name, task, name) if part) for name in names}
+            for group, metrics in groups_of(suite).items():
+                ids |= {
+                    f"{declared.name}/{group}/{name}" for name in (*metrics, *(("lost", "gained") if declared.retained else ()))
+                }
         return ids
+
+    def group_ids(self) -> set[str]:
+        """Every ``suite/group``: a rule means one only where it names it literally."""
+        return {f"{name}/{group}" for name, suite in self.suites.items() for group in groups_of(suite)}
 
 
 def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
@@ -226,9 +234,9 @@ def first_requests(suite: Suite, item: Item) -> tuple[Request, ...]:
 
 def _check_margins(prepared: Prepared) -> None:
     """A margin of 1 or more on a share would let everything pass: it was meant in points."""
-    shares = ("binary", "bounded")
+    shares, groups = ("binary", "bounded"), prepared.group_ids()
     for index, rule in enumerate(prepared.config.rules):
-        matched = [metric for metric in prepared.metric_ids() if matches(rule.metric, metric) and metric != HUMAN_WIN]
+        matched = [metric for metric in prepared.metric_ids() if matches(rule.metric, metric, groups) and metric != HUMAN_WIN]
         kinds = {_kind(prepared, metric) for metric in matched}
         if rule.margin is not None and rule.margin >= 1 and not rule.relative and kinds and kinds <= set(shares):
             raise ConfigError(
@@ -247,7 +255,8 @@ def _kind(prepared: Prepared, metric: str) -> str:
 def _check_policy(prepared: Prepared) -> None:
     config = prepared.config
     try:
-        check_rules(config.rules, prepared.metric_ids(), candidates=[c.name for c in config.candidates])
+        names = [candidate.name for candidate in config.candidates]
+        check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
     except ConfigError as error:
         raise ConfigError(str(error), file=prepared.loaded.file) from error
     _check_bands(prepared)
@@ -280,9 +289,9 @@ def _check_bands(prepared: Prepared) -> None:
 
 def _check_slices(prepared: Prepared) -> None:
     """A slice that holds no item of what its rule is about can never be decided."""
-    ids = prepared.metric_ids() - {HUMAN_WIN}
+    ids, groups = prepared.metric_ids() - {HUMAN_WIN}, prepared.group_ids()
     for index, rule in enumerate(prepared.config.rules):
-        suites = {metric.split("/")[0] for metric in ids if matches(rule.metric, metric)}
+        suites = {metric.split("/")[0] for metric in ids if matches(rule.metric, metric, groups)}
         if rule.slice is None or not suites:
             continue
         field_name, _, value = rule.slice.partition("=")

@@ -14,6 +14,7 @@ from harness.journal import Journal
 from harness.pipeline.measuring import families, finished_run
 from harness.pipeline.preparing import Pair, Prepared, first_requests
 from harness.plan import detectable_loss, pass_probability
+from harness.protocols import groups_of
 
 ASSUMED_DISCORDANCE = 0.10
 """Share of items that two checkpoints of one family answer differently, assumed where nothing was measured yet."""
@@ -113,10 +114,10 @@ def _suite_row(
 
 
 def _rule_rows(prepared: Prepared) -> list[RuleRow]:
-    ids = prepared.metric_ids()
+    ids, groups = prepared.metric_ids(), prepared.group_ids()
     rows = []
     for rule in prepared.config.rules:
-        matched = sorted(metric for metric in ids if matches(rule.metric, metric))
+        matched = sorted(metric for metric in ids if matches(rule.metric, metric, groups))
         counts = [_items_behind(prepared, metric) for metric in matched if metric != HUMAN_WIN]
         decisions = [sum(counts)] if rule.pool else counts
         items = min(decisions, default=0)
@@ -141,7 +142,9 @@ def _rule_rows(prepared: Prepared) -> list[RuleRow]:
 def _items_behind(prepared: Prepared, metric: str) -> int:
     suite, _, rest = metric.partition("/")
     task = rest.rpartition("/")[0]
-    return sum(item.task == task for item in prepared.items(suite))
+    group = groups_of(prepared.suites[suite]).get(task, {})
+    members = {member for weights in group.values() for member in weights} or {task}
+    return sum(item.task in members for item in prepared.items(suite))
 
 
 def _unequal(prepared: Prepared) -> list[str]:

@@ -22,7 +22,10 @@ from harness.stats.proportion import Side
 
 @dataclass(frozen=True)
 class CorpusPairs:
-    """Sufficient statistics per document, shape (documents, width), of both sides. ``sign`` −1 where lower scores are better."""
+    """Sufficient statistics per document, shape (documents, width), of both sides. ``sign`` −1 where lower scores are better.
+
+    ``shares``: how much each stratum counts; the score is then the weighted mean of the strata's, else that of all documents.
+    """
 
     aggregator: str
     baseline: Array
@@ -31,6 +34,7 @@ class CorpusPairs:
     strata: Codes
     sign: int = 1
     seed: int = 0
+    shares: Array | None = None
 
     @property
     def items(self) -> int:
@@ -52,7 +56,24 @@ class CorpusPairs:
     @cached_property
     def values(self) -> tuple[float, float]:
         """Scores of baseline and candidate, not oriented."""
-        return corpus.aggregate(self.aggregator, self.baseline), corpus.aggregate(self.aggregator, self.candidate)
+        nothing = np.zeros((1, self.units))
+        baseline, candidate = (float(self._scores(sums, nothing, sums)[0]) for sums in self._sums)
+        return baseline, candidate
+
+    @cached_property
+    def _cluster_strata(self) -> Codes:
+        _, first = np.unique(self.clusters, return_index=True)
+        return np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
+
+    def _scores(self, fixed: Array, counts: Array, sums: Array) -> Array:
+        """Scores of the ``fixed`` statistics of all clusters and ``counts`` (resamples, clusters) times the ``sums``."""
+        if self.shares is None:
+            return corpus.score(self.aggregator, fixed.sum(axis=0) + counts @ sums)
+        found, shares = np.zeros(len(counts)), self.shares[self.shares > 0]
+        for stratum, share in enumerate(shares / shares.sum()):
+            own = self._cluster_strata == stratum
+            found += share * corpus.score(self.aggregator, fixed[own].sum(axis=0) + counts[:, own] @ sums[own])
+        return found
 
     @property
     def gain(self) -> float:
@@ -61,12 +82,10 @@ class CorpusPairs:
     @cached_property
     def resampled(self) -> tuple[Array, Array]:
         """Scores of both sides over the bootstrap resamples."""
-        _, first = np.unique(self.clusters, return_index=True)
-        strata = np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
         sides: tuple[list[Array], list[Array]] = ([], [])
-        for counts in resampling.weights(strata, self.seed):
+        for counts in resampling.weights(self._cluster_strata, self.seed):
             for scores, sums in zip(sides, self._sums, strict=True):
-                scores.append(corpus.score(self.aggregator, counts @ sums))
+                scores.append(self._scores(np.zeros_like(sums), counts, sums))
         return np.concatenate(sides[0]), np.concatenate(sides[1])
 
     @cached_property
@@ -93,9 +112,8 @@ class CorpusPairs:
         hits = total = 0
         observed, tolerance = self.gain, 1e-9 * max(1.0, abs(self.values[0]))
         for swapped in resampling.flips(self.units, self.seed):
-            moved = swapped @ change
-            left = corpus.score(self.aggregator, baseline.sum(axis=0) + moved)
-            right = corpus.score(self.aggregator, candidate.sum(axis=0) - moved)
+            left = self._scores(baseline, swapped, change)
+            right = self._scores(candidate, swapped, -change)
             gains = self.sign * (right - left)
             if side == "greater":
                 hits += int((gains >= observed - tolerance).sum())

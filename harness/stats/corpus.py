@@ -19,8 +19,16 @@ SPANS = {"bleu": 100.0, "chrf": 100.0}
 """Largest possible difference between two scores, where there is one."""
 
 
-def aggregate(name: str, statistics: Array) -> float:
-    """The corpus score of documents with these statistics, shape (documents, width) or (documents,) for ``mean``."""
+def aggregate(name: str, statistics: Array, strata: NDArray[np.intp] | None = None, weights: Array | None = None) -> float:
+    """The corpus score of documents with these statistics, shape (documents, width) or (documents,) for ``mean``.
+
+    With ``strata`` (a number per document) each stratum is scored alone, and the result is their mean, weighted by the sums of the
+    documents' ``weights``.
+    """
+    if strata is not None and weights is not None:
+        shares = np.bincount(strata, weights)
+        scores = [aggregate(name, statistics[strata == stratum]) for stratum in np.flatnonzero(shares)]
+        return float(np.average(scores, weights=shares[shares > 0]))
     table = np.asarray(statistics, dtype=float)
     if table.ndim == 1:
         table = table[:, None]
