@@ -1,12 +1,13 @@
-"""What an adapter is, read from its folder: can vLLM serve it, at what rank, and which content it has. Imports nothing heavy."""
+"""What an adapter is, read from its folder: how vLLM can serve it, at what rank, with which content. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from harness.checkpoints import read_adapter_config
+from harness.checkpoints import adapter_files, read_adapter_config, read_json, tensor_shapes, weight_files
 from harness.errors import EngineError
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -14,6 +15,19 @@ LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 PLAIN_INITIALISATIONS = {"gaussian", "eva", "orthogonal", "mica", "lora_ga", "true", "false"}
 """``init_lora_weights`` after which the base weights are what they were; PiSSA, OLoRA, CorDA and LoftQ changed them."""
+
+
+VIRTUAL_TOKENS = {
+    "PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT", "CARTRIDGE", "ADAPTION_PROMPT",
+}  # fmt: skip
+"""Kinds that put something before the prompt and leave the weights alone."""
+
+MIXTURES = {"XLORA", "POLY", "SHADOW"}
+"""Kinds that weigh several adapters anew for every input."""
+
+Wish = Literal["auto", "lora", "merged"]
+Served = Literal["weights", "lora", "merged"]
+"""How a candidate's weights reach vLLM: as they are, as a LoRA over its base, or merged into its base."""
 
 
 def content_hash(folder: Path) -> str:
@@ -62,16 +76,55 @@ def unservable(config: dict[str, Any]) -> list[str]:
     return reasons
 
 
-def served_rank(name: str, folder: Path) -> int:
-    """The rank of candidate ``name``'s adapter; EngineError, before anything is started, where vLLM cannot serve it."""
-    config = read_adapter_config(folder)
-    reasons = unservable(config)
-    if reasons:
-        raise EngineError(
-            f"candidate {name!r}: vLLM cannot serve the adapter {str(folder)!r}: {'; '.join(reasons)}. "
-            "Merge it into its base and name the merged weights as the model, or use engine = 'transformers'."
+def unmergeable(adapter: Path, model: Path) -> list[str]:
+    """Why an adapter cannot become part of the weights of its base ``model``; empty where it can."""
+    config, base = read_adapter_config(adapter), read_json(model / "config.json")
+    kind = str(config.get("peft_type", "LORA")).upper()
+    reasons = [
+        reason
+        for holds, reason in (
+            (kind in VIRTUAL_TOKENS, f"{kind} adds virtual tokens, not weights"),
+            (kind in MIXTURES, f"{kind} weighs its parts anew for every input"),
+            (config.get("alora_invocation_tokens"), "an activated LoRA (aLoRA) works only after its invocation tokens"),
+            (config.get("arrow_config"), "an Arrow router weighs its parts anew for every input"),
+            (config.get("layer_replication"), "replicated layers share one weight"),
         )
-    return lora_rank(config)
+        if holds
+    ]
+    quantised = base.get("quantization_config") if isinstance(base, Mapping) else None
+    if isinstance(quantised, Mapping):
+        reasons.append(f"the base is quantised ({quantised.get('quant_method', 'unknown')}), and merging would round it again")
+    bare = _without_bias(adapter, model) if config.get("lora_bias") else None
+    return [*reasons, f"it trains a bias for {bare!r}, which has none in the base"] if bare else reasons
+
+
+def _without_bias(adapter: Path, model: Path) -> str | None:
+    """A module whose bias the adapter trains and the base does not have; None where there is none, or it cannot be told."""
+    known = {name for file in weight_files(model) if file.suffix == ".safetensors" for name in tensor_shapes(file)}
+    trained = [name for file in adapter_files(adapter) if file.suffix == ".safetensors" for name in tensor_shapes(file)]
+    stems = [
+        name.removeprefix("base_model.model.").removesuffix(".lora_B.bias") for name in trained if name.endswith(".lora_B.bias")
+    ]
+    return next((stem for stem in stems if f"{stem}.weight" in known and f"{stem}.bias" not in known), None)
+
+
+def how_served(name: str, adapter: Path | None, model: Path, wish: Wish) -> Served:
+    """How vLLM serves candidate ``name``; EngineError, before anything is started, where it cannot serve it as wished."""
+    if adapter is None:
+        return "weights"
+    reasons = unservable(read_adapter_config(adapter))
+    if wish != "merged" and not reasons:
+        return "lora"
+    hindrances = unmergeable(adapter, model)
+    if wish != "lora" and not hindrances:
+        return "merged"
+    start = f"candidate {name!r}: vLLM cannot serve the adapter {str(adapter)!r}"
+    if wish == "lora":
+        raise EngineError(f"{start} as LoRA: {'; '.join(reasons)}. Without options.adapter_as it is merged into its base.")
+    both = "; ".join([*reasons, *(f"and it cannot be merged: {hindrance}" for hindrance in hindrances)])
+    raise EngineError(
+        f"{start}: {both}. Use engine = 'transformers' for it and for the baseline, as runs of different engines are not compared."
+    )
 
 
 def max_lora_rank(ranks: list[int]) -> int:

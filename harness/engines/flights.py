@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.engines.reasoning import Stage
 from harness.engines.tokens import Pair, Tokens
 from harness.errors import EngineError
 from harness.records import Completion, Request
@@ -20,9 +21,10 @@ class Flight:
     request: Request
     started: float
     tokens: Tokens
+    lora: Any = None
     parts: dict[str, Pair] = field(default_factory=dict)
     logprob: float = 0.0
-    greedy: bool = True
+    greedy: bool | None = True
     scored: int = 0
     tokens_in: int = 0
     cut: int = 0
@@ -35,11 +37,16 @@ class Flight:
         self.boundary = self.boundary or pair.boundary
 
 
-def generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
-    """The request's sampling, with nothing left to a default that a model or a release could change."""
+def generation(request: Request, stop_ids: tuple[int, ...], stage: Stage) -> Any:
+    """The request's sampling, with nothing left to a default that a model or a release could change.
+
+    vLLM looks for stop strings in thinking too. So where a conversation's answer can hold thinking they are not sent: generation
+    goes on to the end of the turn, and ``read_answer`` cuts. A raw prompt that opened none keeps them: it may have no end of turn.
+    """
     from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
     schema = request.schema
+    stop = [] if stage == "open" or (stage == "may" and request.messages) else list(request.stop)
     try:
         return SamplingParams(
             n=1,
@@ -51,7 +58,7 @@ def generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
             top_k=request.top_k,
             min_p=request.min_p,
             seed=request.seed,
-            stop=list(request.stop),
+            stop=stop,
             stop_token_ids=list(stop_ids),
             ignore_eos=False,
             max_tokens=request.max_tokens,
@@ -59,7 +66,7 @@ def generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
             skip_special_tokens=True,
             spaces_between_special_tokens=True,
             include_stop_str_in_output=False,
-            detokenize=bool(request.stop),
+            detokenize=bool(stop),
             output_kind=RequestOutputKind.FINAL_ONLY,
             structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
         )
@@ -67,19 +74,39 @@ def generation(request: Request, stop_ids: tuple[int, ...]) -> Any:
         raise EngineError(f"vLLM refused the sampling parameters: {words(error)}") from error
 
 
-def scoring(pair: Pair) -> Any:
-    """Score all but the last token of the continuation as prompt, the last as what would be generated next."""
+def scoring(pair: Pair, *, cached: bool) -> Any:
+    """Score all but the last token of the continuation as prompt, the last as what would be generated next.
+
+    ``cached``: only the continuation's own log-probabilities are computed, after a context that vLLM may take from its prefix
+    cache; whether they are the most likely ones is not told. It needs vLLM's V2 model runner. Otherwise ``prompt_logprobs``
+    are computed for the whole prompt, without the cache.
+    """
     from vllm.sampling_params import RequestOutputKind, SamplingParams
 
+    several = len(pair.continuation) > 1
+    how: dict[str, Any] = {"prompt_logprobs": 0} if several else {}
+    if several and cached:
+        how = {
+            "prompt_logprob_token_ids": [[token] for token in pair.continuation[:-1]],
+            "prompt_logprob_start": len(pair.context) - 1,
+            "skip_reading_prefix_cache": False,
+        }
     return SamplingParams(
         temperature=0.0,
         max_tokens=1,
-        prompt_logprobs=0 if len(pair.continuation) > 1 else None,
         logprob_token_ids=[pair.continuation[-1]],
         flat_logprobs=True,
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        **how,
     )
+
+
+def wants_slow(pair: Pair, output: Any) -> bool:
+    """Must a finished part be asked again without the cache? vLLM drops the scores where the cached prefix reached into the
+    continuation, as it does for a text that was scored before."""
+    several = len(pair.continuation) > 1
+    return several and output.prompt_logprobs is None and getattr(output, "prompt_token_id_logprobs", None) is None
 
 
 def read_answer(flight: Flight, output: Any) -> Completion:
@@ -93,10 +120,14 @@ def read_answer(flight: Flight, output: Any) -> Completion:
     ended = stopped and not isinstance(generated.stop_reason, str) and ids and ids[-1] in flight.tokens.stop_ids
     answer = ids[:-1] if ended else ids
     first = getattr(output.metrics, "first_token_latency", 0.0) or None
+    reply = flight.tokens.read(flight.request, output.prompt_token_ids, answer)
     return Completion(
-        text=flight.tokens.decode_until(answer, flight.request.stop)[0],
+        text=reply.text,
+        reasoning=reply.reasoning,
+        reasoning_tokens=reply.reasoning_tokens,
+        tool_calls=reply.tool_calls,
         token_ids=tuple(answer),
-        finish="stop" if stopped else "length",
+        finish="stop" if stopped or reply.stopped else "length",
         tokens_in=flight.tokens_in,
         tokens_out=len(ids),
         seconds=time.monotonic() - flight.started,
@@ -106,19 +137,34 @@ def read_answer(flight: Flight, output: Any) -> Completion:
 
 
 def add_scores(flight: Flight, pair: Pair, output: Any) -> None:
-    """Add the scores of one finished part: its last token was generated, the others stood in the prompt."""
+    """Add the scores of one finished part: its last token was generated, the others stood in the prompt.
+
+    They come as ``prompt_token_id_logprobs``, float32 of shape (continuation − 1, 1), or as ``prompt_logprobs``, a row per prompt
+    token. The first say nothing about ranks, so ``greedy`` is then unknown, unless the last token already decides it.
+    """
     last = pair.continuation[-1]
     generated = output.outputs[0]
-    logprob = generated.logprobs[0][last].logprob
-    greedy = generated.token_ids[0] == last
-    if len(pair.continuation) > 1:
+    logprob = float(generated.logprobs[0][last].logprob)
+    greedy: bool | None = generated.token_ids[0] == last
+    cached = getattr(output, "prompt_token_id_logprobs", None)
+    if len(pair.continuation) > 1 and cached is not None:
+        logprob += float(cached.sum(dtype="float64"))
+        greedy = None if greedy else False
+    elif len(pair.continuation) > 1:
         start = len(pair.context)
         for token, row in zip(pair.continuation[:-1], output.prompt_logprobs[start:], strict=True):
             logprob += row[token].logprob
             greedy = greedy and row[token].rank == 1
     flight.logprob += logprob
-    flight.greedy = flight.greedy and greedy
+    flight.greedy = _both(flight.greedy, greedy)
     flight.scored += len(pair.continuation)
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Are both true? False where one is not, None where that is not known."""
+    if one is False or other is False:
+        return False
+    return None if one is None or other is None else True
 
 
 def read_score(flight: Flight) -> Completion:
@@ -144,9 +190,29 @@ def refusals(*others: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def words(error: BaseException) -> str:
-    """An exception of vLLM as one line, with a hint where memory ran out."""
+    """An exception of vLLM as one line, with what to lower where memory ran out."""
     text = " ".join(str(error).split()) or type(error).__name__
-    short = text if len(text) <= 600 else text[:600] + " …"
-    if isinstance(error, MemoryError) or "out of memory" in text.lower():
-        return f"out of memory: {short} Lower resources.gpu_memory_utilization or max_num_seqs, or options.max_model_len."
+    short, small = text if len(text) <= 600 else text[:600] + " …", text.lower()
+    if "memory for the cache" in small or "kv cache is needed" in small:
+        return f"{short} Raise resources.gpu_memory_utilization (on a CPU resources.kv_cache_gib), or lower options.max_model_len."
+    if isinstance(error, MemoryError) or any(sign in small for sign in OUT_OF_MEMORY):
+        return f"out of memory: {short} {LOWER}"
+    if "failed core proc" in small:
+        return f"its process died while starting: {short} {LOWER} VLLM_LOGGING_LEVEL=ERROR in the environment shows its own words."
     return short
+
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "free memory on device")
+
+LOWER = (
+    "Lower resources.gpu_memory_utilization, max_num_seqs, max_num_batched_tokens or max_loras, or options.max_model_len, or raise "
+    "resources.tensor_parallel_size."
+)
+
+
+def dead(core: Any) -> str:
+    """What to say of a child process (``core``: vLLM's client of it) that is no more. A killed one was likely out of memory."""
+    ended = [code for code in core.resources.engine_manager.finished_procs().values() if code]
+    how = "was killed" if -9 in ended else "ended by itself" if not ended else f"ended with code {ended[0]}"
+    memory = f" That is how an operating system ends what takes too much memory. {LOWER}" if -9 in ended else ""
+    return f"its process {how}.{memory} VLLM_LOGGING_LEVEL=ERROR in the environment shows its own words."

@@ -58,12 +58,16 @@ def check_adapters(ask: Ask, adapters: Mapping[str, bool], *, dtype: str) -> Non
     threshold = max(FLOOR, 2 * noise)
     dead = [name for name, noop in adapters.items() if not noop and not _distance(mixed[BASE], mixed[name]) > threshold]
     if dead:
-        names_of_dead = ", ".join(map(repr, dead))
-        raise ProbeError(
-            f"the adapter of {names_of_dead} is not live: on {len(PROBES)} probe prompts it gives the log-probabilities "
-            "of its base. It is untrained, was not loaded, or its module names do not match the base. If it is meant to change "
-            "nothing, say so with options.noop = true."
-        )
+        raise not_live(dead)
+
+
+def not_live(names: Sequence[str]) -> ProbeError:
+    """What to say where adapters change nothing."""
+    return ProbeError(
+        f"the adapter of {', '.join(map(repr, names))} is not live: on {len(PROBES)} probe prompts it gives the log-probabilities "
+        "of its base. It is untrained, was not loaded, or its module names do not match the base. If it is meant to change "
+        "nothing, say so with options.noop = true."
+    )
 
 
 def _distance(left: Sequence[float], right: Sequence[float]) -> float:

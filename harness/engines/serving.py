@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import importlib.util
 import json
@@ -13,11 +14,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.checkpoints import resolve_model
+from harness.engines.adapters import Served, how_served
+from harness.engines.reasoning import Reasoning
 from harness.errors import ConfigError, EngineError
 from harness.records import Candidate
 from harness.strict import convert
 
 T = TypeVar("T")
+
+FROZEN_DATE = datetime.date(2026, 1, 1)
+"""The date that templates print unless ``options.template_date`` says another: a prompt must be the same tomorrow."""
+
+MERGING_ENGINES = {"vllm"}
+"""Engines that merge an adapter into its base where it cannot be served beside it."""
 
 LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "n_ctx")
 
@@ -28,6 +37,10 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ``dtype`` is a torch dtype's name, or ``auto`` for the one in the model's config.json; unset, it is ``float32`` on a CPU and
     ``auto`` on a GPU. ``chat_template`` is the path of a Jinja file that replaces the model's own. ``noop`` declares an adapter
     that changes nothing (step 0, an A/A test), which the start-up probe would refuse.
+
+    ``reasoning``: how thinking is told apart from the answer: ``auto``, ``off``, or ``{start = "<think>", end = "</think>"}``; see
+    ``harness.engines.reasoning``. ``tool_parser``: the vLLM tool parser that reads tool calls (``hermes``, ``llama3_json`` …);
+    unset, calls stay in the text. ``template_date``: the day (ISO) that it is for a chat template that asks.
     """
 
     dtype: str | None = None
@@ -36,6 +49,9 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     chat_template: str | None = None
     trust_remote_code: bool = False
     noop: bool = False
+    reasoning: Reasoning = "auto"
+    tool_parser: str | None = None
+    template_date: datetime.date = FROZEN_DATE
 
 
 def read_options(candidate: Candidate, kind: type[T], *, where: str = "") -> T:
@@ -49,10 +65,30 @@ def read_resources(candidate: Candidate, kind: type[T], *, where: str = "") -> T
 
 
 def family(candidate: Candidate) -> tuple[Any, ...]:
-    """What candidates must share to be served by one engine: all but the name, the adapter and what concerns only the adapter."""
-    options = {key: value for key, value in candidate.options.items() if key not in {"noop", "chat_template"}}
+    """What candidates must share to be served by one engine: all but the name, the adapter and what concerns only the adapter.
+
+    An adapter that vLLM serves merged makes weights of its own, so it is part of the family.
+    """
+    options = {key: value for key, value in candidate.options.items() if key not in {"noop", "chat_template", "adapter_as"}}
     shared = msgspec.json.encode([options, candidate.resources], order="deterministic")
-    return (candidate.engine, candidate.model, candidate.revision, shared)
+    return (candidate.engine, candidate.model, candidate.revision, shared, _merged(candidate))
+
+
+def _merged(candidate: Candidate) -> str | None:
+    """The adapter that is merged to serve the candidate. What cannot be found or served is refused by the engine's ``check``."""
+    try:
+        return candidate.adapter if candidate.engine in MERGING_ENGINES and served(candidate) == "merged" else None
+    except (ConfigError, EngineError):
+        return None
+
+
+def served(candidate: Candidate) -> Served:
+    """How vLLM serves a candidate. ConfigError where its folders are not found, EngineError where it cannot be served at all."""
+    if candidate.adapter is None:
+        return "weights"
+    wish = candidate.options.get("adapter_as", "auto")
+    adapter = resolve_model(candidate.adapter, where=f"candidates.{candidate.name}.adapter", what="adapter")
+    return how_served(candidate.name, adapter, model_folder(candidate), wish)
 
 
 def one_family(candidates: Sequence[Candidate]) -> Candidate:
@@ -158,4 +194,5 @@ def facts(candidate: Candidate, options: ModelOptions, *, name: str, version: st
         "dtype": resolve_dtype(options.dtype, config, device),
         "max_model_len": resolve_length(options.max_model_len, config),
         "quantization": options.quantization or (config.get("quantization_config") or {}).get("quant_method"),
+        "template_date": options.template_date.isoformat(),
     }

@@ -44,8 +44,8 @@ def build(root: Path) -> Tiny:
     base = root / "base"
     _save_model(base)
     ranks = {"one": 4, "two": 8, "three": 24}
-    adapters = {name: _save_adapter(base, root / name, rank, seed, dead=False) for seed, (name, rank) in enumerate(ranks.items())}
-    return Tiny(base, adapters, _save_adapter(base, root / "noop", 4, 9, dead=True))
+    adapters = {name: save_adapter(base, root / name, rank, seed, dead=False) for seed, (name, rank) in enumerate(ranks.items())}
+    return Tiny(base, adapters, save_adapter(base, root / "noop", 4, 9, dead=True))
 
 
 def _save_model(folder: Path) -> None:
@@ -87,7 +87,7 @@ def _tokenizer() -> object:
     return tokenizer
 
 
-def _save_adapter(base: Path, folder: Path, rank: int, seed: int, *, dead: bool) -> Path:
+def save_adapter(base: Path, folder: Path, rank: int, seed: int, *, dead: bool) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.engines.adapters import LORA_RANKS, content_hash, lora_rank, max_lora_rank, served_rank, unservable
+from harness.engines.adapters import LORA_RANKS, Wish, content_hash, how_served, lora_rank, max_lora_rank, unservable
 from harness.errors import EngineError
 
 PLAIN: dict[str, Any] = {
@@ -19,6 +19,10 @@ PLAIN: dict[str, Any] = {
     "init_lora_weights": True,
     "target_modules": ["q_proj"],
 }
+
+
+UNMERGEABLE = {"PREFIX_TUNING", "layer_replication", "aLoRA"}
+"""What the cases below call the kinds that cannot be merged."""
 
 
 @pytest.mark.parametrize(
@@ -53,13 +57,54 @@ def test_plain_lora_can_be_served(change: dict[str, Any]) -> None:
         ({"r": 1024}, "1024"),
     ],
 )
-def test_what_vllm_refuses_is_refused_before_it_starts(tmp_path: Path, change: dict[str, Any], word: str) -> None:
-    (tmp_path / "adapter_config.json").write_text(json.dumps(PLAIN | change))
-    with pytest.raises(EngineError) as caught:
-        served_rank("week47", tmp_path)
+def test_what_vllm_cannot_serve_as_lora_is_merged_and_never_served_by_force(
+    tmp_path: Path, change: dict[str, Any], word: str
+) -> None:
+    adapter = _adapter(tmp_path, change)
+    if word in UNMERGEABLE:
+        with pytest.raises(EngineError, match=word) as refused:
+            how_served("week47", adapter, tmp_path, "auto")
+        assert "'transformers' for it and for the baseline" in str(refused.value)
+    else:
+        assert how_served("week47", adapter, tmp_path, "auto") == "merged"
+    with pytest.raises(EngineError, match=word) as caught:
+        how_served("week47", adapter, tmp_path, "lora")
     assert "'week47'" in str(caught.value)
-    assert word in str(caught.value)
-    assert "transformers" in str(caught.value)
+
+
+@pytest.mark.parametrize(("wish", "expected"), [("auto", "lora"), ("lora", "lora"), ("merged", "merged")])
+def test_plain_lora_is_merged_only_where_that_is_wished(tmp_path: Path, wish: Wish, expected: str) -> None:
+    assert how_served("a", _adapter(tmp_path, {}), tmp_path, wish) == expected
+    assert how_served("a", None, tmp_path, wish) == "weights"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"peft_type": "PROMPT_TUNING"}, "virtual tokens"),
+        ({"peft_type": "P_TUNING"}, "virtual tokens"),
+        ({"peft_type": "XLORA"}, "anew for every input"),
+        ({"alora_invocation_tokens": [1]}, "invocation tokens"),
+        ({"layer_replication": [[0, 2]]}, "one weight"),
+    ],
+)
+def test_what_cannot_be_merged_either_is_sent_to_another_engine(tmp_path: Path, change: dict[str, Any], word: str) -> None:
+    with pytest.raises(EngineError, match=word) as caught:
+        how_served("a", _adapter(tmp_path, change), tmp_path, "merged")
+    assert "engine = 'transformers'" in str(caught.value)
+
+
+def test_nothing_is_merged_into_a_quantised_base(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": "awq"}}))
+    adapter = _adapter(tmp_path / "adapter", {"use_dora": True})
+    with pytest.raises(EngineError, match=r"DoRA; and it cannot be merged: the base is quantised \(awq\)"):
+        how_served("a", adapter, tmp_path, "auto")
+
+
+def _adapter(folder: Path, change: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "adapter_config.json").write_text(json.dumps(PLAIN | change))
+    return folder
 
 
 def test_the_rank_is_the_largest_one_anywhere() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from harness.engines import serving
 from harness.engines.vllm import Vllm
+from harness.engines.vllm_settings import Options, Resources, environment
 from harness.errors import ConfigError, EngineError, ProbeError
 from harness.records import Candidate, Completion, Message, Request
 from tests.harness.engines.asking import answers, ask
@@ -183,12 +186,57 @@ def test_wrong_options_and_mixed_families_are_told_at_once(tiny: Tiny, tmp_path:
     other = Candidate(name="b", model=str(tiny.base), options={"dtype": "bfloat16"})
     with pytest.raises(EngineError, match="cannot share"):
         Vllm([Candidate(name="a", model=str(tiny.base)), other])
-    dora = tmp_path / "dora"
-    dora.mkdir()
-    (dora / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 4, "use_dora": True}))
-    with pytest.raises(ConfigError, match="DoRA") as caught:
-        Vllm.check(Candidate(name="a", model=str(tiny.base), adapter=str(dora)), where="candidates[0]")
+    prefix = tmp_path / "prefix"
+    prefix.mkdir()
+    (prefix / "adapter_config.json").write_text(json.dumps({"peft_type": "PREFIX_TUNING"}))
+    with pytest.raises(ConfigError, match="virtual tokens") as caught:
+        Vllm.check(Candidate(name="a", model=str(tiny.base), adapter=str(prefix)), where="candidates[0]")
     assert caught.value.where == "candidates[0].adapter"
+
+
+@pytest.mark.parametrize(
+    ("options", "resources", "where", "word"),
+    [
+        ({}, {"data_parallel_size": 2}, "resources.data_parallel_size", "engine = 'ray'"),
+        ({"serve_args": {"data_parallel_size": 2}}, {}, "options.serve_args.data_parallel_size", "engine = 'ray'"),
+        ({"determinism": "batch_invariant"}, {}, "options.determinism", "no effect on a CPU"),
+        ({"determinism": "sometimes"}, {}, "options.determinism", "sometimes"),
+        ({"adapter_as": "weights"}, {}, "options.adapter_as", "weights"),
+    ],
+)
+def test_what_one_engine_or_this_device_has_not_is_told(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], resources: dict[str, Any], where: str, word: str
+) -> None:
+    monkeypatch.setattr(serving, "device_kind", lambda: "cpu")
+    with pytest.raises(ConfigError, match=word) as caught:
+        Vllm.check(Candidate(name="a", model=str(tiny.base), options=options, resources=resources), where="candidates[0]")
+    assert caught.value.where == f"candidates[0].{where}"
+
+
+def test_the_determinism_mode_is_a_fact_of_the_engine(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mode(**options: Any) -> str:
+        candidate = Candidate(name="a", model=str(tiny.base), options=options)
+        return str(Vllm.describe(candidate)["determinism"])
+
+    monkeypatch.setenv("VLLM_BATCH_INVARIANT", "1")
+    monkeypatch.setattr(serving, "device_kind", lambda: "cuda")
+    assert (mode(), mode(determinism="default")) == ("batch_invariant", "default")
+    monkeypatch.delenv("VLLM_BATCH_INVARIANT")
+    assert (mode(), mode(determinism="batch_invariant")) == ("default", "batch_invariant")
+    monkeypatch.setenv("VLLM_BATCH_INVARIANT", "1")
+    monkeypatch.setattr(serving, "device_kind", lambda: "cpu")
+    assert mode() == "default"
+
+
+def test_the_environment_of_an_engine_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "device_kind", lambda: "cuda")
+    monkeypatch.setenv("VLLM_BATCH_INVARIANT", "0")
+    monkeypatch.delenv("VLLM_ENABLE_V1_MULTIPROCESSING", raising=False)
+    with environment(Options(determinism="batch_invariant"), Resources()):
+        assert (os.environ["VLLM_BATCH_INVARIANT"], os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"]) == ("1", "1")
+        assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
+    assert os.environ["VLLM_BATCH_INVARIANT"] == "0"
+    assert "VLLM_ENABLE_V1_MULTIPROCESSING" not in os.environ
 
 
 def test_describing_a_candidate_imports_nothing_heavy(tiny: Tiny) -> None:
@@ -209,3 +257,4 @@ def test_describing_a_candidate_imports_nothing_heavy(tiny: Tiny) -> None:
     assert vllm["max_model_len"] == 256
     assert vllm["dtype"] in {"float32", "bfloat16"}
     assert vllm["determinism"] == "default"
+    assert vllm["served"] == "weights"

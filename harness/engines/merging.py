@@ -1,0 +1,207 @@
+"""An adapter made part of its base's weights, where vLLM cannot serve it as LoRA; and what that costs in accuracy, measured.
+
+PEFT merges in float32. The merged weights are then written in the dtype they will be served in, into a cache whose folders are
+named by content: base, adapter, dtype. ``merge.json`` beside them holds how far the log-probabilities of the probe prompts moved.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from harness.checkpoints import read_adapter_config
+from harness.engines import serving
+from harness.engines.probes import PROBES
+from harness.engines.tokens import Tokens
+from harness.errors import EngineError
+from harness.fingerprint import adapter_digest, digest, weights_digest
+
+MERGING = 1
+"""Raise this when merging changes what is written: old folders are not met then."""
+
+UNFAITHFUL = 1e-2
+"""Nats by which a merge in float32 may move a probe's log-probability. More is no rounding: the merge would be another model."""
+
+EMBEDDINGS = {"embed_tokens", "lm_head", "wte", "embed_in", "embed_out"}
+"""Last parts of the names under which models keep their input and output embeddings."""
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``merge.json`` says, in nats of a probe's summed log-probability, the largest over the probe prompts.
+
+    ``moved``: by the adapter itself (0: it is not live). ``float32_error``: by merging. ``served_error``: by merging and casting to
+    ``dtype``. The agreements are shares of positions whose most likely token stays the same.
+    """
+
+    format: int = 1
+    dtype: str
+    peft: str
+    probes: int
+    moved: float
+    float32_error: float
+    float32_agreement: float
+    served_error: float
+    served_agreement: float
+    seconds: float
+
+    def note(self, name: str, folder: Path) -> str:
+        """One line for the user."""
+        cast = "" if self.dtype == "float32" else f" ({self.float32_error:.2g} in float32)"
+        return (
+            f"{name}: its adapter is served merged into its base. On {self.probes} probe prompts that moves scores by up to "
+            f"{self.served_error:.2g} nats in {self.dtype}{cast}; {self.served_agreement:.1%} of the greedy tokens stay. The "
+            f"weights are kept in {folder}"
+        )
+
+
+class Seen(NamedTuple):
+    """What a model says about the probe prompts: summed log-probabilities, and the most likely token of every position."""
+
+    logprobs: tuple[float, ...]
+    greedy: tuple[int, ...]
+
+
+def merged(base: Path, adapter: Path, dtype: str, *, trust_remote_code: bool = False) -> tuple[Path, Merge]:
+    """The folder of the merged weights, made now or found in the cache, and what merging did.
+
+    Raises EngineError where PEFT cannot merge, where the merge is not faithful, or where the cache cannot be written.
+    """
+    key = digest([MERGING, weights_digest(base), adapter_digest(adapter), dtype])[:16]
+    folder = _cache() / key
+    found = _read(folder)
+    if found is not None:
+        return folder, found
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder.parent))
+    except OSError as error:
+        raise EngineError(_unwritable(folder.parent, error)) from error
+    try:
+        merge = _merge(base, adapter, dtype, temporary, trust_remote_code)
+        (temporary / "merge.json").write_bytes(msgspec.json.format(msgspec.json.encode(merge)))
+        os.rename(temporary, folder)
+    except serving.load_failures() as error:
+        found = _read(folder)  # another process may have been faster
+        if found is not None:
+            return folder, found
+        if isinstance(error, OSError) and error.errno is not None:
+            raise EngineError(_unwritable(folder.parent, error)) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise EngineError(
+            f"the adapter {str(adapter)!r} cannot be merged into {str(base)!r}: {reason}. Use engine = 'transformers' for "
+            "it and for the baseline."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder, merge
+
+
+def _cache() -> Path:
+    """``$SFTGATE_CACHE/merged``, else ``~/.cache/sftgate/merged``."""
+    chosen = os.environ.get("SFTGATE_CACHE")
+    return (Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "sftgate").absolute() / "merged"
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"merged weights cannot be written to {str(folder)!r}: {error.strerror}. Set SFTGATE_CACHE to a folder with room."
+
+
+def _read(folder: Path) -> Merge | None:
+    """What was written beside finished weights; None where there are none, or an older release wrote them."""
+    try:
+        return msgspec.json.decode((folder / "merge.json").read_bytes(), type=Merge)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _merge(base: Path, adapter: Path, dtype: str, target: Path, trust_remote_code: bool) -> Merge:
+    """Merge, measure, and write the weights into ``target``."""
+    import peft
+    import torch
+
+    started = time.perf_counter()
+    tokens = Tokens(base, options=serving.ModelOptions(trust_remote_code=trust_remote_code))
+    model = _load(base, trust_remote_code)
+    plain = _look(model, tokens)
+    model = peft.PeftModel.from_pretrained(model, str(adapter)).eval()
+    applied = _look(model, tokens)
+    if _must_untie(model, adapter):
+        model = peft.PeftModel.from_pretrained(_untied(_load(base, trust_remote_code)), str(adapter)).eval()
+    model = model.merge_and_unload(safe_merge=True).eval()
+    exact = _look(model, tokens)
+    error = _distance(applied, exact)
+    if not error <= UNFAITHFUL:
+        raise ValueError(f"merged in float32 it answers differently: its log-probabilities move by {error:.3g} nats")
+    model = model.to(getattr(torch, dtype))
+    cast = _look(model, tokens)
+    model.save_pretrained(str(target))
+    del model
+    gc.collect()
+    return Merge(
+        dtype=dtype, peft=peft.__version__, probes=len(PROBES), moved=_distance(plain, applied),
+        float32_error=error, float32_agreement=_agreement(applied, exact),
+        served_error=_distance(applied, cast), served_agreement=_agreement(applied, cast),
+        seconds=round(time.perf_counter() - started, 3),
+    )  # fmt: skip
+
+
+def _load(base: Path, trust_remote_code: bool) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, trust_remote_code=trust_remote_code).eval()
+
+
+def _must_untie(model: Any, adapter: Path) -> bool:
+    """Does the adapter change one of two embeddings that are one weight in the base, but not both alike?"""
+    config = read_adapter_config(adapter)
+    if not getattr(model.config.get_text_config(), "tie_word_embeddings", False) or config.get("ensure_weight_tying"):
+        return False
+    targets = config.get("target_modules") or ()
+    named = [*([targets] if isinstance(targets, str) else targets), *(config.get("modules_to_save") or ())]
+    return bool(EMBEDDINGS & {name.rpartition(".")[2] for name in named})
+
+
+def _untied(model: Any) -> Any:
+    """The model with an output embedding of its own, equal to what it shared."""
+    import torch
+
+    output = model.get_output_embeddings()
+    output.weight = torch.nn.Parameter(model.get_input_embeddings().weight.detach().clone(), requires_grad=False)
+    for config in (model.config, model.config.get_text_config()):
+        config.tie_word_embeddings = False
+    return model
+
+
+def _look(model: Any, tokens: Tokens) -> Seen:
+    import torch
+
+    logprobs, greedy = [], []
+    for probe in PROBES:
+        pair = tokens.pair(probe)
+        ids = torch.tensor([pair.context + pair.continuation], device=model.device)
+        with torch.inference_mode():
+            logits = model(input_ids=ids, use_cache=False).logits[0, len(pair.context) - 1 : -1]
+        scores = logits.float().log_softmax(-1)
+        logprobs.append(float(scores.gather(-1, ids[0, len(pair.context) :, None]).sum()))
+        greedy += scores.argmax(-1).tolist()
+    return Seen(tuple(logprobs), tuple(greedy))
+
+
+def _distance(left: Seen, right: Seen) -> float:
+    differences = [abs(a - b) for a, b in zip(left.logprobs, right.logprobs, strict=True)]
+    return max(differences) if all(difference == difference for difference in differences) else float("nan")
+
+
+def _agreement(left: Seen, right: Seen) -> float:
+    same = [a == b for a, b in zip(left.greedy, right.greedy, strict=True)]
+    return sum(same) / len(same)
