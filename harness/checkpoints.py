@@ -17,15 +17,17 @@ from harness.errors import ConfigError
 from harness.plugins import did_you_mean
 from harness.records import Candidate
 
-Source = Literal["weights", "recorded", "endpoint", "fake"]
+Source = Literal["weights", "recorded", "imported", "endpoint", "fake"]
 
-_SOURCES: Mapping[str, Source] = {"openai": "endpoint", "recorded": "recorded", "fake": "fake"}
+_SOURCES: Mapping[str, Source] = {
+    "openai": "endpoint", "recorded": "recorded", "lm_eval_results": "imported", "fake": "fake",
+}  # fmt: skip
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.gguf")
 _LFS_POINTER = b"version https://git-lfs"
 
 
 def source(candidate: Candidate) -> Source:
-    """What stands behind a candidate: weights on this machine, recorded answers, an endpoint, or nothing (fake).
+    """What stands behind a candidate: weights on this machine, recorded answers, imported scores, an endpoint, or nothing (fake).
 
     An engine from outside (``mylab.engines:Mine``) is taken to serve local weights where ``model`` is found here, else to be an
     endpoint.

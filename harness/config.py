@@ -159,6 +159,8 @@ def _declare(raw: dict[str, Any], declared: str, config: Path) -> None:
 
 def _places(folder: Path, template: dict[str, Any], declared: str, config: Path) -> dict[str, str]:
     """Where the model and the adapter of a checkpoint folder are."""
+    if template.get("engine") == "lm_eval_results":
+        return {"model": str(folder)}
     if (folder / "candidate.json").is_file():
         handover = read_handover(folder)
         return {"model": handover.model} | ({"adapter": handover.adapter} if handover.adapter else {})

@@ -145,7 +145,8 @@ def candidate_fingerprints(candidate: Candidate, engine: Mapping[str, Any], *, n
 
     ``engine`` is what ``Engine.describe(candidate)`` says. An endpoint has no weights to hash: its declared ``revision`` stands
     for them, and without one ``nonce`` does, so that nothing is re-used across runs. Recorded answers are hashed as the file they
-    come from; a fake engine is its options.
+    come from; imported scores are hashed among the engine's facts; a fake engine is its options; a
+    fleet of actors is the engine that they hold.
 
     Raises ConfigError where the model or adapter cannot be found.
     """

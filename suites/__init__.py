@@ -5,6 +5,7 @@ from __future__ import annotations
 SUITES = {
     "prompted": "suites.prompted:Prompted",
     "lm_eval": "suites.lm_eval:LmEval",
+    "lm_eval_results": "suites.lm_eval_results:LmEvalResults",
     "instructions": "suites.instructions:Instructions",
     "forgetting": "suites.forgetting:Forgetting",
     "generation": "suites.generation:Generation",

@@ -19,7 +19,7 @@ from trainers.lab import LabPaths
 
 ROOT = Path(__file__).parents[1]
 EXECUTED = {
-    "recorded.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
+    "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
     "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
 }  # fmt: skip
 
@@ -43,6 +43,13 @@ def test_no_example_is_forgotten() -> None:
 def test_recorded_answers_are_gated_without_a_model(examples: Path) -> None:
     assert main(["run", str(examples / "recorded.toml")]) == 0
     assert conclusion(examples.parent / "runs" / "recorded").verdicts[0].outcome == "pass"
+
+
+def test_runs_of_lm_eval_are_gated_without_a_model(examples: Path) -> None:
+    assert main(["run", str(examples / "lm_eval_results.toml")]) in {0, 10, 11}
+    said = conclusion(examples.parent / "runs" / "lm_eval_results")
+    assert all(health.failed == 0 for health in said.health)
+    assert {comparison.items for comparison in said.comparisons} == {60}
 
 
 @pytest.mark.models

@@ -21,6 +21,10 @@ ENGINE_FACTS = {
 }
 
 
+TASK = "task "
+"""Engine facts that begin so say how a task was set up where its answers were recorded: version, examples, decoding, filters."""
+
+
 def parity(baseline: Measured, candidate: Measured, allow: Collection[str] = ()) -> list[Parity]:
     """One line per thing that was looked at. Two runs are comparable when every required line is equal or allowed."""
     left, right = baseline.run, candidate.run
@@ -48,11 +52,24 @@ def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     yield "suite", left.suite_hash, right.suite_hash
     yield "request options", _options(left), _options(right)
     yield "judge", left.judge_hash or "none", right.judge_hash or "none"
-    asked = {sample.key: sample.prompt_hash for sample in baseline.samples if sample.prompt_hash}
-    both = [(asked[s.key], s.prompt_hash) for s in candidate.samples if s.prompt_hash and s.key in asked]
+    asked = {sample.key: sample.prompt_hash for sample in baseline.samples if sample.prompt_hash and sample.error is None}
+    both = [(asked[s.key], s.prompt_hash) for s in candidate.samples if s.prompt_hash and s.error is None and s.key in asked]
     differing = sum(a != b for a, b in both)
     equal = f"{len(both)} equal"
     yield "prompts", equal, equal if differing == 0 else f"{differing} of {len(both)} differ"
+    yield from _set_up(baseline, candidate)
+
+
+def _set_up(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
+    """How the tasks were set up where the answers were recorded, where the engine knows it."""
+    tasks = sorted({sample.task for sample in baseline.samples} & {sample.task for sample in candidate.samples})
+    sides = {task: (baseline.run.engine.get(TASK + task), candidate.run.engine.get(TASK + task)) for task in tasks}
+    changed = {task: pair for task, pair in sides.items() if pair[0] != pair[1]}
+    if changed:
+        left, right = ("; ".join(f"{task} {_text(pair[side])}" for task, pair in changed.items()) for side in (0, 1))
+        yield "task settings", left, right
+    elif any(left is not None for left, _ in sides.values()):
+        yield "task settings", f"{len(sides)} equal", f"{len(sides)} equal"
 
 
 def _options(run: Run, name: str = "extra_body") -> str:
@@ -66,6 +83,8 @@ def _free(left: Run, right: Run) -> Iterator[tuple[str, str, str]]:
         yield what, getattr(left.fingerprints, what) or "none", getattr(right.fingerprints, what) or "none"
     yield "seed", str(left.seed), str(right.seed)
     for fact in sorted((set(left.engine) | set(right.engine)) - set(ENGINE_FACTS)):
+        if fact.startswith(TASK):
+            continue
         yield f"engine.{fact}", _text(left.engine.get(fact)), _text(right.engine.get(fact))
 
 

@@ -8,4 +8,5 @@ ENGINES: dict[str, str] = {
     "openai": "harness.engines.openai_api:OpenAI",
     "recorded": "harness.engines.recorded:Recorded",
     "fake": "harness.engines.fake:Fake",
+    "lm_eval_results": "harness.engines.lm_eval_results:LmEvalResults",
 }

@@ -44,7 +44,11 @@ def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, Gathered]) -> lis
             reason = error or (None if sample is None else sample.error)
             sample = failed(item, reason or "the suite returned no sample for this item", answer)
         flags = tuple(dict.fromkeys((*sample.flags, *bad_answer_flags(answer.completions, suite.watched))))
-        samples.append(msgspec.structs.replace(_finite(sample), flags=flags, prompt_hash=own.prompt_hashes.get(item.key, "")))
+        samples.append(
+            msgspec.structs.replace(
+                _finite(sample), flags=flags, prompt_hash=sample.prompt_hash or own.prompt_hashes.get(item.key, "")
+            )
+        )
     return samples
 
 

@@ -136,6 +136,11 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
         checking = getattr(engine, "check", None)
         if checking is not None:
             checking(models[name], where=_place(config, name))
+    for suite in suites.values():
+        examine = getattr(suite, "examine", None)
+        if examine is not None:
+            for candidate in config.candidates:
+                examine(models[candidate.name], where=_place(config, candidate.name))
     nonce = uuid.uuid4().hex
     facts = {name: dict(engines[name].describe(candidate)) for name, candidate in models.items()}
     prints = {name: candidate_fingerprints(candidate, facts[name], nonce=nonce) for name, candidate in models.items()}
