@@ -26,12 +26,31 @@ _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.gguf")
 _LFS_POINTER = b"version https://git-lfs"
 
 
+def answering(candidate: Candidate) -> Candidate:
+    """The candidate as what answers sees it: without the fleet that ``engine = "ray"`` puts around the engine of its options.
+
+    A fleet changes only where requests are answered, so a candidate served by one has the fingerprint of the same without it, and
+    they share the journal. ``resources`` stay as they are. Raises ConfigError where no engine is named.
+    """
+    if candidate.engine != "ray":
+        return candidate
+    options = dict(candidate.options)
+    wrapped = options.pop("engine", None)
+    if not isinstance(wrapped, str) or wrapped in {"", "ray"}:
+        raise ConfigError(
+            f"the engine that the actors hold is {wrapped!r}; expected the name of another engine, such as engine = 'vllm'.",
+            where=f"candidates.{candidate.name}.options.engine",
+        )
+    return msgspec.structs.replace(candidate, engine=wrapped, options=options)
+
+
 def source(candidate: Candidate) -> Source:
     """What stands behind a candidate: weights on this machine, recorded answers, imported scores, an endpoint, or nothing (fake).
 
     An engine from outside (``mylab.engines:Mine``) is taken to serve local weights where ``model`` is found here, else to be an
     endpoint.
     """
+    candidate = answering(candidate)
     known = _SOURCES.get(candidate.engine)
     if known is not None:
         return known

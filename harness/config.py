@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.checkpoints import read_adapter_config
+from harness.checkpoints import answering, read_adapter_config
 from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
 from harness.records import Candidate, Handover, Record, Rule
@@ -258,7 +258,7 @@ def _check(config: Config, file: str) -> None:
         if candidate.reference is not None and candidate.reference not in names:
             raise wrong(f"the reference {candidate.reference!r} is not a candidate. {did_you_mean(candidate.reference, names)}",
                         f"candidates[{index}].reference")  # fmt: skip
-        if not candidate.model and candidate.engine != "fake":
+        if not candidate.model and answering(candidate).engine != "fake":
             raise wrong("the key 'model' is missing", f"candidates[{index}]")
     for index, suite in enumerate(config.suites):
         bands: Sequence[tuple[float, float]] = (

@@ -21,7 +21,7 @@ from harness import checkpoints
 from harness.errors import ConfigError
 from harness.records import Candidate, Fingerprints, Request
 
-ASKING = 1
+ASKING = 2
 """Raise this when our own rendering, sampling, decoding or scoring changes what an engine answers: old answers are not met then."""
 
 KEY_LENGTH = 16
@@ -150,6 +150,7 @@ def candidate_fingerprints(candidate: Candidate, engine: Mapping[str, Any], *, n
 
     Raises ConfigError where the model or adapter cannot be found.
     """
+    candidate = checkpoints.answering(candidate)
     options = {name: value for name, value in candidate.options.items() if name != "chat_template"}  # a path; its content is hashed
     facts: dict[str, Any] = {"engine": engine, "asking": ASKING, "options": options}
     parts: dict[str, str | None] = {"weights": None, "adapter": None, "tokenizer": None, "template": None}

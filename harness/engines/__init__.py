@@ -6,7 +6,8 @@ ENGINES: dict[str, str] = {
     "vllm": "harness.engines.vllm:Vllm",
     "transformers": "harness.engines.transformers_engine:Transformers",
     "openai": "harness.engines.openai_api:OpenAI",
+    "ray": "harness.engines.ray_engine:Ray",
     "recorded": "harness.engines.recorded:Recorded",
-    "fake": "harness.engines.fake:Fake",
     "lm_eval_results": "harness.engines.lm_eval_results:LmEvalResults",
+    "fake": "harness.engines.fake:Fake",
 }
