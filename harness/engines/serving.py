@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.checkpoints import resolve_model
+from harness.checkpoints import answering, resolve_model
 from harness.engines.adapters import Served, how_served
 from harness.engines.reasoning import Reasoning
 from harness.errors import ConfigError, EngineError
@@ -77,7 +77,8 @@ def family(candidate: Candidate) -> tuple[Any, ...]:
 def _merged(candidate: Candidate) -> str | None:
     """The adapter that is merged to serve the candidate. What cannot be found or served is refused by the engine's ``check``."""
     try:
-        return candidate.adapter if candidate.engine in MERGING_ENGINES and served(candidate) == "merged" else None
+        merging = answering(candidate).engine in MERGING_ENGINES
+        return candidate.adapter if merging and served(candidate) == "merged" else None
     except (ConfigError, EngineError):
         return None
 

@@ -296,6 +296,11 @@ class Vllm:
         self._flights.clear()
         return self._broken
 
+    @property
+    def broken(self) -> EngineError | None:
+        """Why it answers no more, if it does not: an actor that holds it is replaced then."""
+        return self._broken
+
     def _dead(self) -> bool:
         """Is the child process, if there is one, no more?"""
         resources = getattr(self._engine.engine_core, "resources", None)
