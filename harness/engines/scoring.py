@@ -27,11 +27,6 @@ HEAD_VALUES = 1 << 26
 PREFIX_BYTES = 1 << 29
 """Keys and values of prefixes that are kept, per engine; the least recently used leave first."""
 
-_ATTENTION = ("sdpa", "eager")
-"""transformers' attention implementations that take a mask of our own."""
-
-_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
-
 
 class Score(NamedTuple):
     """Summed log-probability of a continuation in nats, and whether each of its tokens was the most likely one."""
@@ -45,7 +40,7 @@ class Scorer:
 
     def __init__(self, model: Any, *, tokens: int) -> None:
         config = model.config.get_text_config()
-        self._model = model
+        self.model = model
         self._head = model.get_output_embeddings()
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], list[tuple[Any, Any]]] = OrderedDict()
         self._limits = Limits(tokens, getattr(config, "hidden_size", None) or 1024, window=window(config))
@@ -62,7 +57,7 @@ class Scorer:
         numbers = [index for row in batch.rows for index in row.pairs]
         own = [pairs[index] for index in numbers]
         if way == "plain":
-            return list(zip(numbers, score_pairs(self._model, own), strict=True))
+            return list(zip(numbers, score_pairs(self.model, own), strict=True))
         import torch
 
         with torch.inference_mode():
@@ -78,7 +73,7 @@ class Scorer:
         """Log-probability and greediness of each scored token, read from the device once."""
         import torch
 
-        device = self._model.device
+        device = self.model.device
         heads, places = torch.from_numpy(arrays.heads).to(device).unique(return_inverse=True)
         targets = torch.from_numpy(arrays.targets).to(device)
         inputs: dict[str, Any] = {"input_ids": torch.from_numpy(arrays.ids).to(device), "use_cache": False}
@@ -99,7 +94,7 @@ class Scorer:
             for start in range(0, len(heads), chunk):
                 if start:  # the head's input is replaced: the shortest forward there is carries it
                     inputs = {"input_ids": inputs["input_ids"][:1, :1], "use_cache": False}
-                logits = self._model(**inputs).logits[0].float()
+                logits = self.model(**inputs).logits[0].float()
                 most = logits.max(-1)
                 sums = (logits - most.values[:, None]).exp_().sum(-1).log_() + most.values
                 here = ((places >= start) & (places < start + chunk)).nonzero()[:, 0]
@@ -119,7 +114,7 @@ class Scorer:
         """Positions, mask and prefix of rows that branch."""
         import torch
 
-        dtype, device = self._model.dtype, self._model.device
+        dtype, device = self.model.dtype, self.model.device
         visible = torch.from_numpy(arrays.visible)[:, None].to(device)
         mask = torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill_(~visible, torch.finfo(dtype).min)
         inputs: dict[str, Any] = {"attention_mask": mask, "position_ids": torch.from_numpy(arrays.positions).to(device)}
@@ -135,10 +130,10 @@ class Scorer:
         key = (who, prefix)
         if key not in self._prefixes:
             cache = DynamicCache()
-            ids = torch.tensor([prefix], device=self._model.device)
+            ids = torch.tensor([prefix], device=self.model.device)
             handle = self._head.register_forward_pre_hook(lambda _, given: (given[0][:, -1:], *given[1:]))
             try:
-                self._model(input_ids=ids, past_key_values=cache, use_cache=True)
+                self.model(input_ids=ids, past_key_values=cache, use_cache=True)
             finally:
                 handle.remove()
             self._prefixes[key] = [(layer.keys, layer.values) for layer in cache.layers]
@@ -175,25 +170,6 @@ def window(config: Any) -> int | None:
     if kinds is None or "chunked_attention" in kinds:
         found.append(getattr(config, "attention_chunk_size", None))
     return min((size for size in found if size), default=None)
-
-
-def why_not_packed(model: Any) -> str | None:
-    """Why rows of this model cannot be trees, as far as its config says; None where nothing speaks against it."""
-    config = model.config.get_text_config()
-    other = set(getattr(config, "layer_types", None) or ()) - _LAYERS
-    attention = getattr(config, "_attn_implementation", None)
-    if getattr(model.config, "is_encoder_decoder", False):
-        return "it is an encoder-decoder"
-    if other or getattr(model, "_is_stateful", False):
-        return f"it has recurrent layers ({', '.join(sorted(other)) or 'a state'})"
-    if attention not in _ATTENTION:
-        return f"its attention ({attention}) takes no mask of ours"
-    return None
-
-
-def why_not_separate(model: Any) -> str | None:
-    """Why the LM head cannot be applied to scored tokens only; None where nothing speaks against it."""
-    return None if model.get_output_embeddings() is not None else "it has no LM head of its own"
 
 
 def score_pairs(model: Any, pairs: Sequence[Pair]) -> list[Score]:
