@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,10 +20,12 @@ from harness.fingerprint import digest, file_digest, item_keys
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Request, Sample
 from suites.lm_eval_catalogue import slashless, task_files
+from suites.lm_eval_contributions import Reading
 from suites.lm_eval_files import Function, TaskFile
+from suites.lm_eval_grading import Graded, graded, metric_name, passing
 from suites.lm_eval_groups import group_weights
-from suites.lm_eval_requests import check_scored, requests_of, responses_of
-from suites.lm_eval_scores import Reading, apply_filters, contributions, metric_name, readings
+from suites.lm_eval_requests import Asking, check_scored, requests_of, responses_of
+from suites.lm_eval_scores import readings
 from suites.lm_eval_tasks import Document, Prompting, build_task, documents
 
 
@@ -31,7 +33,9 @@ class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """``tasks``: names (of tasks, groups or tags), paths to YAML files, or inline tables. ``include``: folders with task files.
 
     ``limit``: documents per task, or below 1 a share of them. ``metrics``: keep only these. ``cluster``: the document field whose
-    value groups dependent items (a passage). ``allow_code``: let task files run their own Python.
+    value groups dependent items (a passage). ``pass_at``: the k of the metrics ``pass@k``, for tasks with ``repeats`` at a
+    temperature; they count the draws that pass the task's first metric. ``overlong``: what does not fit the model's context is an
+    error, or loses its left end, as in lm-eval. ``allow_code``: let task files run their own Python.
     """
 
     tasks: tuple[str | dict[str, Any], ...]
@@ -45,6 +49,8 @@ class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limit: int | float | None = None
     metrics: tuple[str, ...] | None = None
     cluster: str | None = None
+    pass_at: tuple[int, ...] = ()
+    overlong: Literal["error", "truncate_left"] = "error"
     allow_code: bool = False
 
 
@@ -99,6 +105,8 @@ class LmEval:
                 for ensemble in task._filters:
                     full = metric_name(metric, ensemble.name)
                     found[full] = _agree(found.get(full), reading.metric, full, name, place)
+            for ensemble in task._filters if passing(self._readings[name]) else ():
+                found |= {metric_name(f"pass@{k}", ensemble.name): Metric(kind="bounded") for k in self.options.pass_at}
         if not found:
             raise ConfigError("none of the tasks has a metric", where=f"{place}.tasks")
         return found
@@ -112,11 +120,19 @@ class LmEval:
         rows = [{"task": document.task, "document": _plain(document.fields)} for document in found]
         keys = item_keys(rows, where=f"{place}.tasks")
         self._documents = dict(zip(keys, found, strict=True))
-        thinking = self.options.enable_thinking
         self._requests: dict[str, tuple[Request, ...]] = {
-            key: requests_of(document, key=key, seed=self.seed, enable_thinking=thinking, where=f"{place}.tasks")
+            key: requests_of(document, self._asking(document.task), key=key, seed=self.seed, where=f"{place}.tasks")
             for key, document in self._documents.items()
         }
+        most = max(self.options.pass_at, default=0)
+        for key, document in self._documents.items():
+            draws = len(self._requests[key]) // len(document.instances)
+            if draws < most:
+                raise ConfigError(
+                    f"pass@{most} needs {most} draws of every document, and task {document.task!r} asks for {draws}: set repeats = "
+                    f"{most} or more, and a temperature above 0, in the task's file",
+                    where=f"{place}.pass_at",
+                )
         self._items = [self._item(key, document, place) for key, document in self._documents.items()]
 
     def _item(self, key: str, document: Document, place: str) -> Item:
@@ -167,13 +183,15 @@ class LmEval:
     def ask(self, item: Item) -> Conversation[Answer]:
         requests = self._requests[item.key]
         completions = yield requests
-        check_scored(requests, completions, needs_greedy=self._needs_greedy(self._documents[item.key].task))
+        check_scored(requests, completions)
         return Answer(key=item.key, completions=tuple(completions))
 
-    def _needs_greedy(self, name: str) -> bool:
+    def _asking(self, name: str) -> Asking:
+        """How a task's requests are asked. Who only compares choices need not know which of them the model would have written."""
         task = self._tasks[name]
-        custom = callable(task.get_config("process_results"))
-        return custom or getattr(task, "OUTPUT_TYPE", None) == "loglikelihood" or "exact_match" in task.aggregation()
+        custom = callable(task.get_config("process_results")) or not hasattr(task, "_metric_fn_list")
+        greedy = custom or task.OUTPUT_TYPE == "loglikelihood" or "exact_match" in task.aggregation()
+        return Asking(self.options.enable_thinking, self.options.overlong, greedy)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
@@ -185,13 +203,12 @@ class LmEval:
             answered = [
                 (self._documents[answer.key], responses_of(self._documents[answer.key], answer.completions)) for answer in own
             ]
-            results = apply_filters(self._tasks[name], answered) if answered else []
-            for answer, by_filter in zip(own, results, strict=True):
-                yield self._sample(by_key[answer.key], answer, by_filter)
+            results = graded(self._tasks[name], answered, self._readings[name], self.options.pass_at)
+            for answer, result in zip(own, results, strict=True):
+                yield self._sample(by_key[answer.key], answer, result)
 
-    def _sample(self, item: Item, answer: Answer, by_filter: dict[str, list[Any]] | Exception) -> Sample:
+    def _sample(self, item: Item, answer: Answer, result: Graded | str) -> Sample:
         document = self._documents[item.key]
-        task = self._tasks[document.task]
         shown: dict[str, Any] = {
             "key": item.key,
             "task": item.task,
@@ -200,16 +217,13 @@ class LmEval:
             "outputs": _outputs(document, answer),
             "cluster": item.cluster,
         }
-        if isinstance(by_filter, Exception):
-            return Sample(**shown, error=f"a filter of the task failed: {type(by_filter).__name__}: {by_filter}")
-        try:
-            found = contributions(task, document, by_filter, self._readings[document.task])
-        except Exception as error:  # the task's own grading over hostile text: an error of the item, never a zero
-            return Sample(**shown, error=f"the task's grading failed: {type(error).__name__}: {error}")
+        if isinstance(result, str):
+            return Sample(**shown, error=result)
         return Sample(
             **shown,
-            scores={metric: contribution.score for metric, contribution in found.items()},
-            statistics={metric: contribution.statistics for metric, contribution in found.items() if contribution.statistics},
+            scores={metric: each.score for metric, each in result.found.items() if math.isfinite(each.score)},
+            statistics={metric: each.statistics for metric, each in result.found.items() if each.statistics},
+            draws=result.draws,
         )
 
 
@@ -220,6 +234,8 @@ def _check(options: LmEvalOptions, place: str) -> None:
         raise ConfigError(
             f"found {options.limit!r}, expected a whole number of documents, or a share below 1", where=f"{place}.limit"
         )
+    if any(k < 1 for k in options.pass_at):
+        raise ConfigError(f"found {list(options.pass_at)}, expected whole numbers from 1", where=f"{place}.pass_at")
     if options.num_fewshot is not None and options.num_fewshot < 0:
         raise ConfigError(f"found {options.num_fewshot}, expected 0 or more examples", where=f"{place}.num_fewshot")
 

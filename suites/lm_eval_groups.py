@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from suites.lm_eval_catalogue import GroupFile, slashless
-from suites.lm_eval_scores import metric_name
+from suites.lm_eval_grading import metric_name
 
 Groups = dict[str, dict[str, dict[str, float]]]
 """Group -> metric (``acc``, ``exact_match@filter``) -> task -> how much it counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from harness.errors import ConfigError, EngineError
 from harness.fingerprint import draw_seed
@@ -16,23 +16,32 @@ _SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
 _DEFAULT_TOKENS = 256  # what lm-eval's own backends generate when a task does not say
 
 
-def requests_of(document: Document, *, key: str, seed: int, enable_thinking: bool | None, where: str) -> tuple[Request, ...]:
+class Asking(NamedTuple):
+    """What all requests of a task have in common: fields of ``Request``."""
+
+    enable_thinking: bool | None
+    overlong: Literal["error", "truncate_left"]
+    greedy: bool
+
+
+def requests_of(document: Document, asking: Asking, *, key: str, seed: int, where: str) -> tuple[Request, ...]:
     """All requests of one document, instance after instance, each as often as it is repeated (greedy repeats are asked once)."""
     found: list[Request] = []
     for instance in document.instances:
         match instance.request_type:
             case "loglikelihood":
                 context, continuation = instance.args
-                found.append(_after(context, kind="score", continuation=continuation, item=key, enable_thinking=enable_thinking))
+                found.append(_after(context, kind="score", continuation=continuation, item=key, **asking._asdict()))
             case "loglikelihood_rolling":
                 found.append(Request(kind="score_rolling", prompt=instance.args[0], item=key))
             case "generate_until":
                 context, kwargs = instance.args
                 settings = sampling(kwargs or {}, task=document.task, where=where)
                 draws = instance.repeats if settings["temperature"] > 0 else 1
+                common = asking._replace(greedy=True)._asdict()
                 for draw in range(draws):
                     own = draw_seed(seed, key, draw) if settings["temperature"] > 0 else 0
-                    found.append(_after(context, **settings, seed=own, draw=draw, item=key, enable_thinking=enable_thinking))
+                    found.append(_after(context, **settings, seed=own, draw=draw, item=key, **common))
             case other:
                 raise ConfigError(f"task {document.task!r} makes requests of type {other!r}, which no engine answers", where=where)
     return tuple(found)
@@ -66,12 +75,12 @@ def sampling(kwargs: Mapping[str, Any], *, task: str, where: str) -> dict[str, A
     }
 
 
-def check_scored(requests: Sequence[Request], completions: Sequence[Completion], *, needs_greedy: bool) -> None:
+def check_scored(requests: Sequence[Request], completions: Sequence[Completion]) -> None:
     """EngineError where an engine answered a scoring request without what it was asked for: an error, never a zero."""
     for request, completion in zip(requests, completions, strict=True):
         if request.kind != "generate" and (completion.logprob is None or math.isnan(completion.logprob)):
             raise EngineError(f"the engine gave the log-probability {completion.logprob}; this task is scored by it")
-        if request.kind == "score" and needs_greedy and completion.greedy is None:
+        if request.kind == "score" and request.greedy and completion.greedy is None:
             raise EngineError("the engine did not say whether the continuation is its greedy choice, which this task needs")
 
 

@@ -23,7 +23,8 @@ from harness.protocols import Conversation
 from harness.records import Answer, Candidate, Direction, Flag, Item, Judgment, Metric, Request, Sample
 from harness.stats.corpus import aggregate
 from suites.lm_eval_contributions import AGGREGATIONS, Contribution, Reading, named_reading
-from suites.lm_eval_scores import RIGHT_OR_WRONG, metric_name
+from suites.lm_eval_grading import metric_name
+from suites.lm_eval_scores import RIGHT_OR_WRONG
 
 ENGINE = "lm_eval_results"
 _BY_METRIC = {"word_perplexity": "weighted_perplexity", "byte_perplexity": "weighted_perplexity"}
@@ -149,7 +150,7 @@ class LmEvalResults:
                     return Sample(**shown, error=f"the recorded {full} cannot be read: {type(error).__name__}: {error}")
         return Sample(
             **shown,
-            scores={metric: contribution.score for metric, contribution in found.items()},
+            scores={metric: contribution.score for metric, contribution in found.items() if math.isfinite(contribution.score)},
             statistics={metric: contribution.statistics for metric, contribution in found.items() if contribution.statistics},
         )
 

@@ -1,8 +1,8 @@
-"""How much an answer overlaps with its references: BLEU and chrF as sufficient statistics, ROUGE per item.
+"""How much an answer overlaps with its references: BLEU, chrF and TER as sufficient statistics, ROUGE per item.
 
-BLEU and chrF are sacrebleu's (signature ``case:mixed eff:no smooth:exp``, ``nc:6 nw:0``), ROUGE is rouge-score's with one change:
-its own tokenizer drops every character that is not ASCII, so that Chinese ROUGE would be 0; ours keeps words of any script and
-takes each CJK character as a word. For ASCII text both give the same.
+BLEU, chrF and TER are sacrebleu's (signature ``case:mixed eff:no smooth:exp``, ``nc:6 nw:0``, tercom), ROUGE is rouge-score's with
+one change: its own tokenizer drops every character that is not ASCII, so that Chinese ROUGE would be 0; ours keeps words of any
+script and takes each CJK character as a word. For ASCII text both give the same.
 """
 
 from __future__ import annotations
@@ -47,10 +47,17 @@ def _bleu(tokenisation: str) -> Any:
 
 
 @functools.cache
-def _chrf() -> Any:
+def _chrf(word_order: int) -> Any:
     from sacrebleu.metrics import CHRF
 
-    return CHRF()
+    return CHRF(word_order=word_order)
+
+
+@functools.cache
+def _ter() -> Any:
+    from sacrebleu.metrics import TER
+
+    return TER()
 
 
 def bleu_statistics(answer: str, references: Sequence[str], tokenisation: Tokenisation) -> list[float]:
@@ -58,9 +65,14 @@ def bleu_statistics(answer: str, references: Sequence[str], tokenisation: Tokeni
     return _statistics(_bleu(tokenisation), answer, references)
 
 
-def chrf_statistics(answer: str, references: Sequence[str]) -> list[float]:
-    """[hypothesis, reference, match] n-grams for each of six orders; the best reference counts."""
-    return _statistics(_chrf(), answer, references)
+def chrf_statistics(answer: str, references: Sequence[str], word_order: int = 0) -> list[float]:
+    """[hypothesis, reference, match] n-grams for each of six orders (chrF++: and of two of words); the best reference counts."""
+    return _statistics(_chrf(word_order), answer, references)
+
+
+def ter_statistics(answer: str, references: Sequence[str]) -> list[float]:
+    """[edits to the nearest reference, average words of the references]."""
+    return _statistics(_ter(), answer, references)
 
 
 def _statistics(metric: Any, answer: str, references: Sequence[str]) -> list[float]:

@@ -44,7 +44,7 @@ class Pair:
         metric = self.baseline.metric
         if metric.aggregator == "mean":
             return self.sign * (self.candidate.table[:, 0] - self.baseline.table[:, 0])
-        change = stats.score(metric.aggregator, self.candidate.table) - stats.score(metric.aggregator, self.baseline.table)
+        change = stats.each(metric.aggregator, self.candidate.table) - stats.each(metric.aggregator, self.baseline.table)
         return np.asarray(self.sign * change, dtype=float)
 
     @property

@@ -1,8 +1,8 @@
 """Arrays in, numbers out. No noun of the project appears here.
 
 ``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
-permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics;
-``multiplicity`` Holm and Benjamini–Hochberg; ``power`` what could have been seen. ``paired`` is the face that they share.
+permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``passes``
+pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``power`` what could have been seen. ``paired`` is the face that they share.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from harness.stats.binary import (
     tango_statistic,
 )
 from harness.stats.corpora import CorpusPairs
-from harness.stats.corpus import WIDTHS, aggregate, score
+from harness.stats.corpus import WIDTHS, aggregate, each, score
 from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
+from harness.stats.passes import pass_at
 from harness.stats.power import binary_items, binary_mde, mcnemar_power, mean_items, mean_mde, normal_quantile
 from harness.stats.proportion import Side, binomial_p, clopper_pearson, wilson
 
@@ -42,6 +43,7 @@ __all__ = [
     "binomial_p",
     "clopper_pearson",
     "difference_p",
+    "each",
     "exact_p",
     "holm",
     "mcnemar",
@@ -51,6 +53,7 @@ __all__ = [
     "mean_mde",
     "newcombe_interval",
     "normal_quantile",
+    "pass_at",
     "score",
     "tango_interval",
     "tango_p",

@@ -4,7 +4,10 @@ Layouts (per document):
 ``mean`` [value] · ``ratio`` [numerator, denominator] · ``bits_per_byte`` [bits (−log2 likelihood), bytes] ·
 ``perplexity`` [nats (−log likelihood), count of words, bytes or documents] ·
 ``bleu`` [system length, reference length, correct 1–4, total 1–4] · ``chrf`` [hypothesis, reference, match] × 6 orders.
-BLEU is sacrebleu's corpus score (``smooth:exp``, no effective order), chrF its ``nc:6 nw:0`` with effective order.
+``chrf++`` the same × 8 orders · ``ter`` [edits, reference words] · ``f1`` [true positive, false positive, false negative, true
+negative] · ``mcc``, ``f1_macro``, ``f1_weighted`` the confusion matrix of K classes, row by row (rows: what is right).
+BLEU is sacrebleu's corpus score (``smooth:exp``, no effective order), chrF its ``nc:6 nw:0`` with effective order (chrF++:
+``nw:2``), TER its tercom. F1 and MCC (Matthews' correlation) are scikit-learn's.
 """
 
 from __future__ import annotations
@@ -14,8 +17,22 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-WIDTHS = {"mean": 1, "ratio": 2, "bits_per_byte": 2, "perplexity": 2, "bleu": 10, "chrf": 18}
-SPANS = {"bleu": 100.0, "chrf": 100.0}
+WIDTHS: dict[str, int | None] = {
+    "mean": 1,
+    "ratio": 2,
+    "bits_per_byte": 2,
+    "perplexity": 2,
+    "bleu": 10,
+    "chrf": 18,
+    "chrf++": 24,
+    "ter": 2,
+    "f1": 4,
+    "mcc": None,
+    "f1_macro": None,
+    "f1_weighted": None,
+}
+"""Statistics per document; None for a confusion matrix, the square of any number of classes."""
+SPANS = {"bleu": 100.0, "chrf": 100.0, "chrf++": 100.0, "f1": 1.0, "mcc": 2.0, "f1_macro": 1.0, "f1_weighted": 1.0}
 """Largest possible difference between two scores, where there is one."""
 
 
@@ -50,15 +67,38 @@ def score(name: str, totals: Array) -> Array:
         return np.asarray(np.exp(_divide(table[..., 0], table[..., 1])), dtype=float)
     if name == "bleu":
         return _bleu(table)
-    if name == "chrf":
+    if name in ("chrf", "chrf++"):
         return _chrf(table)
+    if name == "ter":
+        edits, words = table[..., 0], table[..., 1]
+        return 100 * np.where(words > 0, _divide(edits, words), edits > 0)
+    if name == "f1":
+        return _divide(2 * table[..., 0], 2 * table[..., 0] + table[..., 1] + table[..., 2])
+    if WIDTHS[name] is None:
+        return _of_confusion(name, _square(table))
     raise ValueError(f"{name!r} is not an aggregation of totals")
+
+
+def each(name: str, statistics: Array) -> Array:
+    """Every document's own score, shape (documents, width) -> (documents,): what a person reads, and counts as won or lost.
+
+    Of a document alone F1 and MCC say nothing; there it is whether its class was found.
+    """
+    table = np.asarray(statistics, dtype=float)
+    if name == "f1":
+        return np.asarray(table[..., 0] + table[..., 3], dtype=float)
+    if name in WIDTHS and WIDTHS[name] is None:
+        return np.asarray(np.trace(_square(table), axis1=-2, axis2=-1), dtype=float)
+    return score(name, table)
 
 
 def _check(name: str, table: Array) -> None:
     if name not in WIDTHS:
         raise ValueError(f"unknown aggregation {name!r}; known: {', '.join(WIDTHS)}")
-    if table.shape[-1] != WIDTHS[name]:
+    if WIDTHS[name] is None:
+        if round(table.shape[-1] ** 0.5) ** 2 != table.shape[-1]:
+            raise ValueError(f"{name} needs a square confusion matrix per document, found {table.shape[-1]} statistics")
+    elif table.shape[-1] != WIDTHS[name]:
         raise ValueError(f"{name} needs {WIDTHS[name]} statistics per document, found {table.shape[-1]}")
 
 
@@ -90,3 +130,21 @@ def _chrf(table: Array) -> Array:
     precision = np.where(present, _divide(match, hypothesis), 0.0).sum(axis=-1) / orders
     recall = np.where(present, _divide(match, reference), 0.0).sum(axis=-1) / orders
     return 100 * _divide(5 * precision * recall, 4 * precision + recall)
+
+
+def _square(table: Array) -> Array:
+    classes = round(table.shape[-1] ** 0.5)
+    return table.reshape(*table.shape[:-1], classes, classes)
+
+
+def _of_confusion(name: str, matrix: Array) -> Array:
+    """scikit-learn's ``matthews_corrcoef`` and ``f1_score`` of confusion matrices, shape (…, K, K); 0 where they are undefined."""
+    right, truth, guess = np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)
+    total = truth.sum(axis=-1)
+    if name == "mcc":
+        covariance = right * total - (truth * guess).sum(axis=-1)
+        spread = (total**2 - (truth**2).sum(axis=-1)) * (total**2 - (guess**2).sum(axis=-1))
+        return _divide(covariance, np.sqrt(np.maximum(spread, 0.0)))
+    scores = _divide(2 * np.diagonal(matrix, axis1=-2, axis2=-1), truth + guess)
+    weights = truth if name == "f1_weighted" else (truth + guess > 0).astype(float)
+    return _divide((scores * weights).sum(axis=-1), weights.sum(axis=-1))

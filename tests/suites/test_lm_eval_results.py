@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.overhead import random_adapter
+from benchmarks.models import random_adapter
 from harness.cli import main
 from harness.config import load
 from harness.engines.lm_eval_output import read_output
@@ -432,12 +432,12 @@ def test_bad_options_are_named(theirs: Path, builds: Any, options: dict[str, Any
 
 
 def test_a_metric_that_no_sum_over_documents_gives_is_refused(theirs: Path, builds: Any) -> None:
-    def matthews(data: Any) -> Any:
-        data["configs"]["lab_facts_mc"]["metric_list"][0]["aggregation"] = "matthews_corrcoef"
+    def median(data: Any) -> Any:
+        data["configs"]["lab_facts_mc"]["metric_list"][0]["aggregation"] = "median"
         return data
 
-    _replace(results_of(theirs / "base"), matthews)
-    with pytest.raises(ConfigError, match=r"'matthews_corrcoef'.*metrics = \['acc_norm'\]"):
+    _replace(results_of(theirs / "base"), median)
+    with pytest.raises(ConfigError, match=r"'median'.*metrics = \['acc_norm'\]"):
         builds(LmEvalResults, items=str(theirs / "base"))
 
 
