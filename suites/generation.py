@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Sample
 from harness.stats.corpus import aggregate
-from suites.decoding import Decoding, check_decoding, one_turn, suite_digest, texts_of
+from suites.decoding import Decoding, check_decoding, converse, suite_digest, texts_of
 from suites.items import read_items, readable
 from suites.overlap import (
     Tokenisation,
@@ -97,7 +97,7 @@ class Generation:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        return one_turn(item, self.options, seed=self.seed)
+        return converse(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

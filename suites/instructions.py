@@ -15,7 +15,7 @@ from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, MetricKind, Sample
 from suites.checks import CHECKS, Check, build, follows_loose, follows_strict
 from suites.checks.language import available
-from suites.decoding import Decoding, check_decoding, one_turn, suite_digest, texts_of
+from suites.decoding import Decoding, check_decoding, converse, suite_digest, texts_of
 from suites.items import grouping, keys_of, readable, task_of
 from suites.rows import Row, locate, read_rows, stem
 
@@ -69,7 +69,7 @@ class Instructions:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        return one_turn(item, self.options, seed=self.seed)
+        return converse(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.protocols import Conversation
 from harness.records import Answer, Completion, Flag, Item, Judgment, Metric, Sample
-from suites.decoding import Decoding, check_decoding, one_turn, suite_digest
+from suites.decoding import Decoding, check_decoding, converse, suite_digest
 from suites.items import read_items, readable
 from suites.prompted import refuse_two_systems
 from suites.rows import locate
@@ -65,7 +65,7 @@ class Latency:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        return one_turn(item, self.options, seed=self.seed)
+        return converse(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

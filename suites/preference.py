@@ -25,7 +25,7 @@ from harness.records import Admission, Answer, Flag, Item, Judgment, Metric, Sam
 from judges import JUDGES
 from judges.admission import Limits, check_limits, examination, verdict
 from judges.labels import LabelledPair, labelled_pairs
-from suites.decoding import Decoding, check_decoding, one_turn
+from suites.decoding import Decoding, check_decoding, converse
 from suites.items import messages_of, read_items, readable
 from suites.prompted import refuse_two_systems
 from suites.rows import locate, read_rows
@@ -84,7 +84,8 @@ class Preference:
 
     def fingerprint(self) -> str:
         """Items, decoding, the judge's prompt and parser, the labels and limits; the seed only where something is sampled."""
-        decoding = {name: getattr(self.options, name) for name in Decoding.__struct_fields__}
+        options = self.options.resolved()
+        decoding = {name: options[name] for name in Decoding.__struct_fields__ if name != "preset"}
         return digest(
             {
                 "use": "preference",
@@ -94,7 +95,7 @@ class Preference:
                 "judge": self._judge.fingerprint(),
                 "labels": self._labels,
                 "limits": self.options.limits if self._labels else None,
-                "seed": self.seed if self.options.temperature > 0 else 0,
+                "seed": self.seed if self.options.sampled else 0,
             }
         )
 
@@ -102,7 +103,7 @@ class Preference:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        return one_turn(item, self.options, seed=self.seed)
+        return converse(item, self.options, seed=self.seed)
 
     def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
         """The judge's opinions about one answer; none is asked for the baseline itself, nor about equal answers."""

@@ -1,25 +1,33 @@
-"""Questions with known answers: asked through the chat template, graded by exact match, containment, pattern, JSON or number."""
+"""Questions with known answers: asked through the chat template, in one turn or in several, and graded by a program.
+
+Scores compare texts (exact match, containment, pattern, JSON, number) or tool calls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
 from harness.protocols import Conversation
-from harness.records import Answer, Flag, Item, Judgment, Metric, MetricKind, Sample
-from suites.decoding import Decoding, check_decoding, one_turn, suite_digest, texts_of
+from harness.records import Answer, Completion, Flag, Item, Judgment, Metric, MetricKind, Sample
+from suites.decoding import Decoding, by_turn, check_decoding, converse, suite_digest
 from suites.extraction import after_marker
-from suites.items import read_items, readable
+from suites.items import History, beside_calls, read_items, readable
 from suites.rows import locate
-from suites.scoring import Grader, Normalisation, Score, grader
+from suites.scoring import Normalisation, Score, call_grader, grader
+
+Graded = Callable[[Completion], bool | None]
+"""Is this answer right? None: it could not be parsed."""
 
 
 class PromptedOptions(Decoding, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``score``: one or several; the first is primary. ``after``: the answer is what stands after the last such marker.
 
     ``normalise`` applies to both sides of exact_match and contains; ``tolerance`` (relative or absolute) to numeric.
+    ``history``: what stands between the ``turns`` of an item, the model's own answers or the item's gold ``replies``; the last
+    answer is graded.
     """
 
     items: str
@@ -27,6 +35,7 @@ class PromptedOptions(Decoding, frozen=True, kw_only=True, forbid_unknown_fields
     normalise: tuple[Normalisation, ...] = ("strip",)
     tolerance: float = 1e-6
     after: str | None = None
+    history: History = "own"
 
 
 class Prompted:
@@ -45,23 +54,31 @@ class Prompted:
         check_decoding(options, where=place)
         self.scores = check_scores(options, where=place)
         path = locate(options.items, folder=folder, where=f"{place}.items")
-        self._items = read_items(path, where=f"{place}.items", needs_target=True)
+        self._items = read_items(path, where=f"{place}.items", needs_target=True, history=options.history)
         self._graders = {item.key: self._grade_by(item, path, f"{place}.items") for item in self._items}
         kind: MetricKind = "binary" if options.draws == 1 else "bounded"
         self.metrics: Mapping[str, Metric] = {score: Metric(kind=kind) for score in self.scores}
         self.primary: str = self.scores[0]
-        parses = options.after is not None or bool({"json_equal", "numeric"} & set(self.scores))
+        parses = options.after is not None or bool({"json_equal", "numeric", "tool_call"} & set(self.scores))
         self.watched: tuple[Flag, ...] = ("truncated", "empty", "unparsable") if parses else ("truncated", "empty")
         if options.system is not None:
             refuse_two_systems(self._items, where=f"{place}.system")
 
-    def _grade_by(self, item: Item, path: Path, where: str) -> dict[str, Grader]:
-        options = self.options
+    def _grade_by(self, item: Item, path: Path, where: str) -> dict[str, Graded]:
         place = f"{path}, item {item.key!r}"
-        return {
-            score: grader(score, item.target, steps=options.normalise, tolerance=options.tolerance, place=place, where=where)
-            for score in self.scores
-        }
+        return {score: self._grader(score, item.target, place, where) for score in self.scores}
+
+    def _grader(self, score: Score, target: Any, place: str, where: str) -> Graded:
+        if score == "tool_call":
+            return call_grader(target, place=place, where=where)
+        steps, tolerance, marker = self.options.normalise, self.options.tolerance, self.options.after
+        right = grader(score, target, steps=steps, tolerance=tolerance, place=place, where=where)
+
+        def grade(completion: Completion) -> bool | None:
+            answer = completion.text if marker is None else after_marker(completion.text, marker)
+            return None if answer is None else right(answer)
+
+        return grade
 
     def fingerprint(self) -> str:
         return suite_digest("prompted", self.version, self.options, self._items, seed=self.seed)
@@ -70,17 +87,20 @@ class Prompted:
         return self._items
 
     def ask(self, item: Item) -> Conversation[Answer]:
-        return one_turn(item, self.options, seed=self.seed)
+        return converse(item, self.options, seed=self.seed)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
     ) -> Iterator[Sample]:
         del judgments, baseline
-        for item, texts in texts_of(answers, self._items):
-            yield self._sample(item, texts)
+        by_key = {item.key: item for item in self._items}
+        for answer in answers:
+            yield self._sample(by_key[answer.key], answer)
 
-    def _sample(self, item: Item, texts: Sequence[str]) -> Sample:
-        graded = {score: [self._one(text, by) for text in texts] for score, by in self._graders[item.key].items()}
+    def _sample(self, item: Item, answer: Answer) -> Sample:
+        """The last turn's answers are graded and stand first in ``outputs``; those of the turns before follow, draw by draw."""
+        last, before = by_turn(item, answer)
+        graded = {score: [right(completion) for completion in last] for score, right in self._graders[item.key].items()}
         unparsable = any(value is None for values in graded.values() for value in values)
         draws = {score: [float(value or 0) for value in values] for score, values in graded.items()}
         return Sample(
@@ -88,7 +108,7 @@ class Prompted:
             task=item.task,
             prompt=readable(item, system=self.options.system),
             target=item.target,
-            outputs=tuple(texts),
+            outputs=tuple(beside_calls(completion.text, completion.tool_calls) for completion in (*last, *before)),
             cluster=item.cluster,
             slices=item.slices,
             weight=item.weight,
@@ -96,10 +116,6 @@ class Prompted:
             draws=draws if self.options.draws > 1 else {},
             flags=("unparsable",) if unparsable else (),
         )
-
-    def _one(self, text: str, by: Grader) -> bool | None:
-        answer = text if self.options.after is None else after_marker(text, self.options.after)
-        return None if answer is None else by(answer)
 
 
 def check_scores(options: PromptedOptions, *, where: str) -> tuple[Score, ...]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Literal
 
+import msgspec
+
 from harness.errors import ConfigError
+from harness.records import Completion
 from suites.extraction import BOUND, last_json, last_number
 
-Score = Literal["exact_match", "contains", "regex", "json_equal", "numeric"]
+TextScore = Literal["exact_match", "contains", "regex", "json_equal", "numeric"]
+Score = TextScore | Literal["tool_call"]
 Normalisation = Literal["strip", "width", "lower", "whitespace", "punctuation", "articles"]
 Grader = Callable[[str], bool | None]
 
@@ -35,7 +39,7 @@ def normalise(text: str, steps: Sequence[Normalisation]) -> str:
     return text.strip() if "strip" in steps else text
 
 
-def grader(score: Score, target: Any, *, steps: Sequence[Normalisation], tolerance: float, place: str, where: str) -> Grader:
+def grader(score: TextScore, target: Any, *, steps: Sequence[Normalisation], tolerance: float, place: str, where: str) -> Grader:
     """The function that grades one answer against this target. ConfigError where the target does not fit the score."""
     match score:
         case "exact_match":
@@ -57,6 +61,53 @@ def grader(score: Score, target: Any, *, steps: Sequence[Normalisation], toleran
             return lambda text: (
                 None if (found := last_number(text)) is None else any(close(found, number, tolerance) for number in numbers)
             )
+
+
+def call_grader(target: Any, *, place: str, where: str) -> Callable[[Completion], bool | None]:
+    """The function that compares an answer's tool calls with the target's: as many, each with the same name and equal arguments.
+
+    Order is free, of calls and of keys. A target is a call ``{"name", "arguments": {…}}`` or a list of them; an empty list means
+    that nothing may be called. Arguments that are not a JSON object cannot be parsed.
+    """
+    wanted = [_wanted(call, place, where) for call in (target if isinstance(target, list) else [target])]
+
+    def grade(completion: Completion) -> bool | None:
+        found = [_called(call) for call in completion.tool_calls]
+        calls = [call for call in found if call is not None]
+        return None if len(calls) < len(found) else _same_calls(calls, wanted)
+
+    return grade
+
+
+def _same_calls(found: Sequence[dict[str, Any]], wanted: Sequence[dict[str, Any]]) -> bool:
+    left = list(wanted)
+    for call in found:
+        match = next((index for index, other in enumerate(left) if json_equal(call, other)), None)
+        if match is None:
+            return False
+        del left[match]
+    return not left
+
+
+def _wanted(call: Any, place: str, where: str) -> dict[str, Any]:
+    if isinstance(call, dict) and set(call) == {"name", "arguments"} and isinstance(call["name"], str):
+        found = _called({"function": call})
+        if found is not None:
+            return found
+    form = '{"name": text, "arguments": {…}}'
+    raise ConfigError(f"{place}: target is {call!r}; score 'tool_call' needs {form}, or a list of such calls", where=where)
+
+
+def _called(call: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Name and arguments of a call in OpenAI's form; None where its arguments are neither an object nor the JSON text of one."""
+    function = call.get("function") or {}
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            arguments = msgspec.json.decode(arguments.strip() or "{}")
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            return None
+    return {"name": function.get("name"), "arguments": arguments} if isinstance(arguments, dict) else None
 
 
 def close(left: float, right: float, tolerance: float) -> bool:

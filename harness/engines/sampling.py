@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.engines.tokens import Tokens
+from harness.engines.reasoning import Stage, until_stop
+from harness.engines.tokens import Reply, Tokens
 from harness.errors import EngineError
 from harness.records import Request
 
@@ -28,6 +29,10 @@ class Row:
     finish: str | None = None
     generator: Any = None
     cut: int = 0
+    stage: Stage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stage = self.tokens.thinking.stage(self.request, self.prompt)
 
     def take(self, token: int) -> None:
         """Accept a token; find out whether the answer ends with it."""
@@ -40,12 +45,13 @@ class Row:
             self.finish = "length"
 
     def _stopped(self) -> bool:
-        return bool(self.request.stop) and self.tokens.decode_until(self.generated, self.request.stop)[1]
+        if not self.request.stop:
+            return False
+        return until_stop(self.tokens.thinking.split(self.generated, self.stage).text, self.request.stop)[1]
 
-    @property
-    def text(self) -> str:
-        """The answer: without the end-of-turn token, and without the stop string."""
-        return self.tokens.decode_until(self.answer_ids, self.request.stop)[0]
+    def read(self) -> Reply:
+        """The answer: without thinking, end-of-turn token, and stop string."""
+        return self.tokens.read(self.request, self.prompt, self.answer_ids)
 
     @property
     def answer_ids(self) -> list[int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,10 @@ import jinja2
 import msgspec
 
 from harness.checkpoints import chat_template
+from harness.engines.encoder import Encoder
+from harness.engines.reasoning import Thinking, find_tags, until_stop
+from harness.engines.serving import ModelOptions
+from harness.engines.tools import ToolReader
 from harness.errors import EngineError
 from harness.records import Message, Request
 
@@ -28,25 +32,43 @@ class Pair(NamedTuple):
     cut: int = 0
 
 
+_PLAIN = ModelOptions()
+
+
+class Reply(NamedTuple):
+    """What an answer's tokens say; ``stopped``: the answer was cut at a stop string."""
+
+    text: str
+    reasoning: str | None
+    reasoning_tokens: int
+    tool_calls: tuple[dict[str, Any], ...]
+    stopped: bool
+
+
 class Tokens:
     """One candidate's tokenizer, chat template and stop tokens.
 
     The vocabulary is the base model's. An adapter folder may bring its own chat template and end-of-turn token, as PEFT and TRL
-    save them; ``template`` (a path) replaces either template.
+    save them; ``options.chat_template`` replaces either template. Candidates of one family may share the base's ``encoder``.
     """
 
     def __init__(
-        self, model: Path, adapter: Path | None = None, *, template: str | None = None, trust_remote_code: bool = False
+        self, model: Path, adapter: Path | None = None, *, options: ModelOptions = _PLAIN, encoder: Encoder | None = None
     ) -> None:
-        from transformers import AutoTokenizer
+        if encoder is None:
+            from transformers import AutoTokenizer
 
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model), trust_remote_code=trust_remote_code)
+            encoder = Encoder(AutoTokenizer.from_pretrained(str(model), trust_remote_code=options.trust_remote_code))
+        self.encode = encoder
+        self.tokenizer = encoder.tokenizer
         self.model = model
-        self.template = self._template(adapter, template)
+        self.template = self._template(adapter, options.chat_template)
         self.stop_ids = self._stop_ids(adapter)
+        self.thinking = Thinking(self.tokenizer, find_tags(options.reasoning, self.template, self.tokenizer.get_vocab()))
+        self._tools = None if options.tool_parser is None else ToolReader(options.tool_parser, self.tokenizer)
+        self._midnight = datetime.datetime.combine(options.template_date, datetime.time())
         prefix = self.tokenizer.bos_token_id
         self.prefix_id: int | None = self.tokenizer.eos_token_id if prefix is None else prefix
-        self._encode = lru_cache(maxsize=4096)(self._encode_now)
 
     def _template(self, adapter: Path | None, override: str | None) -> str | None:
         if override is not None:
@@ -78,12 +100,18 @@ class Tokens:
         return tuple(sorted(found))
 
     def render(self, request: Request) -> str:
-        """The request's messages as the text that the model sees, ready to be answered (or continued)."""
+        """The request's messages as the text that the model sees, ready to be answered (or continued).
+
+        A template that asks for the date is told ``options.template_date``: our variable hides the function of the same name that
+        transformers gives to templates, which would look at the clock.
+        """
         if self.template is None:
             raise EngineError(
                 f"{str(self.model)!r} has no chat template, and the request is a conversation. Set options.chat_template to a "
                 "Jinja file, or ask with a raw prompt."
             )
+        if request.tools and self._tools is not None:
+            self._tools.request(request.tools)
         thinking = {} if request.enable_thinking is None else {"enable_thinking": request.enable_thinking}
         try:
             return str(
@@ -94,14 +122,12 @@ class Tokens:
                     add_generation_prompt=not request.continue_final,
                     continue_final_message=request.continue_final,
                     tokenize=False,
+                    strftime_now=self._midnight.strftime,
                     **thinking,
                 )
             )
         except (jinja2.TemplateError, ValueError) as error:
             raise EngineError(f"the chat template refused the messages: {error}") from error
-
-    def _encode_now(self, text: str, special: bool) -> tuple[int, ...]:
-        return tuple(self.tokenizer.encode(text, add_special_tokens=special))
 
     def _text(self, request: Request) -> tuple[str, bool]:
         """The text before the answer, and whether the tokenizer may add its special tokens to it.
@@ -118,8 +144,23 @@ class Tokens:
     def prompt(self, request: Request) -> list[int]:
         """Token ids of what is to be answered; never empty."""
         text, special = self._text(request)
-        ids = list(self._encode(text, special))
+        ids = self.encode(text, special)
+        self._refuse_two_bos(ids, text, request)
         return ids or [self._prefix()]
+
+    def _refuse_two_bos(self, ids: Sequence[int], text: str, request: Request) -> None:
+        """EngineError for a prompt that begins with two BOS tokens: models were not trained on that, and answer worse, silently."""
+        token = self.tokenizer.bos_token_id
+        if token is None or list(ids[:2]) != [token, token]:
+            return
+        bos = self.tokenizer.bos_token
+        if not text.startswith(bos + bos):
+            cause = "one stands in its text, the other is added by the tokenizer: remove it from the text"
+        elif request.messages:
+            cause = "both are written by the chat template, or one by it and one by the first message: remove it from one of them"
+        else:
+            cause = "both stand in its text: remove one"
+        raise EngineError(f"the prompt begins with two BOS tokens ({bos!r}); {cause}.")
 
     def _prefix(self) -> int:
         if self.prefix_id is None:
@@ -128,28 +169,59 @@ class Tokens:
 
     def pair(self, request: Request) -> Pair:
         """Context and continuation of a request to score; see ``split_pair``."""
-        text, special = self._text(request)
-        return split_pair(
-            lambda part, adding: list(self._encode(part, adding)), text, request.continuation or "", special, self._prefix
-        )
+        return self._split(request, *self._text(request))
+
+    def _split(self, request: Request, text: str, special: bool) -> Pair:
+        pair = split_pair(self.encode, text, request.continuation or "", special, self._prefix)
+        self._refuse_two_bos(pair.context, text, request)
+        return pair
+
+    def pairs(self, requests: Sequence[Request]) -> list[Pair | EngineError]:
+        """``pair`` of each request, or its error. Texts are tokenised in one go; choices of one conversation are rendered once."""
+        texts: list[tuple[str, bool] | EngineError] = []
+        before: Request | None = None
+        for request in requests:
+            asked = msgspec.structs.replace(request, continuation=None)
+            if asked != before:
+                try:
+                    text: tuple[str, bool] | EngineError = self._text(request)
+                except EngineError as error:
+                    text = error
+            before = asked
+            texts.append(text)
+        ready = [(request, text) for request, text in zip(requests, texts, strict=True) if not isinstance(text, EngineError)]
+        self.encode.learn(part for request, text in ready for part in pair_texts(text[0], request.continuation or "", text[1]))
+        found: list[Pair | EngineError] = []
+        for request, text in zip(requests, texts, strict=True):
+            try:
+                found.append(text if isinstance(text, EngineError) else self._split(request, *text))
+            except EngineError as error:
+                found.append(error)
+        return found
 
     def windows(self, request: Request, length: int) -> list[Pair]:
         """The request's prompt cut into windows for a model with a context of ``length`` tokens; see ``cut_windows``."""
         text, special = self._text(request)
-        ids = list(self._encode_now(text, special))
+        ids = self.encode(text, special)
         if not ids:
             raise EngineError("there is no text to score")
         return cut_windows(ids, self._prefix(), length)
 
-    def decode_until(self, ids: Sequence[int], stop: Sequence[str]) -> tuple[str, bool]:
-        """Text of generated ids up to the first stop string, and whether there was one."""
-        text = self.decode(ids)
-        found = [place for place in map(text.find, stop) if place >= 0]
-        return (text[: min(found)], True) if found else (text, False)
+    def read(self, request: Request, prompt: Sequence[int], ids: Sequence[int]) -> Reply:
+        """What generated ids (end-of-turn token left out) say: thinking, tool calls, and the answer up to a stop string."""
+        found = self.thinking.split(ids, self.thinking.stage(request, prompt))
+        text, stopped = until_stop(found.text, request.stop)
+        calls: tuple[dict[str, Any], ...] = ()
+        if request.tools and self._tools is not None:
+            text, calls = self._tools.read(until_stop(found.raw, request.stop)[0], request.tools) or (text, ())
+        return Reply(text, found.reasoning, found.tokens, calls, stopped)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of generated ids, without special tokens."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+def pair_texts(context: str, continuation: str, special: bool) -> list[tuple[str, bool]]:
+    """What ``split_pair`` tokenises: the context without the spaces that end it, and the whole text."""
+    if not context:
+        return [(continuation, False)]
+    return [(context.rstrip() or context, special), (context + continuation, special)]
 
 
 def split_pair(
@@ -163,15 +235,13 @@ def split_pair(
     """
     if not continuation:
         raise EngineError("there is no continuation to score")
+    parts = [encode(*part) for part in pair_texts(context, continuation, special)]
     if not context:
-        ids = encode(continuation, False)
-        first = prefix()
+        ids, first = parts[0], prefix()
+        if not ids:
+            raise EngineError(f"the continuation {continuation!r} has no tokens, so it cannot be scored")
         return Pair([first], ids) if ids[0] != first or len(ids) < 2 else Pair(ids[:1], ids[1:])
-    bare = context.rstrip()
-    if bare and bare != context:
-        context, continuation = bare, context[len(bare) :] + continuation
-    head = encode(context, special)
-    whole = encode(context + continuation, special)
+    head, whole = parts
     if len(whole) <= len(head) or not head:
         raise EngineError(f"the continuation {continuation!r} has no tokens of its own after its context, so it cannot be scored")
     return Pair(head, whole[len(head) :], boundary=whole[: len(head)] != head)

@@ -1,4 +1,5 @@
-"""Hugging Face transformers: the plain engine that the others are measured against. Slow, simple, and correct.
+"""Hugging Face transformers: the engine that the others are measured against. It generates plainly, and scores choices at the cost
+of the model (``harness.engines.scoring``).
 
 One model in memory serves the base and, through PEFT, its adapters; a batch holds requests of one of them. Serves every kind of
 adapter that PEFT can load, those that vLLM refuses included.
@@ -22,6 +23,9 @@ from harness.checkpoints import resolve_model
 from harness.engines import serving
 from harness.engines.probes import BASE, check_adapters
 from harness.engines.sampling import Grammars, Row, decode
+from harness.engines.scoring import Scorer
+from harness.engines.scoring_round import Round, Scoring
+from harness.engines.scoring_way import Found, find_way, probe_pairs
 from harness.engines.threads import torch_threads
 from harness.engines.tokens import Pair, Tokens, fit_pair, fit_prompt
 from harness.errors import EngineError
@@ -29,6 +33,11 @@ from harness.protocols import Answered, Asked
 from harness.records import Candidate, Completion, Request
 
 UNLIMITED = 1 << 30
+
+QUEUE = 1024
+"""Requests to hold at least: what is queued together can share its contexts."""
+
+_BATCH_TOKENS = {"cpu": 1024, "cuda": 16384}
 
 
 class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,27 +47,22 @@ class Options(serving.ModelOptions, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changes only speed. ``threads`` is for the CPU; unset, a small model gets one."""
+    """What changes only speed. ``batch_size``: answers generated at once; ``batch_tokens``: tokens scored at once, unset 1,024 on
+    a CPU and 16,384 on a GPU. ``threads`` is for the CPU; unset, a small model gets one."""
 
     batch_size: int = 32
+    batch_tokens: int | None = None
     threads: int | None = None
 
 
 @dataclass
-class _Job:
-    """One ticket with its tokens: a row to generate, or pairs to score."""
+class _Generating:
+    """One ticket with the row to generate."""
 
     ticket: int
-    candidate: str
     request: Request
+    row: Row
     started: float
-    row: Row | None
-    pairs: list[Pair]
-
-    @property
-    def group(self) -> tuple[str, bool]:
-        """What may share a batch."""
-        return (self.candidate, self.row is not None)
 
 
 class Transformers:
@@ -84,7 +88,7 @@ class Transformers:
         self.candidates = tuple(candidates)
         self.options = serving.read_options(first, Options)
         self.resources = serving.read_resources(first, Resources)
-        self.capacity = 4 * self.resources.batch_size
+        self.capacity = max(QUEUE, 4 * self.resources.batch_size)
         self.folder = serving.model_folder(first)
         self.facts = serving.facts(first, self.options, name="transformers", version="")
         self.length: int = self.facts["max_model_len"] or UNLIMITED
@@ -97,7 +101,12 @@ class Transformers:
         self._threads = contextlib.ExitStack()
         self._tokens: dict[str, Tokens] = {}
         self._grammars: dict[str, Grammars] = {}
-        self._jobs: list[_Job] = []
+        self._generating: dict[str, list[_Generating]] = {}  # by candidate, oldest first
+        self._scoring: dict[str, list[Scoring]] = {}
+        self._scorer: Any = None
+        self._ways: dict[str, Found] = {}
+        self._round: tuple[str, Round] | None = None
+        self._boundaries = 0
         self._ready: list[Answered] = []
 
     def __enter__(self) -> Self:
@@ -111,6 +120,7 @@ class Transformers:
                 if candidate.name in self.adapters
             }
             check_adapters(self._probe, noops, dtype=str(self.facts["dtype"]))
+            self._boundaries = 0
         except serving.load_failures() as error:
             self._release()
             raise EngineError(f"transformers cannot load {str(self.folder)!r}: {' '.join(str(error).split())}") from error
@@ -145,20 +155,20 @@ class Transformers:
             else:
                 model.load_adapter(str(folder), adapter_name=f"adapter_{index}")
         self._model = model.eval()
+        self._scorer = Scorer(self._model, tokens=self.resources.batch_tokens or _BATCH_TOKENS[self.facts["device"]])
+        self._tokens[BASE] = Tokens(self.folder, options=self.options)
         for candidate in self.candidates:
             options = serving.read_options(candidate, Options)
-            self._tokens[candidate.name] = self._read_tokens(self.adapters.get(candidate.name), options)
-        self._tokens[BASE] = self._read_tokens(None, self.options)
-
-    def _read_tokens(self, adapter: Path | None, options: Options) -> Tokens:
-        return Tokens(self.folder, adapter, template=options.chat_template, trust_remote_code=options.trust_remote_code)
+            adapter = self.adapters.get(candidate.name)
+            self._tokens[candidate.name] = Tokens(self.folder, adapter, options=options, encoder=self._tokens[BASE].encode)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._release()
 
     def _release(self) -> None:
-        self._model = None
-        self._jobs.clear()
+        self._model = self._scorer = self._round = None
+        self._generating.clear()
+        self._scoring.clear()
         self._threads.close()
         gc.collect()
         if self.facts["device"] == "cuda":
@@ -169,27 +179,43 @@ class Transformers:
     # ------------------------------------------------------------------------------------------------------ asking
 
     def submit(self, asked: Sequence[Asked]) -> None:
-        """Tokenise; a request that cannot be asked is answered with its EngineError at the next poll."""
+        """Tokenise, all texts of a candidate at once. What cannot be asked is answered with its EngineError at the next poll."""
+        started = time.monotonic()
+        pairs = self._pairs(asked)
         for entry in asked:
             try:
-                self._jobs.append(self._job(entry))
+                self._queue(entry, pairs.get(entry.ticket), started)
             except EngineError as error:
                 self._ready.append(Answered(ticket=entry.ticket, result=error))
 
-    def _job(self, asked: Asked) -> _Job:
+    def _pairs(self, asked: Sequence[Asked]) -> dict[int, Pair | EngineError]:
+        """What is to be scored, by ticket."""
+        entries: dict[str, list[Asked]] = {}
+        for entry in asked:
+            if entry.request.kind == "score" and entry.candidate in self._tokens:
+                entries.setdefault(entry.candidate, []).append(entry)
+        return {
+            entry.ticket: pair
+            for name, own in entries.items()
+            for entry, pair in zip(own, self._tokens[name].pairs([entry.request for entry in own]), strict=True)
+        }
+
+    def _queue(self, asked: Asked, pair: Pair | EngineError | None, started: float) -> None:
         if self._model is None:
             raise EngineError("this engine is closed")
         tokens = self._tokens.get(asked.candidate)
         if tokens is None:
             raise EngineError(f"this engine does not serve {asked.candidate!r}; it serves {', '.join(filter(None, self._tokens))}")
-        request, row, pairs = asked.request, None, []
+        if isinstance(pair, EngineError):
+            raise pair
+        ticket, request = asked.ticket, asked.request
         if request.kind == "generate":
             row = self._row(asked.candidate, request, tokens)
-        elif request.kind == "score_rolling":
-            pairs = tokens.windows(request, self.length)
-        else:
-            pairs = [fit_pair(tokens.pair(request), request, self.length)]
-        return _Job(asked.ticket, asked.candidate, request, time.monotonic(), row, pairs)
+            self._generating.setdefault(asked.candidate, []).append(_Generating(ticket, request, row, started))
+            return
+        windows = tokens.windows(request, self.length) if pair is None else [fit_pair(pair, request, self.length)]
+        self._boundaries += sum(window.boundary for window in windows)
+        self._scoring.setdefault(asked.candidate, []).append(Scoring(ticket, request, windows, started))
 
     def _row(self, name: str, request: Request, tokens: Tokens) -> Row:
         ids, cut = fit_prompt(tokens.prompt(request), request, self.length)
@@ -202,22 +228,66 @@ class Transformers:
             grammar = self._grammars[name].start(json.dumps(request.schema))
         return Row(request, tokens, ids, min(request.max_tokens, self.length - len(ids)), grammar, cut=cut)
 
-    def poll(self, timeout: float) -> Sequence[Answered]:  # noqa: ARG002
-        """Run one batch of requests to the same candidate to its end, however long that takes; its answers come together."""
-        if self._jobs and not self._ready:
-            group = self._jobs[0].group
-            batch = [job for job in self._jobs if job.group == group][: self.resources.batch_size]
-            taken = {job.ticket for job in batch}
-            self._jobs = [job for job in self._jobs if job.ticket not in taken]
-            try:
-                with self._serving(group[0]):
-                    results = self._generate(batch) if group[1] else self._score(batch)
-            except (RuntimeError, MemoryError) as error:
-                failure = EngineError(f"transformers failed on a batch of {len(batch)}: {' '.join(str(error).split())[:600]}")
-                results = [failure] * len(batch)
-            self._ready += [Answered(ticket=job.ticket, result=result) for job, result in zip(batch, results, strict=True)]
+    def poll(self, timeout: float) -> Sequence[Answered]:
+        """Run one batch of requests to the same candidate to its end, however long that takes; its answers come together. With a
+        timeout of 0 nothing is run.
+
+        What is queued to score for a candidate is planned as a whole and scored batch by batch before the next one's turn comes: of
+        candidates, and of generating and scoring, the one that has waited longest.
+        """
+        if timeout > 0 and not self._ready:
+            if self._round is None:
+                self._begin()
+            if self._round is not None:
+                self._step(*self._round)
         ready, self._ready = self._ready, []
         return ready
+
+    def _begin(self) -> None:
+        """Generate a batch, or plan a round of scoring: what has waited longest."""
+        queues: list[tuple[str, Sequence[_Generating | Scoring]]] = [*self._generating.items(), *self._scoring.items()]
+        if not queues:
+            return
+        name, oldest = min(queues, key=lambda queue: queue[1][0].started)
+        if oldest is self._generating.get(name):
+            queued = self._generating.pop(name)
+            batch, rest = queued[: self.resources.batch_size], queued[self.resources.batch_size :]
+            if rest:
+                self._generating[name] = rest
+            self._generate_all(name, batch)
+            return
+        who = self._owner(name)
+        if who not in self._ways:
+            with self._serving(name):
+                pairs = probe_pairs(self._tokens[name], self.length)
+                self._ways[who] = find_way(self._scorer, who, pairs, str(self.facts["dtype"]))
+        self._round = (name, Round(self._scorer, who, self._ways[who].way, self._scoring.pop(name)))
+
+    def _step(self, name: str, current: Round) -> None:
+        with self._serving(name):
+            self._ready += [Answered(ticket=ticket, result=result) for ticket, result in current.step()]
+        if not current:
+            self._round = None
+
+    def _owner(self, name: str) -> str:
+        """Whose weights answer for a candidate: its adapter's, or the base's."""
+        return name if name in self.adapters else BASE
+
+    @property
+    def notes(self) -> list[str]:
+        """How choices were scored, where that is worth knowing."""
+        notes = []
+        for found in dict.fromkeys(found for found in self._ways.values() if found.reason):
+            names = [candidate.name for candidate in self.candidates if self._ways.get(self._owner(candidate.name)) == found]
+            how = "one by one" if found.way == "separate" else "plainly, every token through the LM head"
+            if names:
+                notes.append(f"transformers scores {', '.join(names)} {how}, without sharing contexts: {found.reason}")
+        if self._boundaries:
+            notes.append(
+                f"{self._boundaries} continuations share a token with their context: scored, as lm-eval does, from the first token "
+                "that is all theirs"
+            )
+        return notes
 
     @contextlib.contextmanager
     def _serving(self, name: str) -> Iterator[None]:
@@ -231,13 +301,27 @@ class Transformers:
         else:
             yield
 
-    def _generate(self, batch: Sequence[_Job]) -> list[Completion | EngineError]:
-        rows = [job.row for job in batch if job.row is not None]
+    def _generate_all(self, name: str, batch: Sequence[_Generating]) -> None:
+        results: Sequence[Completion | EngineError]
+        try:
+            with self._serving(name):
+                results = self._generate(batch)
+        except (RuntimeError, MemoryError) as error:
+            failure = EngineError(f"transformers failed on a batch of {len(batch)}: {' '.join(str(error).split())[:600]}")
+            results = [failure] * len(batch)
+        self._ready += [Answered(ticket=job.ticket, result=result) for job, result in zip(batch, results, strict=True)]
+
+    def _generate(self, batch: Sequence[_Generating]) -> list[Completion]:
+        rows = [job.row for job in batch]
         decode(self._model, rows, pad=rows[0].tokens.stop_ids[0] if rows[0].tokens.stop_ids else 0)
         now = time.monotonic()
+        replies = [row.read() for row in rows]
         return [
             Completion(
-                text=row.text,
+                text=reply.text,
+                reasoning=reply.reasoning,
+                reasoning_tokens=reply.reasoning_tokens,
+                tool_calls=reply.tool_calls,
                 token_ids=tuple(row.answer_ids),
                 finish="length" if row.finish == "length" else "stop",
                 tokens_in=len(row.prompt),
@@ -245,62 +329,15 @@ class Transformers:
                 seconds=now - job.started,
                 cut=row.cut,
             )
-            for job, row in zip(batch, rows, strict=True)
+            for job, row, reply in zip(batch, rows, replies, strict=True)
         ]
-
-    def _score(self, batch: Sequence[_Job]) -> list[Completion | EngineError]:
-        pairs = [pair for job in batch for pair in job.pairs]
-        scores: list[tuple[float, bool]] = []
-        for start in range(0, len(pairs), self.resources.batch_size):
-            scores += score_pairs(self._model, pairs[start : start + self.resources.batch_size])
-        results: list[Completion | EngineError] = []
-        for job in batch:
-            own, scores = scores[: len(job.pairs)], scores[len(job.pairs) :]
-            text = job.request.prompt if job.request.kind == "score_rolling" else job.request.continuation
-            results.append(
-                Completion(
-                    logprob=sum(logprob for logprob, _ in own),
-                    greedy=all(greedy for _, greedy in own),
-                    tokens=sum(len(pair.continuation) for pair in job.pairs),
-                    bytes=len((text or "").encode()),
-                    tokens_in=sum(len(pair.context) + len(pair.continuation) for pair in job.pairs),
-                    seconds=time.monotonic() - job.started,
-                    cut=sum(pair.cut for pair in job.pairs),
-                    boundary=any(pair.boundary for pair in job.pairs),
-                )
-            )
-        return results
 
     def _probe(self, asked: Sequence[tuple[str, Request]]) -> list[float]:
         self.submit([Asked(ticket=ticket, candidate=name, request=request) for ticket, (name, request) in enumerate(asked)])
         found: dict[int, float] = {}
         while len(found) < len(asked):
-            for answered in self.poll(0.0):
+            for answered in self.poll(1.0):
                 if isinstance(answered.result, EngineError):
                     raise answered.result
                 found[answered.ticket] = answered.result.logprob if answered.result.logprob is not None else float("nan")
         return [found[ticket] for ticket in range(len(asked))]
-
-
-def score_pairs(model: Any, pairs: Sequence[Pair]) -> list[tuple[float, bool]]:
-    """Summed log-probability in nats of each continuation after its context, and whether each token was the most likely one.
-
-    Right-padded: in a causal model no real token sees the padding.
-    """
-    import torch
-
-    whole = [pair.context + pair.continuation for pair in pairs]
-    width = max(map(len, whole)) - 1
-    ids = torch.zeros((len(pairs), width), dtype=torch.long)
-    for index, tokens in enumerate(whole):
-        ids[index, : len(tokens) - 1] = torch.tensor(tokens[:-1])
-    with torch.inference_mode():
-        logits = model(input_ids=ids.to(model.device), use_cache=False).logits
-    results = []
-    for pair, rows in zip(pairs, logits, strict=True):
-        first = len(pair.context) - 1
-        scores = rows[first : first + len(pair.continuation)].float().log_softmax(-1)
-        wanted = torch.tensor(pair.continuation, device=scores.device)
-        picked = scores.gather(1, wanted[:, None])[:, 0]
-        results.append((float(picked.sum()), bool((scores.argmax(-1) == wanted).all())))
-    return results

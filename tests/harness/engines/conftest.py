@@ -7,7 +7,7 @@ Weights are random but scaled up, so that greedy answers are decisive. The adapt
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -50,13 +50,9 @@ def build(root: Path) -> Tiny:
 
 def _save_model(folder: Path) -> None:
     import torch
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=_tokenizer(), eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"]
-    )
-    fast.chat_template = CHATML
-    fast.save_pretrained(folder)
+    fast = save_tokenizer(folder, CHATML)
     config = Qwen2Config(
         vocab_size=512, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2, intermediate_size=128,
         max_position_embeddings=256, tie_word_embeddings=True, eos_token_id=fast.eos_token_id, pad_token_id=fast.pad_token_id,
@@ -69,6 +65,19 @@ def _save_model(folder: Path) -> None:
             if weight.dim() == 2:
                 weight.mul_(4.0 if "embed" in name else 6.0)
     model.save_pretrained(folder)
+
+
+def save_tokenizer(folder: Path, template: str, *, added: tuple[str, ...] = ()) -> Any:
+    """Write the tokenizer, with ``added`` tokens (not special) after its vocabulary, into ``folder``."""
+    from transformers import PreTrainedTokenizerFast
+
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=_tokenizer(), eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"]
+    )
+    fast.add_tokens(list(added))
+    fast.chat_template = template
+    fast.save_pretrained(folder)
+    return fast
 
 
 def _tokenizer() -> object:
