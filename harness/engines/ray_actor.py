@@ -34,9 +34,13 @@ class Arrival(Record, frozen=True, kw_only=True):
 
 
 class Exchanged(Record, frozen=True, kw_only=True):
-    """Answers so far; ``broken``: the engine will give no more, and what is still out must be asked elsewhere."""
+    """Answers so far, and what the engine has to say of how it works.
+
+    ``broken``: the engine will give no more, and what is still out must be asked elsewhere.
+    """
 
     answers: tuple[Answered, ...] = ()
+    notes: tuple[str, ...] = ()
     broken: EngineError | None = None
 
 
@@ -105,7 +109,7 @@ class Actor:
         if broken is not None:
             whole = tuple(answer for answer in found if not isinstance(answer.result, EngineError))
             return Exchanged(answers=whole, broken=broken)
-        return Exchanged(answers=tuple(found))
+        return Exchanged(answers=tuple(found), notes=tuple(getattr(self._engine, "notes", ())))
 
     def close(self) -> None:
         """Free the device and end this process."""

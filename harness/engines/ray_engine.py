@@ -33,7 +33,7 @@ from harness.errors import ConfigError, EngineError, SftgateError
 from harness.fingerprint import candidate_fingerprints
 from harness.plugins import load
 from harness.protocols import Answered, Asked, Engine
-from harness.records import Candidate
+from harness.records import Candidate, Request
 
 CALLS = 2
 """Exchanges under way with one actor."""
@@ -48,7 +48,7 @@ ADDRESS = re.compile(r"[^:/\s]+:\d+")
 CARRIED = ("VLLM_BATCH_INVARIANT", "VLLM_ATTENTION_BACKEND", "CUBLAS_WORKSPACE_CONFIG")
 """Environment variables that change answers: the actors get the driver's."""
 
-PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size")
 """Resources of the engine in an actor that multiply the GPUs it takes."""
 
 
@@ -101,12 +101,12 @@ class Ray:
         return facts
 
     @classmethod
-    def reach(cls, candidate: Candidate) -> None:
-        """Where the engine in the actors is an endpoint: it must answer now."""
+    def reach(cls, candidate: Candidate, asked: Sequence[Request] = ()) -> None:
+        """Where the engine in the actors is an endpoint: it must answer now, and be able to do what it will be asked."""
         inner = _inner(candidate)
         reach = getattr(_wrapped(inner, where=f"candidates.{candidate.name}"), "reach", None)
         if reach is not None:
-            reach(inner)
+            reach(inner, asked)
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:
         first = serving.one_family(candidates)
@@ -120,6 +120,12 @@ class Ray:
         self._calls: dict[Any, tuple[Seat, str]] = {}
         self._stack = contextlib.ExitStack()
         self._open = self._started = False
+        self._notes: dict[int, tuple[str, ...]] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the engines in the actors say of how they worked."""
+        return list(dict.fromkeys(note for notes in self._notes.values() for note in notes))
 
     @property
     def capacity(self) -> int:
@@ -281,6 +287,7 @@ class Ray:
                     f"an actor answered ticket {answer.ticket}, which it does not hold; this is a fault of its engine."
                 )
             self._ready.append(answer)
+        self._notes[seat.number] = exchanged.notes
         if exchanged.broken is not None:
             self._lose(seat, exchanged.broken)
 
