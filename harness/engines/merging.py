@@ -11,12 +11,12 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from harness.checkpoints import read_adapter_config
 from harness.engines import serving
 from harness.engines.probes import PROBES
 from harness.engines.tokens import Tokens
@@ -28,9 +28,6 @@ MERGING = 1
 
 UNFAITHFUL = 1e-2
 """Nats by which a merge in float32 may move a probe's log-probability. More is no rounding: the merge would be another model."""
-
-EMBEDDINGS = {"embed_tokens", "lm_head", "wte", "embed_in", "embed_out"}
-"""Last parts of the names under which models keep their input and output embeddings."""
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +76,16 @@ def merged(base: Path, adapter: Path, dtype: str, *, trust_remote_code: bool = F
     if found is not None:
         return folder, found
     try:
+        if folder.exists():  # damaged: what is whole has a merge.json
+            shutil.rmtree(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder.parent))
     except OSError as error:
         raise EngineError(_unwritable(folder.parent, error)) from error
     try:
-        merge = _merge(base, adapter, dtype, temporary, trust_remote_code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # PEFT takes biases for damaged matrices, and so on; we measure instead
+            merge = _merge(base, adapter, dtype, temporary, trust_remote_code)
         (temporary / "merge.json").write_bytes(msgspec.json.format(msgspec.json.encode(merge)))
         os.rename(temporary, folder)
     except serving.load_failures() as error:
@@ -124,7 +125,6 @@ def _read(folder: Path) -> Merge | None:
 def _merge(base: Path, adapter: Path, dtype: str, target: Path, trust_remote_code: bool) -> Merge:
     """Merge, measure, and write the weights into ``target``."""
     import peft
-    import torch
 
     started = time.perf_counter()
     tokens = Tokens(base, options=serving.ModelOptions(trust_remote_code=trust_remote_code))
@@ -132,54 +132,47 @@ def _merge(base: Path, adapter: Path, dtype: str, target: Path, trust_remote_cod
     plain = _look(model, tokens)
     model = peft.PeftModel.from_pretrained(model, str(adapter)).eval()
     applied = _look(model, tokens)
-    if _must_untie(model, adapter):
-        model = peft.PeftModel.from_pretrained(_untied(_load(base, trust_remote_code)), str(adapter)).eval()
     model = model.merge_and_unload(safe_merge=True).eval()
     exact = _look(model, tokens)
     error = _distance(applied, exact)
     if not error <= UNFAITHFUL:
         raise ValueError(f"merged in float32 it answers differently: its log-probabilities move by {error:.3g} nats")
-    model = model.to(getattr(torch, dtype))
-    cast = _look(model, tokens)
-    model.save_pretrained(str(target))
+    rounded = _write(model, dtype, target, tokens)
     del model
     gc.collect()
+    error = _distance(rounded, _look(_load(target, trust_remote_code), tokens))
+    if not error <= UNFAITHFUL:
+        raise ValueError(f"read back from disk it answers differently: its log-probabilities move by {error:.3g} nats")
+    served = _look(_load(target, trust_remote_code, dtype), tokens)
     return Merge(
         dtype=dtype, peft=peft.__version__, probes=len(PROBES), moved=_distance(plain, applied),
-        float32_error=error, float32_agreement=_agreement(applied, exact),
-        served_error=_distance(applied, cast), served_agreement=_agreement(applied, cast),
+        float32_error=_distance(applied, exact), float32_agreement=_agreement(applied, exact),
+        served_error=_distance(applied, served), served_agreement=_agreement(applied, served),
         seconds=round(time.perf_counter() - started, 3),
     )  # fmt: skip
 
 
-def _load(base: Path, trust_remote_code: bool) -> Any:
+def _write(model: Any, dtype: str, target: Path, tokens: Tokens) -> Seen:
+    """Write the weights in ``dtype``. Returns what the model with weights so rounded says in float32."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    for weight in model.parameters():
+        weight.data = weight.data.to(kind).float()
+    rounded = _look(model, tokens)
+    model.to(kind).save_pretrained(str(target))
+    return rounded
+
+
+def _load(folder: Path, trust_remote_code: bool, dtype: str = "float32") -> Any:
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, trust_remote_code=trust_remote_code).eval()
-
-
-def _must_untie(model: Any, adapter: Path) -> bool:
-    """Does the adapter change one of two embeddings that are one weight in the base, but not both alike?"""
-    config = read_adapter_config(adapter)
-    if not getattr(model.config.get_text_config(), "tie_word_embeddings", False) or config.get("ensure_weight_tying"):
-        return False
-    targets = config.get("target_modules") or ()
-    named = [*([targets] if isinstance(targets, str) else targets), *(config.get("modules_to_save") or ())]
-    return bool(EMBEDDINGS & {name.rpartition(".")[2] for name in named})
-
-
-def _untied(model: Any) -> Any:
-    """The model with an output embedding of its own, equal to what it shared."""
-    import torch
-
-    output = model.get_output_embeddings()
-    output.weight = torch.nn.Parameter(model.get_input_embeddings().weight.detach().clone(), requires_grad=False)
-    for config in (model.config, model.config.get_text_config()):
-        config.tie_word_embeddings = False
-    return model
+    return AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
+    ).eval()
 
 
 def _look(model: Any, tokens: Tokens) -> Seen:

@@ -1,0 +1,114 @@
+"""What vLLM returns is read the same way whichever of its two ways scored it; and its errors say what to do.
+
+The outputs here are made by hand in the shapes of vLLM 0.32's ``RequestOutput``; the second way runs on a GPU only (tests/gpu).
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.engines.flights import Flight, add_scores, dead, read_score, scoring, wants_slow, words
+from harness.engines.tokens import Pair
+from harness.records import Request
+
+PAIR = Pair([11, 12, 13], [21, 22, 23])
+PLAIN = [None, (-1.0, 5), (-2.0, 7), (-0.25, 1), (-0.5, 2)]
+"""Log-probability and rank of every prompt token but the first: two of the context, then 21 and 22."""
+
+
+def _output(*, cached: bool, last: int = 23, logprob: float = -0.125, plain: list[Any] = PLAIN) -> Any:
+    """A finished part: prompt 11 12 13 21 22, one token generated."""
+    numpy = pytest.importorskip("numpy")
+    ids = (PAIR.context + PAIR.continuation)[:-1]
+    rows = [
+        None if row is None else {token: SimpleNamespace(logprob=row[0], rank=row[1])}
+        for token, row in zip(ids, plain, strict=True)
+    ]
+    scores = numpy.array([[row[0]] for row in plain[len(PAIR.context) :]], dtype=numpy.float32)
+    best = {last: SimpleNamespace(logprob=0.0)} | {23: SimpleNamespace(logprob=logprob)}
+    generated = SimpleNamespace(token_ids=[last], finish_reason="length", logprobs=[best])
+    return SimpleNamespace(
+        outputs=[generated], prompt_logprobs=None if cached else rows, prompt_token_id_logprobs=scores if cached else None
+    )
+
+
+def _score(*outputs: Any, greedy: bool = True) -> Any:
+    flight = Flight(1, Request(kind="score", prompt="x", continuation="abc", greedy=greedy), 0.0, None)  # type: ignore[arg-type]
+    for output in outputs:
+        add_scores(flight, PAIR, output)
+    return read_score(flight)
+
+
+def test_both_ways_give_the_same_number() -> None:
+    slow, cached = _score(_output(cached=False)), _score(_output(cached=True))
+    assert slow.logprob == cached.logprob == pytest.approx(-0.875)
+    assert slow.tokens == cached.tokens == 3
+
+
+def test_only_the_slow_way_knows_whether_the_continuation_is_greedy() -> None:
+    best = [None, (-1.0, 5), (-2.0, 7), (-0.25, 1), (-0.5, 1)]
+    assert _score(_output(cached=False)).greedy is False
+    assert _score(_output(cached=False, plain=best)).greedy is True
+    assert _score(_output(cached=True, plain=best)).greedy is None
+    assert _score(_output(cached=True, plain=best, last=99)).greedy is False
+    assert _score(_output(cached=True, plain=best), _output(cached=False)).greedy is False
+    assert _score(_output(cached=False, plain=best), _output(cached=True)).greedy is None
+
+
+def test_a_part_whose_scores_were_dropped_is_asked_again() -> None:
+    dropped = _output(cached=True)
+    dropped.prompt_token_id_logprobs = None
+    assert wants_slow(PAIR, dropped)
+    assert not wants_slow(PAIR, _output(cached=True))
+    assert not wants_slow(PAIR, _output(cached=False))
+    assert not wants_slow(Pair([11], [21]), dropped)
+    assert not wants_slow(Pair([11], []), dropped)
+
+
+@pytest.mark.vllm
+def test_the_parameters_are_those_that_vllm_reads() -> None:
+    """vLLM wants a row per prompt token after ``prompt_logprob_start``, but for the last; the prompt ends before token 23."""
+    pytest.importorskip("vllm")
+    cached, slow = scoring(PAIR, cached=True), scoring(PAIR, cached=False)
+    prompt = len(PAIR.context) + len(PAIR.continuation) - 1
+    assert len(cached.prompt_logprob_token_ids) == prompt - 1 - cached.prompt_logprob_start == 2
+    assert cached.prompt_logprob_token_ids == [[21], [22]]
+    assert cached.skip_reading_prefix_cache is False
+    assert cached.prompt_logprobs is None
+    assert slow.prompt_logprobs == 0
+    assert slow.skip_reading_prefix_cache is True
+    assert cached.logprob_token_ids == slow.logprob_token_ids == [23]
+    assert scoring(Pair([11], [21]), cached=True) == scoring(Pair([11], [21]), cached=False)
+    assert scoring(Pair([11], [21]), cached=True).skip_reading_prefix_cache is False
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "Lower resources.gpu_memory_utilization"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "max_num_batched_tokens"),
+        (MemoryError(), "Lower resources"),
+        (ValueError("Free memory on device cuda:0 (3/80 GiB) on startup is less than desired"), "out of memory"),
+        (ValueError("No available memory for the cache blocks."), "Raise resources.gpu_memory_utilization"),
+        (RuntimeError("Engine core initialization failed. Failed core proc(s): {'EngineCore_DP0': -9}"), "died while starting"),
+    ],
+)
+def test_memory_that_ran_out_is_told_with_what_to_change(error: Exception, advice: str) -> None:
+    assert advice in words(error)
+
+
+def test_other_errors_are_one_line_and_not_too_long() -> None:
+    assert words(ValueError("a\n  b")) == "a b"
+    assert words(KeyError()) == "KeyError"
+    assert len(words(ValueError("x" * 5000))) < 700
+
+
+@pytest.mark.parametrize(("code", "said"), [(-9, "was killed"), (1, "ended with code 1"), (0, "ended by itself")])
+def test_how_a_child_process_ended_is_told(code: int, said: str) -> None:
+    manager = SimpleNamespace(finished_procs=lambda: {"EngineCore": code})
+    found = dead(SimpleNamespace(resources=SimpleNamespace(engine_manager=manager)))
+    assert said in found
+    assert ("max_num_seqs" in found) == (code == -9)
