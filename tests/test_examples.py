@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.overhead import random_adapter
+from benchmarks.models import random_adapter
 from harness.cli import main
 from harness.records import Conclusion, Training
 from trainers.lab import LabPaths

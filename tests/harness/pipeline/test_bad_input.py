@@ -174,7 +174,7 @@ def test_a_candidate_that_is_the_baseline_again_is_a_verdict(gate: Gate) -> None
 
 @pytest.mark.models
 def test_an_adapter_for_another_base(gate: Gate, lab_test: Any) -> None:
-    from benchmarks.overhead import random_adapter
+    from benchmarks.models import random_adapter
 
     random_adapter(lab_test.base, gate.folder / "adapter")
     shutil.copytree(lab_test.base, gate.folder / "other")

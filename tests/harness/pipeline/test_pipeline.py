@@ -380,7 +380,7 @@ def test_measure_says_when_too_much_failed(tmp_path: Path) -> None:
 
 @pytest.mark.models
 def test_weights_trained_again_at_the_same_path_are_not_gated_on_old_answers(tmp_path: Path, lab_test: Any) -> None:
-    from benchmarks.overhead import random_adapter
+    from benchmarks.models import random_adapter
 
     random_adapter(lab_test.base, tmp_path / "adapter", seed=1)
     base = {"name": "old", "model": str(lab_test.base), "engine": "transformers", "options": {"dtype": "float32"}}

@@ -1,0 +1,86 @@
+"""Our side, without the pipeline around it: a suite's conversations driven over an engine that is already open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.journal import Journal
+from harness.protocols import Engine, Suite
+from harness.records import Answer, Completion, Item, Request, Sample
+from harness.schedule import Desk, Talk, drive
+from suites.lm_eval import LmEval, LmEvalOptions
+
+
+class Answered(NamedTuple):
+    """A suite, the completions by item key, and the graded samples."""
+
+    suite: Suite
+    completions: Mapping[str, Sequence[Completion]]
+    samples: list[Sample]
+
+
+def lm_eval_suite(folder: Path, names: Sequence[str]) -> LmEval:
+    """The suite of some of the tasks in ``folder``."""
+    return LmEval("bench", LmEvalOptions(tasks=tuple(names), include=str(folder)), seed=0, folder=folder, where="suites[0]")
+
+
+def answer(engine: Engine, candidate: str, folder: Path, names: Sequence[str], journal: Path) -> Answered:
+    """From task files to graded samples, every answer journalled on the way."""
+    suite = lm_eval_suite(folder, names)
+    talks = (Talk(id=item.key, candidate=candidate, conversation=suite.ask(item)) for item in suite.items())
+    answers: dict[str, Answer] = {}
+    with Journal(journal) as kept, Desk({candidate: lambda: nullcontext(engine)}) as desk:  # type: ignore[dict-item, return-value]
+        for done in drive(talks, desk, journal=kept, asked={candidate: candidate}):
+            if done.error is not None:
+                raise RuntimeError(f"item {done.id}: {done.error}")
+            assert isinstance(done.value, Answer)
+            answers[done.id] = done.value
+    completions = {key: answer.completions for key, answer in answers.items()}
+    return Answered(suite, completions, list(suite.grade(list(answers.values()), {}, {})))
+
+
+def numbers(suite: Suite) -> dict[str, tuple[str, int]]:
+    """Item key -> (task, number of its document), which is what lm-eval calls it."""
+    return {item.key: (item.task, item.data["document"]) for item in suite.items()}
+
+
+def logprobs(suite: Suite, completions: Mapping[str, Sequence[Completion]], task: str) -> dict[tuple[int, int], float]:
+    """(document, choice) -> log-probability in nats."""
+    places = numbers(suite)
+    return {
+        (places[key][1], index): float("nan") if completion.logprob is None else completion.logprob
+        for key, own in completions.items()
+        if places[key][0] == task
+        for index, completion in enumerate(own)
+    }
+
+
+def item_scores(suite: Suite, samples: Sequence[Sample], task: str, metric: str) -> dict[int, float]:
+    """Document -> score; a document that failed has none, and so differs from lm-eval's."""
+    places = numbers(suite)
+    return {places[sample.key][1]: sample.scores[metric] for sample in samples if sample.task == task and sample.scores is not None}
+
+
+def questions(suite: Suite, task: str) -> dict[int, list[str]]:
+    """Document -> every text that is scored or answered, in order."""
+    found: dict[int, list[str]] = {}
+    for item in suite.items():
+        if item.task == task:
+            found[item.data["document"]] = [text for request in requests(suite, item) for text in _texts(request)]
+    return found
+
+
+def requests(suite: Suite, item: Item) -> Sequence[Request]:
+    """What a suite asks about an item."""
+    conversation = suite.ask(item)
+    try:
+        return tuple(next(conversation))
+    finally:
+        conversation.close()
+
+
+def _texts(request: Request) -> list[str]:
+    return [text for text in (request.prompt, request.continuation) if text is not None]

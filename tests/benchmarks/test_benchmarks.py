@@ -1,0 +1,191 @@
+"""The benchmarks are honest: equal work or no row, sides in turns, files that say what was measured. Nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.agreement import same, same_logprobs, same_questions
+from benchmarks.row import Setting, Unequal, alternate, row
+from benchmarks.rows import BENCHMARKS
+
+WITHOUT_VLLM = [benchmark.name for benchmark in BENCHMARKS if "wall time" not in benchmark.name]
+
+
+def quick(out: Path, *more: str) -> tuple[int, list[dict[str, Any]], dict[str, Any]]:
+    """Exit code, rows and details of a tiny run."""
+    code = main(["--quick", "--repeats", "1", "--out", str(out), *more])
+    return code, json.loads((out / "results.json").read_text()), json.loads((out / "details.json").read_text())
+
+
+# ------------------------------------------------------------------------------------------------------- whole runs
+
+
+@pytest.mark.models
+def test_a_tiny_run_writes_a_row_per_benchmark_and_what_is_behind_it(lab_test, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.__main__.BENCHMARKS", [each for each in BENCHMARKS if each.name in WITHOUT_VLLM])
+    code, rows, details = quick(tmp_path)
+    assert code == 0
+    assert [found["name"] for found in rows] == WITHOUT_VLLM
+    for found in rows:
+        assert list(found) == ["name", "ours", "theirs", "ratio", "target", "met"]
+        assert found["ratio"] == pytest.approx(found["theirs"] / found["ours"], rel=0.02, abs=0.01)
+        assert found["met"] is (found["ratio"] >= round(found["target"], 2))
+    assert details["machine"]["threads"] == 1
+    assert {"torch", "transformers", "lm-eval"} <= set(details["machine"]["packages"])
+    for name in WITHOUT_VLLM[:4]:
+        facts = details["rows"][name]
+        assert facts["equal"]["choices"] == 16
+        assert 0 <= facts["equal"]["largest difference in float32, nats"] <= 1e-4
+        assert len(facts["ours"]["seconds"]) == len(facts["theirs"]["seconds"]) == 1
+    fleet = details["rows"][WITHOUT_VLLM[4]]["equal"]
+    assert set(fleet) == {"base", "adapter1", "adapter2"}
+    assert fleet["base"]["bench_choices"] != fleet["adapter1"]["bench_choices"], "the adapters are live"
+    assert details["rows"][WITHOUT_VLLM[5]]["engine starts in second runs"] == 0
+    changed = details["rows"][WITHOUT_VLLM[6]]
+    assert changed["asked after the change"] == changed["the changed adapter's own requests"] > 0
+    assert next(found for found in rows if found["name"] == WITHOUT_VLLM[6])["ratio"] == 3.0
+
+
+@pytest.mark.models
+@pytest.mark.vllm
+def test_what_is_not_the_model_is_measured_over_real_vllm(lab_test, tmp_path):
+    pytest.importorskip("vllm", reason="vLLM is an extra")
+    code, rows, details = quick(tmp_path, "--only", "wall time")
+    assert (code, len(rows)) == (0, 1)
+    facts = details["rows"][rows[0]["name"]]
+    assert facts["requests"] == 100
+    assert facts["second run, engine starts"] == 0
+    parts = facts["vLLM's start and release"] + facts["vLLM's add_request"] + facts["vLLM's steps"] + facts["outside the model"]
+    assert parts == pytest.approx(facts["seconds"], abs=0.05)
+    assert min(facts["vLLM's steps"], facts["outside the model"]) > 0
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", [WITHOUT_VLLM[1], WITHOUT_VLLM[4]])
+def test_a_wrong_score_of_ours_makes_the_benchmark_fail_without_a_row(lab_test, tmp_path, monkeypatch, capsys, name):
+    from harness.engines.transformers_engine import Transformers
+
+    poll = Transformers.poll
+
+    def slightly_wrong(self: Transformers, timeout: float) -> Any:
+        shifted = []
+        for answered in poll(self, timeout):
+            result = answered.result
+            if getattr(result, "logprob", None) is not None:
+                result = msgspec.structs.replace(result, logprob=result.logprob - 1e-3)
+            shifted.append(msgspec.structs.replace(answered, result=result))
+        return shifted
+
+    monkeypatch.setattr(Transformers, "poll", slightly_wrong)
+    code, rows, details = quick(tmp_path, "--only", name)
+    assert (code, rows) == (1, [])
+    assert "log-probability of (document, choice)" in details["failed"][name]
+    assert "no row" in capsys.readouterr().out
+
+
+@pytest.mark.models
+def test_another_grade_than_lm_evals_makes_the_benchmark_fail_without_a_row(lab_test, tmp_path, monkeypatch):
+    from suites.lm_eval import LmEval
+
+    grade = LmEval.grade
+
+    def one_flipped(self: LmEval, *arguments: Any) -> Any:
+        for number, sample in enumerate(grade(self, *arguments)):
+            flipped = {name: 1 - score for name, score in (sample.scores or {}).items()}
+            yield msgspec.structs.replace(sample, scores=flipped) if number == 2 else sample
+
+    monkeypatch.setattr(LmEval, "grade", one_flipped)
+    code, rows, details = quick(tmp_path, "--only", WITHOUT_VLLM[1])
+    assert (code, rows) == (1, [])
+    assert "acc of document" in details["failed"][WITHOUT_VLLM[1]]
+
+
+def test_a_benchmark_that_breaks_leaves_the_others_their_rows(tmp_path, monkeypatch, capsys):
+    class Broken:
+        name, target = "broken", 2.0
+
+        def run(self, setting: Setting) -> Any:
+            raise RuntimeError("out of luck")
+
+    pytest.importorskip("torch", reason="the thread count is torch's")
+    monkeypatch.setattr("benchmarks.__main__.BENCHMARKS", [Broken()])
+    code, rows, details = quick(tmp_path)
+    assert (code, rows, details["failed"]) == (1, [], {"broken": "RuntimeError: out of luck"})
+    assert "RuntimeError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--only", "nothing of this name"], ["--repeats", "0"], ["--threads", "0"]])
+def test_bad_flags_are_usage_errors(tmp_path, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+# ------------------------------------------------------------------------------------------------------- agreement
+
+
+def test_scores_are_the_same_only_within_the_tolerance_and_for_the_same_keys():
+    assert same("x", {1: 0.5, 2: 1.0}, {1: 0.5, 2: 1.00005}, within=1e-4) == pytest.approx(5e-5)
+    for ours, theirs in [
+        ({1: 0.5}, {1: 0.51}),
+        ({1: 0.5}, {2: 0.5}),
+        ({1: 0.5}, {1: 0.5, 2: 1.0}),
+        ({}, {}),
+        ({1: math.nan}, {1: 0.5}),
+    ]:
+        with pytest.raises(Unequal):
+            same("x", ours, theirs, within=1e-4)
+
+
+def test_questions_must_be_the_same_text():
+    same_questions("x", {0: ["a", " b"]}, {0: ["a", " b"]})
+    for other in ({0: ["a", "b"]}, {1: ["a", " b"]}):
+        with pytest.raises(Unequal):
+            same_questions("x", {0: ["a", " b"]}, other)
+
+
+def test_float64_decides_where_float32_rounds_by_more_than_the_tolerance():
+    theirs, exact = {0: -10.0, 1: -20.0002}, {0: -10.0, 1: -20.0}
+    found = same_logprobs("x", {0: -10.0, 1: -20.00005}, theirs, lambda: (exact, exact))
+    assert found["lm-eval's own rounding in float32, nats"] == pytest.approx(2e-4)
+    assert found["largest difference in float32, nats"] == pytest.approx(1.5e-4)
+    with pytest.raises(Unequal, match="float64"):  # exactly computed, and still another number
+        same_logprobs("x", {0: -10.0, 1: -20.00005}, theirs, lambda: ({0: -10.0, 1: -20.00011}, exact))
+    with pytest.raises(Unequal):  # right in float64, and further off in float32 than rounding explains
+        same_logprobs("x", {0: -10.0, 1: -20.001}, theirs, lambda: (exact, exact))
+
+
+def test_float64_is_not_asked_where_float32_agrees():
+    def never() -> Any:
+        raise AssertionError("asked")
+
+    assert same_logprobs("x", {0: -1.0}, {0: -1.00009}, never)["choices"] == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ rows
+
+
+def test_the_sides_take_turns_and_the_median_is_reported(tmp_path):
+    order: list[str] = []
+    setting = Setting(repeats=3, quick=True, threads=1, place=tmp_path, say=lambda text: None)
+    (first, found), (second, _) = alternate(("a", lambda: order.append("a")), ("b", lambda: order.append("b")), setting)
+    assert order == ["a", "b"] * 3
+    assert len(found) == 3
+    for timing in (first, second):
+        assert timing.median_seconds == sorted(timing.seconds)[1]
+        assert len(timing.cpu_seconds) == 3
+
+
+def test_a_row_is_met_by_its_ratio_and_its_condition():
+    assert row("x", ours=2.0, theirs=10.0, target=5.0).met
+    assert not row("x", ours=2.001, theirs=10.0, target=5.0).met
+    assert not row("x", ours=2.0, theirs=10.0, target=5.0, condition=False).met
+    assert row("x", ours=2.0, theirs=10.0, target=5.0).ratio == 5.0
