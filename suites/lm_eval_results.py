@@ -148,10 +148,12 @@ class LmEvalResults:
                     found[full] = reading.contribute(values[metric])
                 except _ATTEMPTS as error:
                     return Sample(**shown, error=f"the recorded {full} cannot be read: {type(error).__name__}: {error}")
+                if not all(map(math.isfinite, found[full].statistics or [found[full].score])):
+                    return Sample(**shown, error=f"the recorded {full} is {values[metric]}")
         return Sample(
             **shown,
-            scores={metric: contribution.score for metric, contribution in found.items() if math.isfinite(contribution.score)},
-            statistics={metric: contribution.statistics for metric, contribution in found.items() if contribution.statistics},
+            scores={metric: each.score for metric, each in found.items() if math.isfinite(each.score)},
+            statistics={metric: each.statistics for metric, each in found.items() if each.statistics},
         )
 
 
@@ -180,19 +182,38 @@ def _reading(task: Task, metric: str, rows: Mapping[str, Row], names: Sequence[s
     entry: Mapping[str, Any] = next((entry for entry in listed if entry.get("metric") == metric), {})
     higher = (task.said("higher_is_better") or {}).get(metric, entry.get("higher_is_better", metric not in _LOWER))
     direction: Direction = "higher" if higher in (True, None) else "lower"
-    fallback = metric if metric in AGGREGATIONS else _BY_METRIC.get(metric, "mean")
-    how = entry.get("aggregation") or fallback
     values = [values[metric] for row in rows.values() for values in row.metrics.values() if metric in values]
-    if how not in AGGREGATIONS or (how == "mean" and not all(isinstance(value, int | float) for value in values)):
-        raise ConfigError(
-            f"task {task.name!r}: metric {metric!r} is aggregated over all documents in a way that is not known here ({how!r}), so "
-            f"it has no score per item to compare; choose others with metrics = {[name for name in names if name != metric]!r}",
-            where=f"{place}.metrics",
-        )
-    reading = named_reading(how, direction)
+    how = entry.get("aggregation") or (metric if metric in AGGREGATIONS else _BY_METRIC.get(metric, "mean"))
+    if how not in AGGREGATIONS or (how == "mean" and not _numbers(values)):
+        reading = _by_agreement(task, metric, rows, values, direction)
+        if reading is None:
+            raise ConfigError(
+                f"task {task.name!r}: metric {metric!r} is aggregated over all documents in a way that is not known here "
+                f"({str(how)[:80]!r}), so it has no score per item to compare; choose others with metrics = "
+                f"{[name for name in names if name != metric]!r}",
+                where=f"{place}.metrics",
+            )
+        return reading
+    reading = named_reading(how, direction, classes=max(2, *(row.choices for row in rows.values())))
     if how == "mean" and metric in RIGHT_OR_WRONG and not task.config.get("process_results") and set(values) <= {0, 1}:
         return Reading(Metric(kind="binary", direction=direction, chance=_chance(metric, rows)), reading.contribute)
     return reading
+
+
+def _by_agreement(task: Task, metric: str, rows: Mapping[str, Row], values: Sequence[Any], direction: Direction) -> Reading | None:
+    """The reading of a metric whose aggregation is the task's own code: the mean of its numbers, or of all parts of its lists,
+    where that is what lm-eval reported."""
+    lists = bool(values) and all(isinstance(value, list) and _numbers(value) for value in values)
+    if not lists and not _numbers(values):
+        return None
+    reading = named_reading("flat mean" if lists else "mean", direction)
+    reported = {chosen: value for (name, chosen), value in task.reported.items() if name == metric}
+    fits = all(_close(_aggregated(reading, rows, metric, chosen), value) for chosen, value in reported.items())
+    return reading if reported and fits else None
+
+
+def _numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
 
 
 def _chance(metric: str, rows: Mapping[str, Row]) -> float | None:
@@ -215,22 +236,28 @@ def _check_reported(task: Task, rows: Mapping[str, Row], readings: Mapping[str, 
     for (metric, chosen), value in task.reported.items():
         if metric not in readings:
             continue
-        reading = readings[metric]
         try:
-            found = [reading.contribute(row.metrics[chosen][metric]) for row in rows.values()]
+            ours = _aggregated(readings[metric], rows, metric, chosen)
         except _ATTEMPTS as error:
             raise ConfigError(
                 f"not every row has a readable {metric} (filter {chosen!r}): {type(error).__name__}: {error}",
                 where=where,
                 file=str(task.samples),
             ) from error
-        how = reading.metric.aggregator
-        ours = aggregate(how, np.asarray([[each.score] if how == "mean" else each.statistics for each in found]))
-        same = math.isclose(ours, value, rel_tol=1e-9, abs_tol=1e-9) or not (math.isfinite(ours) or math.isfinite(value))
-        if not same:
+        if not _close(ours, value):
             raise ConfigError(
                 f"the {len(rows)} rows give {metric_name(metric, chosen)} = {ours!r}, and {task.results.name} reports {value!r}: "
                 "the two files are not of one run, or one was changed. Copy both again, or run lm-eval again.",
                 where=where,
                 file=str(task.samples),
             )
+
+
+def _aggregated(reading: Reading, rows: Mapping[str, Row], metric: str, chosen: str) -> float:
+    """The score over all rows, as lm-eval would have given it. Raises what a value that is not of its kind raises."""
+    found = [reading.contribute(row.metrics[chosen][metric]) for row in rows.values()]
+    return aggregate(reading.metric.aggregator, np.asarray([each.statistics or [each.score] for each in found]))
+
+
+def _close(ours: float, theirs: float) -> bool:
+    return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-9) or not (math.isfinite(ours) or math.isfinite(theirs))

@@ -18,12 +18,26 @@ from typing import Any, Self
 import msgspec
 
 from harness.engines import serving
-from harness.engines.tokens import Pair, cut_windows, split_pair
-from harness.engines.transport import Endpoint, Patience, Reply
-from harness.engines.wire import Dialect, chat_body, join_stream, prompt_body, read_answer, read_echo_scores, read_prompt_scores
+from harness.engines.tokens import Pair, cut_windows, fit_pair, fit_prompt, split_pair
+from harness.engines.transport import Endpoint, Patience, Refusal, Reply
+from harness.engines.wire import (
+    Dialect,
+    chat_body,
+    conversation,
+    join_stream,
+    prompt_body,
+    read_answer,
+    read_echo_scores,
+    read_prompt_scores,
+)
 from harness.errors import ConfigError, EngineError
 from harness.protocols import Answered, Asked
-from harness.records import Candidate, Completion, Request
+from harness.records import Candidate, Completion, Message, Request
+
+NO_CUTTING = (
+    "If the prompt was too long: the suite's overlong = 'truncate_left' needs a server that tells its tokens, as vLLM's does, and "
+    "this one does not; shorten the items, or serve the model with vLLM."
+)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,13 +79,16 @@ class OpenAI:
         _key(options, where=f"{where}.options.api_key_env")
 
     @classmethod
-    def reach(cls, candidate: Candidate) -> None:
-        """EngineError where nobody answers at the endpoint, before other engines have spent an hour."""
-        endpoint = Server(candidate).endpoint
+    def reach(cls, candidate: Candidate, asked: Sequence[Request] = ()) -> None:
+        """EngineError where nobody answers at the endpoint, or where it cannot score and ``asked`` (a first request of each suite)
+        wants that: before other engines have spent an hour."""
+        server = Server(candidate)
         try:
-            endpoint.reach()
+            server.endpoint.reach()
+            for probe in dict.fromkeys(_probe(request) for request in asked if request.kind != "generate"):
+                server.probe(probe)
         finally:
-            endpoint.close()
+            server.endpoint.close()
 
     @classmethod
     def describe(cls, candidate: Candidate) -> Mapping[str, Any]:
@@ -163,24 +180,64 @@ class Server:
             return self._generate(request)
         return self._score(request) if self.options.dialect == "vllm" else self._score_by_echo(request)
 
+    def probe(self, request: Request) -> None:
+        """EngineError, with what to do, where the endpoint cannot answer a small request to score."""
+        try:
+            self.answer(request)
+        except EngineError as error:
+            what = "a text" if request.kind == "score_rolling" else "choices"
+            raise EngineError(
+                f"a suite scores {what} by log-probabilities, and {self.model!r} at {self.endpoint.url} could not give any: "
+                f"{error}. Serve the model with vLLM (dialect = 'vllm'), load its weights here (engine 'vllm' or 'transformers'), "
+                "or ask this endpoint only suites that generate."
+            ) from error
+
     def _generate(self, request: Request) -> Completion:
         chat = bool(request.messages)
         if not chat and request.prompt is None:
             raise EngineError("a request needs messages or a prompt")
         body = (chat_body if chat else prompt_body)(self.model, request, self.options.dialect) | self.options.extra_body
+        cut = 0
+        try:
+            reply = self._send(body, chat=chat)
+        except Refusal as refusal:
+            if request.overlong == "error":
+                raise
+            kept, cut = self._room(request, refusal)
+            reply = self._send(body | {"truncate_prompt_tokens": kept, "truncation_side": "left"}, chat=chat)
+        completion = read_answer(reply.data, chat=chat)
+        return msgspec.structs.replace(completion, seconds=reply.seconds, first_token_seconds=reply.first_token_seconds, cut=cut)
+
+    def _send(self, body: dict[str, Any], *, chat: bool) -> Reply:
         path = "chat/completions" if chat else "completions"
         if self.resources.stream:
-            reply = self.endpoint.stream(path, body, partial(join_stream, chat=chat))
-        else:
-            reply = self.endpoint.post(path, body)
-        completion = read_answer(reply.data, chat=chat)
-        return msgspec.structs.replace(completion, seconds=reply.seconds, first_token_seconds=reply.first_token_seconds)
+            return self.endpoint.stream(path, body, partial(join_stream, chat=chat))
+        return self.endpoint.post(path, body)
+
+    def _room(self, request: Request, refusal: Refusal) -> tuple[int, int]:
+        """How many prompt tokens of a refused request to keep and to drop; EngineError where its length was not the reason, or
+        where the endpoint does not tell its tokens: what does not fit is then an error and nothing is cut unseen."""
+        if self.options.dialect != "vllm":
+            raise EngineError(f"{refusal} {NO_CUTTING}") from refusal
+        try:
+            body = conversation(request) if request.messages else {"prompt": request.prompt, "add_special_tokens": True}
+            length, ids = self._read_tokens(self._beside("tokenize", {"model": self.model, **body}))
+        except EngineError as error:
+            raise EngineError(f"{refusal} {NO_CUTTING} ({error})") from refusal
+        left, cut = fit_prompt(list(ids), request, length)
+        if not cut:
+            raise refusal
+        return len(left), cut
 
     # ----------------------------------------------------------------------------- scores from a vLLM server, by token ids
 
     def _score(self, request: Request) -> Completion:
         """Split into tokens by the server's own tokenizer, exactly as the engines in this process do."""
-        text, special = (self._render(request.messages), False) if request.messages else (request.prompt or "", True)
+        if request.messages:
+            text, special = self._render(msgspec.json.encode(conversation(request), order="sorted")), False
+        else:
+            text = request.prompt or ""
+            special = not (self.options.prefix and text.startswith(self.options.prefix))
         if request.kind == "score_rolling":
             length, ids = self._encode(text, special)
             if not ids:
@@ -189,7 +246,8 @@ class Server:
         else:
             scored = request.continuation or ""
             encode = self._encode
-            pairs = [split_pair(lambda part, adding: list(encode(part, adding)[1]), text, scored, special, self._prefix)]
+            pair = split_pair(lambda part, adding: list(encode(part, adding)[1]), text, scored, special, self._prefix)
+            pairs = [fit_pair(pair, request, encode(scored, False)[0] - 1)]  # the server wants room for one generated token
         results = [self._score_pair(pair) for pair in pairs]
         return Completion(
             logprob=sum(logprob for (logprob, _), _ in results),
@@ -198,6 +256,8 @@ class Server:
             bytes=len(scored.encode()),
             tokens_in=sum(len(pair.context) + len(pair.continuation) for pair in pairs),
             seconds=sum(reply.seconds for _, reply in results),
+            cut=sum(pair.cut for pair in pairs),
+            boundary=any(pair.boundary for pair in pairs),
         )
 
     def _score_pair(self, pair: Pair) -> tuple[tuple[float, bool], Reply]:
@@ -227,12 +287,9 @@ class Server:
         body = {"model": self.model, "prompt": text, "add_special_tokens": special}
         return self._read_tokens(self._beside("tokenize", body))
 
-    def _render_now(self, messages: tuple[Any, ...]) -> str:
-        """The messages as the text that the served model sees, ready to be answered."""
-        plain = [{"content": "", **msgspec.to_builtins(message)} for message in messages]
-        _, ids = self._read_tokens(
-            self._beside("tokenize", {"model": self.model, "messages": plain, "add_generation_prompt": True})
-        )
+    def _render_now(self, body: bytes) -> str:
+        """A conversation as the text that the served model sees, ready to be answered. ``body``: what ``conversation`` says."""
+        _, ids = self._read_tokens(self._beside("tokenize", {"model": self.model, **msgspec.json.decode(body)}))
         text = self._beside("detokenize", {"model": self.model, "tokens": list(ids)}).get("prompt")
         if not isinstance(text, str):
             raise EngineError("this endpoint does not detokenise, so a conversation cannot be scored on it")
@@ -270,9 +327,21 @@ class Server:
             "echo": True,
             "logprobs": 1,
         }
-        reply = self.endpoint.post("completions", body | self.options.extra_body)
+        try:
+            reply = self.endpoint.post("completions", body | self.options.extra_body)
+        except Refusal as refusal:
+            raise EngineError(str(refusal) if request.overlong == "error" else f"{refusal} {NO_CUTTING}") from refusal
         logprob, greedy, tokens = read_echo_scores(reply.data, bare)
         return Completion(logprob=logprob, greedy=greedy, tokens=tokens, bytes=len(continuation.encode()), seconds=reply.seconds)
+
+
+def _probe(request: Request) -> Request:
+    """A request of the same kind about next to nothing."""
+    if request.kind == "score_rolling":
+        return Request(kind="score_rolling", prompt="one two")
+    if request.messages:
+        return Request(kind="score", messages=(Message(role="user", content="one"),), continuation="two three")
+    return Request(kind="score", prompt="one", continuation=" two")
 
 
 def _key(options: Options, *, where: str = "") -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
+import json
 import random
 import threading
 import time
@@ -32,6 +34,10 @@ class Reply(NamedTuple):
     data: dict[str, Any]
     seconds: float
     first_token_seconds: float | None = None
+
+
+class Refusal(EngineError):
+    """The server will not do what was asked, however often (400, 404, 422 …)."""
 
 
 class _Passing(Exception):
@@ -108,7 +114,7 @@ class Endpoint:
         said = self._said(response)
         if status in {408, 429} or status >= 500:
             raise _Passing(f"status {status}: {said}", _retry_after(response.headers.get("Retry-After")))
-        raise EngineError(f"{self.url} refused the request ({status}): {said}")
+        raise Refusal(f"{self.url} refused the request ({status}): {said}")
 
     def _said(self, response: httpx.Response) -> str:
         """The server's own words, shortened, without our key in case it repeats it."""
@@ -145,9 +151,14 @@ class Endpoint:
 
 
 def _object(content: bytes) -> dict[str, Any]:
+    """A JSON object; NaN and Infinity, which JSON does not have and some servers write, are left to those who read the numbers."""
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        with contextlib.suppress(ValueError):
+            found = json.loads(content)
+            if isinstance(found, dict):
+                return found
         raise _Passing(f"the answer is no JSON object: {content[:120]!r}") from error
 
 

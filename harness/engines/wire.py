@@ -7,7 +7,8 @@ that needs more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -17,26 +18,35 @@ from harness.records import Completion, Message, Request
 
 Dialect = Literal["vllm", "openai"]
 
+NO_SCORES = "this endpoint gives no log-probabilities of a prompt, so it cannot be asked to score"
+
 
 def chat_body(model: str, request: Request, dialect: Dialect) -> dict[str, Any]:
     """The body of a ``chat/completions`` request."""
-    body = {**_sampling(request, dialect), "model": model, "messages": [_message(message) for message in request.messages]}
+    body = {**_sampling(request, dialect), "model": model, **conversation(request)}
     body["max_completion_tokens" if dialect == "openai" else "max_tokens"] = request.max_tokens
-    if request.tools:
-        body["tools"] = list(request.tools)
     if request.schema is not None:
         schema = {"name": "answer", "schema": request.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if dialect == "vllm":
-        if request.continue_final:
-            body |= {"continue_final_message": True, "add_generation_prompt": False}
-        if request.enable_thinking is not None:
-            body["chat_template_kwargs"] = {"enable_thinking": request.enable_thinking}
+    return body
+
+
+def conversation(request: Request) -> dict[str, Any]:
+    """What a vLLM server needs to render a conversation, the same for answering and for tokenising."""
+    body: dict[str, Any] = {"messages": [_message(message) for message in request.messages]}
+    if request.tools:
+        body["tools"] = list(request.tools)
+    if request.continue_final:
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+    if request.enable_thinking is not None:
+        body["chat_template_kwargs"] = {"enable_thinking": request.enable_thinking}
     return body
 
 
 def prompt_body(model: str, request: Request, dialect: Dialect) -> dict[str, Any]:
     """The body of a ``completions`` request."""
+    if request.tools:
+        raise EngineError("tools are offered in a conversation; a raw prompt cannot carry them")
     body = {**_sampling(request, dialect), "model": model, "prompt": request.prompt, "max_tokens": request.max_tokens}
     if request.schema is not None:
         if dialect == "openai":
@@ -63,7 +73,8 @@ def _sampling(request: Request, dialect: Dialect) -> dict[str, Any]:
     if dialect == "vllm":
         return common | extended
     unheard = [name for name, value in extended.items() if value != (1.0 if name == "repetition_penalty" else 0)]
-    unheard += [name for name in ("continue_final", "enable_thinking") if getattr(request, name)]
+    unheard += ["continue_final"] if request.continue_final else []
+    unheard += ["enable_thinking"] if request.enable_thinking is not None else []
     if unheard:
         raise EngineError(f"OpenAI's interface has no {', '.join(unheard)}; set options.dialect = 'vllm' if this server knows them")
     return common
@@ -78,6 +89,7 @@ def read_answer(data: Mapping[str, Any], *, chat: bool) -> Completion:
     try:
         choice = data["choices"][0]
         usage = data.get("usage") or {}
+        details = usage.get("completion_tokens_details") or {}
         message = choice["message"] if chat else {"content": choice["text"]}
         reason = choice["finish_reason"]
         text = message.get("content") or ""
@@ -90,6 +102,7 @@ def read_answer(data: Mapping[str, Any], *, chat: bool) -> Completion:
             finish=_finish(reason),
             tokens_in=int(usage.get("prompt_tokens") or 0),
             tokens_out=int(usage.get("completion_tokens") or 0),
+            reasoning_tokens=int(details.get("reasoning_tokens") or 0),
         )
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise EngineError(f"the server's answer is malformed ({type(error).__name__}: {error}): {str(data)[:300]}") from error
@@ -135,11 +148,20 @@ def read_prompt_scores(data: Mapping[str, Any], continuation: list[int]) -> tupl
     try:
         rows = data["choices"][0]["prompt_logprobs"][-len(continuation) :]
         entries = [row[str(token)] for token, row in zip(continuation, rows, strict=True)]
-        return sum(float(entry["logprob"]) for entry in entries), all(entry["rank"] == 1 for entry in entries)
+        return _sum([entry["logprob"] for entry in entries]), all(entry["rank"] == 1 for entry in entries)
     except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise EngineError(f"{NO_SCORES}: {str(data)[:200]}") from error
+
+
+def _sum(logprobs: Sequence[Any]) -> float:
+    """The sum of log-probabilities that a server gave; EngineError where one of them is not a number."""
+    wrong = [value for value in logprobs if value is None or math.isnan(value)]
+    if wrong:
         raise EngineError(
-            f"this endpoint gives no log-probabilities of a prompt, so it cannot be asked to score: {str(data)[:200]}"
-        ) from error
+            f"the server gave {wrong[0]} as the log-probability of {len(wrong)} of {len(logprobs)} tokens; nothing can be scored "
+            "by that. Numbers that overflow its dtype are the usual cause: serve the model in bfloat16 or float32."
+        )
+    return float(sum(logprobs))
 
 
 def read_echo_scores(data: Mapping[str, Any], context: str) -> tuple[float, bool, int]:
@@ -148,12 +170,11 @@ def read_echo_scores(data: Mapping[str, Any], context: str) -> tuple[float, bool
         found = data["choices"][0]["logprobs"]
         offsets, values, tops = found["text_offset"], found["token_logprobs"], found["top_logprobs"]
         inside = [index for index, offset in enumerate(offsets) if offset >= len(context)]
-        logprobs = [float(values[index]) for index in inside]
+        logprobs = [values[index] for index in inside]
+        total = _sum(logprobs)
         greedy = all(value >= max(tops[index].values()) for index, value in zip(inside, logprobs, strict=True))
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise EngineError(
-            f"this endpoint gives no log-probabilities of a prompt, so it cannot be asked to score: {str(data)[:200]}"
-        ) from error
+        raise EngineError(f"{NO_SCORES}: {str(data)[:200]}") from error
     if not inside or offsets[inside[0]] != len(context):
         raise EngineError("a token reaches from the context into the continuation, so the continuation has no score of its own")
-    return sum(logprobs), greedy, len(inside)
+    return total, greedy, len(inside)

@@ -18,7 +18,7 @@ from harness.environment import environment
 from harness.fingerprint import digest
 from harness.journal import Journal
 from harness.pipeline.grading import Gathered, grade
-from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash
+from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash, first_requests
 from harness.pipeline.progress import SILENT, Progress
 from harness.protocols import Engine, Judged, groups_of
 from harness.records import Admission, Answer, Measured, Request, Run, Sample
@@ -92,12 +92,15 @@ def _measure(prepared: Prepared, pending: Sequence[Pair], progress: Progress, do
 
 
 def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
-    """Endpoints that will be needed must answer now: a judge that is down is found before the candidates' engine starts."""
+    """Endpoints that will be needed must answer now, and be able to do what they will be asked: a judge that is down, or choices
+    to score where there are no log-probabilities, are found before the candidates' engine starts."""
     needed = dict.fromkeys(name for _, name in pending) | dict.fromkeys(prepared.suites[suite].judge for suite, _ in pending)
     for name in needed:
         reach = getattr(prepared.engines[name], "reach", None) if name is not None else None
         if name is not None and reach is not None:
-            reach(prepared.candidates[name])
+            suites = [suite for suite, candidate in pending if candidate == name]
+            asked = [request for suite in suites for request in first_requests(prepared.suites[suite], prepared.items(suite)[0])]
+            reach(prepared.candidates[name], asked)
 
 
 def finished_run(prepared: Prepared, pair: Pair) -> tuple[Path, Measured] | None:

@@ -171,12 +171,12 @@ def test_an_imported_run_equals_our_own_run_of_the_same_tasks(both: Path) -> Non
         recorded = theirs[pair].samples
         order = sorted(measured.samples, key=lambda sample: sample.task)
         assert [sample.task for sample in recorded] == [sample.task for sample in order]
-        for sample, other in zip(recorded, order, strict=True):
-            assert sample.scores is not None
-            assert other.scores is not None
-            assert sample.scores == pytest.approx(other.scores, rel=1e-4)
-            assert (sample.target, sample.prompt) == (other.target, other.prompt)
-            assert [text.strip() for text in sample.outputs] == [text.strip().split("\n")[0] for text in other.outputs]
+        for read, own_sample in zip(recorded, order, strict=True):
+            assert read.scores is not None
+            assert own_sample.scores is not None
+            assert read.scores == pytest.approx(own_sample.scores, rel=1e-4)
+            assert (read.target, read.prompt) == (own_sample.target, own_sample.prompt)
+            assert [text.strip() for text in read.outputs] == [text.strip().split("\n")[0] for text in own_sample.outputs]
     assert theirs["general", "base"].run.metrics == ours["general", "base"].run.metrics
     assert theirs["general", "base"].run.failed == 0
 
@@ -434,11 +434,30 @@ def test_bad_options_are_named(theirs: Path, builds: Any, options: dict[str, Any
 def test_a_metric_that_no_sum_over_documents_gives_is_refused(theirs: Path, builds: Any) -> None:
     def median(data: Any) -> Any:
         data["configs"]["lab_facts_mc"]["metric_list"][0]["aggregation"] = "median"
+        data["results"]["lab_facts_mc"]["acc,none"] = 1.0
         return data
 
     _replace(results_of(theirs / "base"), median)
     with pytest.raises(ConfigError, match=r"'median'.*metrics = \['acc_norm'\]"):
         builds(LmEvalResults, items=str(theirs / "base"))
+    suite = builds(LmEvalResults, items=str(theirs / "base"), tasks=("lab_facts_mc",), metrics=("acc_norm",))
+    assert list(suite.metrics) == ["acc_norm"]
+
+
+def test_lists_of_parts_that_a_task_aggregates_by_its_own_code_are_ratios(theirs: Path, builds: Any) -> None:
+    """As IFEval's instruction-level accuracy: lm-eval writes the function's source down, and its value shows what it does."""
+    parts = [[True] * (number % 3) + [False] * (number % 2 + 1) for number in range(60)]
+    flat = [part for listed in parts for part in listed]
+
+    def instructions(data: Any) -> Any:
+        data["configs"]["lab_facts_mc"]["metric_list"][0]["aggregation"] = "def agg_inst_level_acc(items):\n    return …"
+        data["results"]["lab_facts_mc"]["acc,none"] = sum(flat) / len(flat)
+        return data
+
+    _replace(results_of(theirs / "base"), instructions)
+    _replace(samples_of(theirs / "base"), lambda rows: [{**row, "acc": part} for row, part in zip(rows, parts, strict=True)])
+    suite = builds(LmEvalResults, items=str(theirs / "base"), tasks=("lab_facts_mc",))
+    assert (suite.metrics["acc"].kind, suite.metrics["acc"].aggregator) == ("ratio", "ratio")
 
 
 # ---------------------------------------------------------------------------------------------------------- older shapes
@@ -463,8 +482,8 @@ def test_older_shapes_are_the_same_run(theirs: Path, tmp_path: Path) -> None:
     _replace(path, older)
     path.with_suffix(".json").write_text(json.dumps([json.loads(line) for line in path.read_text().splitlines()]))
     path.unlink()
-    for section in ("n-samples", "higher_is_better"):
-        _replace(results_of(old), lambda data, section=section: {key: value for key, value in data.items() if key != section})
+    dropped = ("n-samples", "higher_is_better")
+    _replace(results_of(old), lambda data: {key: value for key, value in data.items() if key not in dropped})
     now = read_output(theirs / "base", where="").tasks["lab_facts_mc"].rows(where="")
     then = read_output(old, where="").tasks["lab_facts_mc"].rows(where="")
     assert then == now

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import msgspec
 import pytest
 
+from harness.cli import main
 from harness.engines.openai_api import OpenAI
 from harness.errors import ConfigError, EngineError
 from harness.records import Candidate, Completion, Message, Request
@@ -340,3 +342,163 @@ def test_leaving_the_engine_ends_its_waiting(server: Server) -> None:
         engine.submit([Asked(ticket=0, candidate="it", request=question())])
         assert list(engine.poll(0.3)) == []
     assert time.monotonic() - started < 5.0
+
+
+# ------------------------------------------------------------------------------- what an endpoint cannot do, or says wrongly
+
+
+SCORE = Request(kind="score", prompt="a b", continuation=" c")
+
+
+class Vllm:
+    """The parts of vLLM's interface that scoring and cutting need; a token is a word. ``length``: of the context."""
+
+    def __init__(self, length: int = 8, logprob: object = -0.5) -> None:
+        self.length, self.logprob = length, logprob
+
+    def handle(self, path: str, body: dict[str, Any], count: int) -> tuple[int, dict[str, str], bytes]:
+        if path == "/tokenize":
+            text = body.get("prompt") or " ".join(message["content"] for message in body["messages"])
+            return 200, {}, json.dumps({"max_model_len": self.length, "tokens": [len(word) for word in text.split()]}).encode()
+        if path == "/detokenize":
+            return 200, {}, json.dumps({"prompt": " ".join("w" * token for token in body["tokens"]) + "\n"}).encode()
+        if isinstance(body.get("prompt"), list):
+            rows = [{str(token): {"logprob": self.logprob, "rank": 1}} for token in body["prompt"]]
+            return 200, {}, json.dumps({"choices": [{"prompt_logprobs": rows}]}).encode()
+        words = (body.get("prompt") or " ".join(message["content"] for message in body["messages"])).split()
+        kept = min(len(words), body.get("truncate_prompt_tokens", len(words)))
+        if kept + body["max_tokens"] > self.length:
+            return 400, {}, b"maximum context length is 8 tokens"
+        choice = {"text": " ".join(words[-kept:]), "message": {"content": " ".join(words[-kept:])}, "finish_reason": "stop"}
+        return 200, {}, json.dumps({"choices": [choice], "usage": {"prompt_tokens": kept, "completion_tokens": 1}}).encode()
+
+
+@pytest.mark.parametrize("logprob", [None, float("nan")])
+def test_log_probabilities_that_are_no_numbers_are_errors(server: Server, logprob: float | None) -> None:
+    server.handle = Vllm(logprob=logprob).handle
+    result = one(server, SCORE)
+    assert isinstance(result, EngineError)
+    assert f"gave {logprob} as the log-probability of 1 of 1 tokens" in str(result)
+    logprobs = {"text_offset": [0, 3], "token_logprobs": [None, logprob], "top_logprobs": [None, {" c": logprob}]}
+    echoed = json.dumps({"choices": [{"text": "a b c", "finish_reason": "length", "logprobs": logprobs}]}).encode()
+    server.handle = lambda path, body, count: (200, {}, echoed)
+    result = one(server, SCORE, options={"dialect": "openai"})
+    assert isinstance(result, EngineError)
+    assert f"gave {logprob} as the log-probability" in str(result)
+
+
+def test_an_endpoint_that_cannot_score_is_known_before_the_run(server: Server) -> None:
+    OpenAI.reach(candidate(server), [question()])
+    assert server.seen == [], "nothing is asked where nothing has to be scored"
+    server.handle = lambda path, body, count: (404, {}, b"no such route")
+    for request in (SCORE, question(kind="score", continuation="c"), Request(kind="score_rolling", prompt="a text")):
+        with pytest.raises(EngineError, match=r"log-probabilities, and 'tiny' at .* could not give any: .*no such route.*vLLM"):
+            OpenAI.reach(candidate(server, options={"prefix": "x"}), [question(), request])
+    server.handle = Vllm().handle
+    OpenAI.reach(candidate(server), [SCORE, question(kind="score", continuation="c")])
+
+
+def test_choices_without_log_probabilities_end_the_run_before_anything_is_asked(
+    server: Server, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("lm_eval", reason="lm-eval is an extra")
+    (tmp_path / "mc.jsonl").write_text('{"q": "a", "choices": ["b", "c"], "answer": 0}\n' * 3)
+    (tmp_path / "mc.yaml").write_text(
+        "task: mc\ndataset_path: json\ndataset_kwargs: {data_files: {test: mc.jsonl}}\ntest_split: test\n"
+        "output_type: multiple_choice\ndoc_to_text: '{{q}}'\ndoc_to_choice: '{{choices}}'\ndoc_to_target: answer\n"
+        "metric_list: [{metric: acc}]\n"
+    )
+    (tmp_path / "gate.toml").write_text(
+        'baseline = "it"\ncandidates = [{ name = "it", model = "tiny", engine = "openai", options = '
+        f'{{ base_url = "{server.url}" }} }}]\n'
+        'suites = [{ name = "mc", use = "lm_eval", options = { tasks = ["mc.yaml"] } }]\n'
+    )
+    assert main(["measure", str(tmp_path / "gate.toml")]) == 13
+    assert "a suite scores choices by log-probabilities" in " ".join(capsys.readouterr().err.split())
+    assert len(server.seen) == 1
+
+
+def test_what_does_not_fit_is_cut_where_the_server_tells_its_tokens(server: Server) -> None:
+    server.handle = Vllm(length=8).handle
+    words = "one two three four five six seven eight nine ten"
+    for request in (Request(prompt=words, max_tokens=3), question(words, max_tokens=3)):
+        assert isinstance(one(server, request), EngineError), "an overlong prompt is an error"
+        answer = one(server, msgspec.structs.replace(request, overlong="truncate_left"))
+        assert isinstance(answer, Completion)
+        assert (answer.text, answer.cut, answer.tokens_in) == ("six seven eight nine ten", 5, 5)
+        assert server.seen[-1][1]["truncation_side"] == "left"
+    short = one(server, Request(prompt="one two", max_tokens=3, overlong="truncate_left"))
+    assert isinstance(short, Completion)
+    assert short.cut == 0
+    assert server.seen[-1][0] == "/v1/completions", "what fits is sent as it is"
+
+
+def test_an_overlong_context_is_cut_before_it_is_scored(server: Server) -> None:
+    server.handle = Vllm(length=8).handle
+    request = Request(kind="score", prompt="one two three four five six seven", continuation=" eight nine")
+    error = one(server, request)
+    assert isinstance(error, EngineError)
+    assert "9 tokens" in str(error)
+    answer = one(server, msgspec.structs.replace(request, overlong="truncate_left"))
+    assert isinstance(answer, Completion)
+    assert (answer.logprob, answer.tokens, answer.cut, answer.tokens_in) == (-1.0, 2, 2, 7)
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "openai"])
+def test_what_cannot_be_cut_is_an_error_that_says_so(server: Server, dialect: str) -> None:
+    server.handle = lambda path, body, count: (400, {}, b"too long") if path.startswith("/v1") else (404, {}, b"no such route")
+    requests = [question("a b c", overlong="truncate_left")]
+    requests += [msgspec.structs.replace(SCORE, overlong="truncate_left")] if dialect == "openai" else []
+    for request in requests:
+        result = one(server, request, options={"dialect": dialect})
+        assert isinstance(result, EngineError)
+        assert "too long" in str(result)
+        assert "overlong = 'truncate_left' needs a server that tells its tokens" in str(result)
+
+
+def test_a_refusal_for_another_reason_stays_that_refusal(server: Server) -> None:
+    whole = Vllm(length=50)
+    server.handle = lambda path, body, count: (400, {}, b"bad tool") if path.startswith("/v1") else whole.handle(path, body, count)
+    result = one(server, question("a b c", max_tokens=3, overlong="truncate_left"))
+    assert isinstance(result, EngineError)
+    assert "bad tool" in str(result)
+    assert "overlong" not in str(result)
+
+
+def test_reasoning_is_counted_and_switches_that_a_server_does_not_know_are_refused(server: Server) -> None:
+    body = json.loads(chat("4", reasoning="two and two"))
+    body["usage"]["completion_tokens_details"] = {"reasoning_tokens": 7}
+    server.handle = lambda path, sent, count: (200, {}, json.dumps(body).encode())
+    result = one(server, question())
+    assert isinstance(result, Completion)
+    assert (result.reasoning, result.reasoning_tokens) == ("two and two", 7)
+    unheard = {"enable_thinking": question(enable_thinking=False), "continue_final": question(continue_final=True)}
+    for word, request in unheard.items():
+        refused = one(server, request, options={"dialect": "openai"})
+        assert isinstance(refused, EngineError)
+        assert word in str(refused)
+
+
+def test_tools_are_not_dropped_from_a_raw_prompt(server: Server) -> None:
+    result = one(server, Request(prompt="a", tools=({"type": "function", "function": {"name": "f"}},)))
+    assert isinstance(result, EngineError)
+    assert "a raw prompt cannot carry them" in str(result)
+
+
+def test_a_conversation_is_scored_as_it_would_be_answered(server: Server) -> None:
+    """Tools, thinking and a half-written answer change what stands before a continuation."""
+    server.handle = Vllm(length=50).handle
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history = (Message(role="user", content="a b"), Message(role="assistant", content="c", tool_calls=(call,)))
+    tool = {"type": "function", "function": {"name": "f"}}
+    request = Request(
+        kind="score", messages=history, continuation=" d", tools=(tool,), enable_thinking=False, continue_final=True
+    )  # fmt: skip
+    assert isinstance(one(server, request), Completion)
+    path, body, _ = server.seen[0]
+    assert path == "/tokenize"
+    assert (body["tools"], body["chat_template_kwargs"], body["continue_final_message"]) == (
+        [tool],
+        {"enable_thinking": False},
+        True,
+    )
