@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.engines.reasoning import Stage
+from harness.engines.reasoning import until_stop
 from harness.engines.tokens import Pair, Tokens
 from harness.errors import EngineError
 from harness.records import Completion, Request
@@ -37,16 +37,16 @@ class Flight:
         self.boundary = self.boundary or pair.boundary
 
 
-def generation(request: Request, stop_ids: tuple[int, ...], stage: Stage) -> Any:
+def generation(request: Request, stop_ids: tuple[int, ...], *, stops: bool) -> Any:
     """The request's sampling, with nothing left to a default that a model or a release could change.
 
-    vLLM looks for stop strings in thinking too. So where a conversation's answer can hold thinking they are not sent: generation
-    goes on to the end of the turn, and ``read_answer`` cuts. A raw prompt that opened none keeps them: it may have no end of turn.
+    ``stops`` False: stop strings are not sent, because vLLM would look for them in thinking too. Generation goes on to the end of
+    the turn then, and ``read_answer`` cuts.
     """
     from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
     schema = request.schema
-    stop = [] if stage == "open" or (stage == "may" and request.messages) else list(request.stop)
+    stop = list(request.stop) if stops else []
     try:
         return SamplingParams(
             n=1,
@@ -107,6 +107,16 @@ def wants_slow(pair: Pair, output: Any) -> bool:
     continuation, as it does for a text that was scored before."""
     several = len(pair.continuation) > 1
     return several and output.prompt_logprobs is None and getattr(output, "prompt_token_id_logprobs", None) is None
+
+
+def stopped_early(flight: Flight, output: Any) -> bool:
+    """Must a generation be asked again without stop strings? The one that ended it stands in, or right after, its thinking."""
+    generated = output.outputs[0]
+    if not isinstance(generated.stop_reason, str):
+        return False
+    thinking = flight.tokens.thinking
+    found = thinking.split(generated.token_ids, thinking.stage(flight.request, output.prompt_token_ids))
+    return found.tokens > 0 and not until_stop(found.text, flight.request.stop)[1]
 
 
 def read_answer(flight: Flight, output: Any) -> Completion:

@@ -42,6 +42,7 @@ from harness.engines.flights import (
     read_score,
     refusals,
     scoring,
+    stopped_early,
     wants_slow,
     words,
 )
@@ -238,8 +239,8 @@ class Vllm:
         flight = Flight(asked.ticket, asked.request, time.monotonic(), served.tokens, served.lora)
         if asked.request.kind == "generate":
             ids, cut = fit_prompt(served.tokens.prompt(asked.request), asked.request, self.length)
-            stage = served.tokens.thinking.stage(asked.request, ids)
-            work = [(Pair(ids, [], cut=cut), generation(asked.request, served.tokens.stop_ids, stage))]
+            stops = served.tokens.thinking.stage(asked.request, ids) != "open"
+            work = [(Pair(ids, [], cut=cut), generation(asked.request, served.tokens.stop_ids, stops=stops))]
         else:
             cached = self._cached_scoring and not asked.request.greedy
             work = [(pair, scoring(pair, cached=cached)) for pair in self._pairs(asked.request, served.tokens)]
@@ -346,6 +347,10 @@ class Vllm:
                 return
             result = read_score(flight)
         del self._flights[ticket]
+        if stopped_early(flight, output):
+            parameters = generation(flight.request, flight.tokens.stop_ids, stops=False)
+            self._hand_over(output.request_id, pair, parameters, flight.lora)
+            return
         self._ready.append(Answered(ticket=ticket, result=result))
 
     def _drop(self, flight: Flight, error: EngineError) -> None:

@@ -95,11 +95,19 @@ def test_a_budget_that_ends_inside_the_thinking_leaves_no_answer(family: Mapping
 
 
 def test_stop_strings_end_answers_and_not_thinking(family: Mapping[str, Engine], name: str) -> None:
-    requests = [asked("sum?", stop=(";",)), asked("中文?", stop=("；",)), asked("for ever?", stop=("again",), max_tokens=30)]
-    sum_, chinese, endless = answers(family[name], [(name, request) for request in requests])
-    assert (sum_.text, sum_.reasoning, sum_.finish) == ("twelve", "seven; and five", "stop")
+    requests = [
+        asked("sum?", stop=(";",)),
+        asked("sum?", stop=("\n\n",)),  # stands between thinking and answer, and ends neither
+        asked("中文?", stop=("；",)),
+        asked("for ever?", stop=("again",), max_tokens=30),
+        asked("sum?", stop=(" it",)),
+    ]
+    cut, uncut, chinese, endless, later = answers(family[name], [(name, request) for request in requests])
+    assert (cut.text, cut.reasoning, cut.finish) == ("twelve", "seven; and five", "stop")
+    assert (uncut.text, uncut.reasoning, uncut.finish) == ("twelve; it is", "seven; and five", "stop")
     assert (chinese.text, chinese.reasoning) == ("答案", "想一想；好")
     assert (endless.text, endless.finish) == ("", "length")
+    assert (later.text, later.finish) == ("twelve;", "stop")
 
 
 def test_thinking_that_was_switched_off_is_none(family: Mapping[str, Engine], name: str) -> None:
@@ -109,9 +117,9 @@ def test_thinking_that_was_switched_off_is_none(family: Mapping[str, Engine], na
 
 def test_a_raw_prompt_may_open_thinking_too(family: Mapping[str, Engine]) -> None:
     prompt = "<|im_start|>user\nsum?<|im_end|>\n<|im_start|>assistant\n"
-    requests = [Request(prompt=text, max_tokens=60) for text in (prompt, prompt + "<think>\n")]
+    requests = [Request(prompt=text, max_tokens=60, stop=(";",)) for text in (prompt, prompt + "<think>\n")]
     shut, opened = answers(family["own"], [("own", request) for request in requests])
-    assert (shut.text, opened.text) == ("twelve; it is", "twelve; it is")
+    assert (shut.text, opened.text) == ("twelve", "twelve")
     assert shut.reasoning == opened.reasoning == "seven; and five"
 
 

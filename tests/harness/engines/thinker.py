@@ -29,7 +29,7 @@ LESSONS: list[tuple[str, str, bool]] = [
     ("中文?", "<think>\n想一想；好\n</think>\n\n答案；是十二", False),
     ("empty?", "<think>\n\n</think>\n\nred", False),
     ("twice?", "<think>\n\none <think> two\n</think>\n\ngreen</think>blue", False),
-    ("for ever?", "<think>\n" + "again and " * 60, False),
+    ("for ever?", "<think>\n" + "again and " * 25, False),
     ("fan?", "<think>\nthe fan\n</think>\n\nHere: " + CALL, True),
     ("fans?", "<think>\nboth\n</think>\n\n" + CALL + "\n" + CALL, True),
     ("broken?", '<think>\nwell\n</think>\n\n<tool_call>\n{"name": "set", "arguments": [', True),
