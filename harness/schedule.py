@@ -40,9 +40,12 @@ _AHEAD = 10_000
 """Talks to keep for engines that are full, while others are looked for."""
 
 _PATIENCE_SECONDS = 1.0
-_GLANCE_SECONDS = 0.02
+_SLICE_SECONDS = 0.001
+"""For each of several busy engines in its turn: those in this process work at least one step of theirs while they are polled."""
+
 _INSTANT_SECONDS = 0.0003
-"""A poll that takes less has neither worked nor waited."""
+_PAUSE_SECONDS = 0.02
+"""In less than an instant nobody has worked or waited; pauses grow to this, so that no engine can keep us spinning for nothing."""
 
 
 class Talk(Record, frozen=True, kw_only=True):
@@ -239,7 +242,7 @@ class _Floor:
         self._queues: dict[int, deque[_Want]] = {}  # line -> not sent yet
         self._flying: dict[int, dict[int, Hashable]] = {}  # line -> ticket -> key
         self._settled: list[tuple[Hashable, Completion | EngineError]] = []  # answered, not handed out yet
-        self._polls = self._idle = 0
+        self._idle = 0  # polls in a row that were over in an instant, with nothing
 
     def run(self) -> Iterator[Done]:
         """Admit, send, collect, until nobody is left."""
@@ -257,11 +260,13 @@ class _Floor:
 
     def rescue(self) -> None:
         """Journal what the engines have finished, without waiting for more."""
-        for line, engine in self._desk.engines().items():
-            if self._flying.get(line):
-                with suppress(EngineError):  # a broken engine must not hide why we stop
-                    self._settle(line, engine.poll(0.0))
-        self._write()
+        try:
+            for line, engine in self._desk.engines().items():
+                if self._flying.get(line):
+                    with suppress(EngineError):  # a broken engine must not hide why we stop
+                        self._settle(line, engine.poll(0.0))
+        finally:  # Ctrl-C may come twice
+            self._write()
 
     def close(self) -> None:
         """Close the conversations that did not end."""
@@ -420,29 +425,16 @@ class _Floor:
         self._look_up()
 
     def _poll(self) -> None:
-        """Wait for the only engine that is busy. Of several none is waited for while another may be at work: engines in this
-        process work while they are polled. Where none did, one is waited for a moment, each in its turn."""
+        """Collect what the busy engines have; wait for it where only one is busy, and hardly where another could work meanwhile."""
         busy = [(line, engine) for line, engine in self._desk.engines().items() if self._flying.get(line)]
-        if len(busy) == 1:
-            return self._wait(*busy[0], _PATIENCE_SECONDS)
         before = time.monotonic()
         for line, engine in busy:
-            self._settle(line, engine.poll(0.0))
-        if not self._settled and time.monotonic() - before < _INSTANT_SECONDS * len(busy):
-            self._polls += 1
-            self._wait(*busy[self._polls % len(busy)], _GLANCE_SECONDS)
-        return None
-
-    def _wait(self, line: int, engine: Engine, seconds: float) -> None:
-        """Poll an engine. One that comes back at once with nothing is given growing pauses, so that it cannot keep us spinning."""
-        before = time.monotonic()
-        answered = engine.poll(seconds)
-        if answered:
+            self._settle(line, engine.poll(_PATIENCE_SECONDS if len(busy) == 1 else _SLICE_SECONDS))
+        if self._settled:
             self._idle = 0
-            self._settle(line, answered)
         elif time.monotonic() - before < _INSTANT_SECONDS:
             self._idle = min(self._idle + 1, 7)
-            time.sleep(min(_GLANCE_SECONDS, _INSTANT_SECONDS * 2**self._idle))
+            time.sleep(min(_PAUSE_SECONDS, _INSTANT_SECONDS * 2**self._idle))
 
     def _settle(self, line: int, answered: Sequence[Answered]) -> None:
         """Tickets back to keys. An answer that says ``error`` is one."""

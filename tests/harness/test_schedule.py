@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -258,6 +260,114 @@ def test_an_address_that_nobody_has_is_a_config_error_with_the_nearest_name() ->
         go([talk("a", to="mm")], Memory())
 
 
+# -------------------------------------------------------------------------------------------------------- fairness
+
+
+class Slow(Memory):
+    """Works at every poll, and gives one answer at every tenth."""
+
+    def poll(self, timeout: float) -> Sequence[Answered]:
+        time.sleep(0.0005)
+        self.polls += 1
+        count = 0 if self.polls % 10 else 1
+        done, self.held = self.held[:count], self.held[count:]
+        return [Answered(ticket=asked.ticket, result=self.reply(asked)) for asked in done]
+
+
+def test_an_engine_with_a_full_queue_does_not_delay_another() -> None:
+    slow, fast = Slow(capacity=4), Memory(capacity=4)
+    behind = []
+
+    def listening(name: str) -> Conversation[str]:
+        (completion,) = yield [Request(prompt=name)]
+        if len(fast.seen) - len(fast.held) == 300:
+            behind.append(len(slow.seen))
+        return completion.text
+
+    names = [(f"{name}{i}", name) for i in range(300) for name in "mn"]
+    done = go([Talk(id=id_, candidate=name, conversation=listening(id_)) for id_, name in names], slow, fast)
+    assert len(values(done)) == 600
+    assert behind
+    assert behind[0] < 100, "the fast engine was done long before the slow one had been asked everything"
+    for engine, name in ((slow, "m"), (fast, "n")):
+        assert [asked.request.prompt for asked in engine.seen] == [f"{name}{i}" for i in range(300)], "each in the caller's order"
+
+
+def test_a_slow_helper_does_not_delay_conversations_that_do_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.schedule._UNOPENED", 8)
+    fast, slow = Memory(capacity=4), Slow(capacity=4)
+
+    def helped(name: int) -> Conversation[str]:
+        (first,) = yield [Request(prompt=f"{name}")]
+        (second,) = yield [Request(prompt=first.text, to="n")]
+        return second.text
+
+    talks = [Talk(id=i, candidate="m", conversation=helped(i)) for i in range(60)] + [talk(f"plain{i}") for i in range(60)]
+    order = [ended.id for ended in go(talks, fast, slow)]
+    assert len(order) == 120
+    assert sum(isinstance(name, str) for name in order[:80]) == 60, "the plain ones did not wait for the helper"
+
+
+def test_talks_are_taken_from_further_down_the_list_only_as_far_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.schedule._AHEAD", 50)
+    monkeypatch.setattr("harness.schedule._LIVE", 30)
+    taken = 0
+
+    def talks() -> Iterator[Talk]:
+        nonlocal taken
+        for i in range(2000):
+            taken += 1
+            yield talk(str(i))
+
+    most = 0
+    slow, other = Slow(capacity=4), Memory(capacity=4)
+    with Desk({"m": lambda: slow, "n": lambda: other}) as desk:
+        for _ in itertools.islice(drive(talks(), desk, journal=None, asked={}), 20):
+            most = max(most, taken)
+    assert 50 <= most <= 50 + 30 + 20, "those that wait for the full engine, those that are live, those that ended"
+
+
+def test_an_engine_that_works_while_it_is_polled_is_not_kept_from_it_by_one_that_only_waits() -> None:
+    class Worker(Memory):
+        """Thirty steps of three milliseconds to every answer."""
+
+        def poll(self, timeout: float) -> Sequence[Answered]:
+            time.sleep(0.003)
+            self.polls += 1
+            return [] if self.polls % 30 else super().poll(timeout)
+
+    class Waiter(Memory):
+        """A server that answers when the other engine is done."""
+
+        waited = 0.0
+
+        def poll(self, timeout: float) -> Sequence[Answered]:
+            if worker.held:
+                self.waited += timeout
+                time.sleep(timeout)
+                return []
+            return super().poll(timeout)
+
+    worker, waiter = Worker(capacity=1), Waiter(capacity=1)
+    assert len(values(go([talk("a"), talk("b", "n"), talk("c")], worker, waiter))) == 3
+    assert worker.polls >= 60
+    assert waiter.waited <= 0.5 * worker.polls * 0.003
+
+
+@pytest.mark.parametrize("engines", [1, 2])
+def test_an_engine_that_has_nothing_and_does_not_wait_keeps_nobody_busy(engines: int) -> None:
+    class Silent(Memory):
+        def poll(self, timeout: float) -> Sequence[Answered]:
+            self.polls += 1
+            return super().poll(timeout) if time.monotonic() > until else []
+
+    silent = [Silent(capacity=4, seed=seed) for seed in range(engines)]
+    until = time.monotonic() + 0.5
+    assert len(values(go([talk("a", "mn"[seed]) for seed in range(engines)], *silent))) == 1
+    for engine in silent:
+        assert engine.polls < 60, "a loop without pauses polls a hundred thousand times"
+
+
 # --------------------------------------------------------------------------------------------------------- journal
 
 
@@ -387,6 +497,21 @@ def test_a_failed_conversation_is_closed_and_its_other_requests_do_no_harm(journ
     assert sorted((ended.id, ended.error is None) for ended in done) == [("many", False), ("other", True)]
     assert closed == [True]
     assert len(engine.seen) < 41, "what nobody waits for any more is not sent"
+
+
+def test_what_was_dropped_with_a_failed_conversation_can_still_be_asked_by_another(journal: Journal) -> None:
+    def failing() -> Conversation[None]:
+        yield [Request(prompt="bad"), Request(prompt="dropped")]
+
+    def later() -> Conversation[str]:
+        yield [Request(prompt="first")]
+        (completion,) = yield [Request(prompt="dropped")]
+        return completion.text
+
+    talks = [Talk(id=0, candidate="m", conversation=failing()), Talk(id=1, candidate="m", conversation=later())]
+    done = {ended.id: ended for ended in go(talks, Memory(fail_on("bad"), capacity=1), journal=journal, concurrency=1)}
+    assert done[0].error is not None
+    assert done[1].value == "m:dropped"
 
 
 def test_whoever_shares_a_failed_request_fails_with_it(journal: Journal) -> None:
