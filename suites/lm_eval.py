@@ -24,7 +24,7 @@ from suites.lm_eval_contributions import Reading
 from suites.lm_eval_files import Function, TaskFile
 from suites.lm_eval_grading import Graded, graded, metric_name, passing
 from suites.lm_eval_groups import group_weights
-from suites.lm_eval_requests import Asking, check_scored, requests_of, responses_of
+from suites.lm_eval_requests import Asking, check_scored, draws_of, requests_of, responses_of
 from suites.lm_eval_scores import readings
 from suites.lm_eval_tasks import Document, Prompting, build_task, documents
 
@@ -125,9 +125,8 @@ class LmEval:
             for key, document in self._documents.items()
         }
         most = max(self.options.pass_at, default=0)
-        for key, document in self._documents.items():
-            draws = len(self._requests[key]) // len(document.instances)
-            if draws < most:
+        for document in found:
+            if (draws := draws_of(document)) < most:
                 raise ConfigError(
                     f"pass@{most} needs {most} draws of every document, and task {document.task!r} asks for {draws}: set repeats = "
                     f"{most} or more, and a temperature above 0, in the task's file",

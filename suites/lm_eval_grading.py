@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from harness.stats.passes import pass_at
 from suites.lm_eval_contributions import Contribution, Reading, agrees
+from suites.lm_eval_requests import draws_of
 from suites.lm_eval_tasks import Document
 
 Answered = tuple[Document, list[list[Any]]]
@@ -151,8 +152,8 @@ def _draws(task: Any, answered: Sequence[Answered], readings: Mapping[str, Readi
     plain = {metric: reading for metric, reading in readings.items() if reading.metric.aggregator == "mean"}
     found: list[dict[str, list[float]]] = [{} for _ in answered]
     for into, (document, responses) in zip(found, answered, strict=True):
-        count = len(responses[0])
-        if count < 2 or document.instances[0].request_type != "generate_until" or not plain:
+        count = draws_of(document)
+        if count < 2 or not plain:
             continue
         singles = [_copies(document, [answers[index : index + 1] for answers in responses]) for index in range(count)]
         for ensemble in task._filters:

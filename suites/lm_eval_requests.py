@@ -75,6 +75,14 @@ def sampling(kwargs: Mapping[str, Any], *, task: str, where: str) -> dict[str, A
     }
 
 
+def draws_of(document: Document) -> int:
+    """How many different answers are asked for; greedy repeats are one."""
+    first = document.instances[0]
+    if first.request_type != "generate_until":
+        return 1
+    return first.repeats if sampling(first.args[1] or {}, task=document.task, where="")["temperature"] > 0 else 1
+
+
 def check_scored(requests: Sequence[Request], completions: Sequence[Completion]) -> None:
     """EngineError where an engine answered a scoring request without what it was asked for: an error, never a zero."""
     for request, completion in zip(requests, completions, strict=True):
