@@ -1,4 +1,5 @@
-"""How fast answers come: time to the first token, time per further token, tokens per second, seconds end to end.
+"""How fast answers come: time to the first token, time per further token, tokens per second, seconds end to end; and how many
+tokens are spent on thinking.
 
 Never answered from the journal, and one conversation at a time unless ``concurrency`` says otherwise: what is measured is the
 engine under a known load, on the machine at hand. Numbers of two machines, or of two loads, are not comparable.
@@ -31,7 +32,7 @@ class Latency:
     """Real numbers, averaged over an item's draws; an engine that gives no first-token time has no such score."""
 
     Options = LatencyOptions
-    version = "1"
+    version = "2"
     primary = "seconds"
     watched: tuple[Flag, ...] = ()
     needs_baseline = False
@@ -42,6 +43,7 @@ class Latency:
         "tokens_per_second": Metric(kind="real", direction="higher", unit="tokens/s"),
         "first_token_seconds": Metric(kind="real", direction="lower", unit="s"),
         "seconds_per_token": Metric(kind="real", direction="lower", unit="s"),
+        "reasoning_tokens": Metric(kind="real", direction="lower", unit="tokens"),
     }
 
     def __init__(self, name: str, options: LatencyOptions, *, seed: int, folder: Path, where: str) -> None:
@@ -90,10 +92,15 @@ class Latency:
 
 
 def times(completion: Completion) -> dict[str, float]:
-    """What one completion took. Time per token is that of the tokens after the first, where there are any."""
+    """What one completion took. Time per token is that of the tokens after the first, where there are any.
+
+    Thinking that was not counted (an endpoint may tell it without its length) has no such score.
+    """
     found = {"seconds": completion.seconds}
     if completion.seconds > 0:
         found["tokens_per_second"] = completion.tokens_out / completion.seconds
+    if completion.reasoning_tokens or completion.reasoning is None:
+        found["reasoning_tokens"] = float(completion.reasoning_tokens)
     first = completion.first_token_seconds
     if first is not None:
         found["first_token_seconds"] = first

@@ -51,6 +51,8 @@ def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     yield "items", left.items_hash, right.items_hash
     yield "suite", left.suite_hash, right.suite_hash
     yield "request options", _options(left), _options(right)
+    if "template_date" in left.engine and "template_date" in right.engine:  # an endpoint does not tell what its templates print
+        yield "template date", _text(left.engine["template_date"]), _text(right.engine["template_date"])
     yield "judge", left.judge_hash or "none", right.judge_hash or "none"
     asked = {sample.key: sample.prompt_hash for sample in baseline.samples if sample.prompt_hash and sample.error is None}
     both = [(asked[s.key], s.prompt_hash) for s in candidate.samples if s.prompt_hash and s.error is None and s.key in asked]

@@ -188,6 +188,7 @@ def resolve_length(asked: int | None, config: dict[str, Any]) -> int | None:
 def facts(candidate: Candidate, options: ModelOptions, *, name: str, version: str) -> dict[str, Any]:
     """What of a weights-loading engine can change outputs: the answer of its ``describe``."""
     config, device = model_config(model_folder(candidate)), device_kind()
+    tags = options.reasoning
     return {
         "name": name,
         "version": version,
@@ -195,5 +196,7 @@ def facts(candidate: Candidate, options: ModelOptions, *, name: str, version: st
         "dtype": resolve_dtype(options.dtype, config, device),
         "max_model_len": resolve_length(options.max_model_len, config),
         "quantization": options.quantization or (config.get("quantization_config") or {}).get("quant_method"),
+        "reasoning": tags if isinstance(tags, str) else f"{tags.start} {tags.end}",
+        "tool_parser": options.tool_parser,
         "template_date": options.template_date.isoformat(),
     }

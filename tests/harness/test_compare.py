@@ -305,6 +305,17 @@ def test_options_that_decode_differently_are_named(what: str, options: dict[str,
     assert comparable(parity(new, new))
 
 
+def test_templates_that_print_another_date_ask_something_else() -> None:
+    def dated(name: str, date: str | None) -> Measured:
+        return measured(name, [1, 0], engine={"name": "vllm"} if date is None else {"name": "vllm", "template_date": date})
+
+    old, new = dated("a", "2026-01-01"), dated("b", "2026-11-20")
+    assert [line.what for line in parity(old, new) if broken(line)] == ["template date"]
+    assert not comparable(parity(old, new, allow=("engine", "template")))
+    assert comparable(parity(old, dated("b", "2026-01-01")))
+    assert comparable(parity(old, dated("b", None)))
+
+
 def test_one_differing_prompt_is_enough() -> None:
     new = measured("b", samples([1, 0, 1], prompt_hash=["h0", "h1", "changed"]))
     lines = [line for line in parity(measured("a", [1, 0, 1]), new) if broken(line)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.engines import ENGINES, serving
+from harness.engines.reasoning import Tags
 from harness.errors import ConfigError, EngineError
+from harness.fingerprint import candidate_fingerprints
 from harness.plugins import load
 from harness.records import Candidate
 
@@ -70,6 +74,33 @@ def test_a_folder_without_a_readable_config_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps([1]))
     with pytest.raises(ConfigError, match="object"):
         serving.model_config(tmp_path)
+
+
+def test_options_of_thinking_tools_and_dates_are_read_and_fingerprinted(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    text = 'reasoning = { start = "<t>", end = "</t>" }\ntool_parser = "hermes"\ntemplate_date = 2024-07-26\n'
+    options = msgspec.toml.decode(text)
+
+    def candidate(**options: object) -> Candidate:
+        return Candidate(name="a", engine="transformers", model=str(model), options=options)
+
+    found = serving.read_options(candidate(**options), serving.ModelOptions)
+    assert found.reasoning == Tags(start="<t>", end="</t>")
+    assert (found.tool_parser, found.template_date) == ("hermes", datetime.date(2024, 7, 26))
+    facts = serving.facts(candidate(**options), found, name="transformers", version="1")
+    assert (facts["reasoning"], facts["tool_parser"], facts["template_date"]) == ("<t> </t>", "hermes", "2024-07-26")
+
+    def asked(**options: object) -> str:
+        return candidate_fingerprints(candidate(**options), {}, nonce="").asked
+
+    assert len({asked(), *(asked(**{name: value}) for name, value in options.items())}) == 4
+    assert asked(template_date="2024-07-26") == asked(template_date=datetime.date(2024, 7, 26))
+    for wrong in ({"reasoning": "on"}, {"reasoning": {"start": "<t>"}}, {"template_date": "soon"}, {"tool_parser": 1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            serving.read_options(candidate(**wrong), serving.ModelOptions)
 
 
 def test_a_hidden_gpu_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
