@@ -128,9 +128,9 @@ class Vllm:
                 warnings.filterwarnings("ignore", category=FutureWarning)
                 warnings.filterwarnings("ignore", category=DeprecationWarning)
                 self._engine = self._start(weights)
-        except refusals(*serving.load_failures()) as error:
+        except refusals(AttributeError, AssertionError, *serving.load_failures()) as error:
             self._release()
-            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {words(error)}") from error
+            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {words(error)}{self._suspicion()}") from error
         except BaseException:
             self._release()
             raise
@@ -141,6 +141,15 @@ class Vllm:
             self._release()
             raise
         return self
+
+    def _suspicion(self) -> str:
+        """What may be behind a start that failed without clear words."""
+        quantised = serving.facts(self.candidates[0], self.options, name="vllm", version="")["quantization"]
+        if not self.fleet.adapters or quantised is None:
+            return ""
+        return (
+            f" (The base is quantised, {quantised}: vLLM may not serve LoRA over it on this device. engine = 'transformers' may.)"
+        )
 
     def _weights(self) -> Path:
         """The folder to load: the base, or the base with its one adapter merged into it."""
@@ -338,6 +347,10 @@ class Vllm:
         if wants_slow(pair, output):
             self._hand_over(output.request_id, pair, scoring(pair, cached=False), flight.lora)
             return
+        if stopped_early(flight, output):
+            parameters = generation(flight.request, flight.tokens.stop_ids, stops=False)
+            self._hand_over(output.request_id, pair, parameters, flight.lora)
+            return
         del flight.parts[output.request_id]
         if not pair.continuation:
             result = read_answer(flight, output)
@@ -347,10 +360,6 @@ class Vllm:
                 return
             result = read_score(flight)
         del self._flights[ticket]
-        if stopped_early(flight, output):
-            parameters = generation(flight.request, flight.tokens.stop_ids, stops=False)
-            self._hand_over(output.request_id, pair, parameters, flight.lora)
-            return
         self._ready.append(Answered(ticket=ticket, result=result))
 
     def _drop(self, flight: Flight, error: EngineError) -> None:

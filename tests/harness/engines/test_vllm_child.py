@@ -1,4 +1,4 @@
-"""vLLM's core in a process of its own, killed while it answers: whatever is in flight is told at once, and nothing waits for ever."""
+"""vLLM's core in a process of its own, killed while it answers: what is in flight is told at once, and nothing waits for ever."""
 
 from __future__ import annotations
 
