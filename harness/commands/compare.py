@@ -1,32 +1,41 @@
-"""``sftgate compare``: two candidates of a config, metric by metric, without any rule."""
+"""``sftgate compare``: two candidates of a config, or two folders that lm-eval wrote, metric by metric and without any rule."""
 
 from __future__ import annotations
 
 import argparse
+import re
+import tempfile
+from pathlib import Path
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands.console import show_wide
+from harness.commands.console import err, show_wide
 from harness.commands.gating import declare_config, load_config
-from harness.config import Config
-from harness.errors import UsageError
-from harness.pipeline import conclude
+from harness.compare import broken
+from harness.config import CandidateConfig, Config, Loaded, SuiteConfig
+from harness.engines.lm_eval_output import Output, read_output
+from harness.errors import ComparabilityError, UsageError
+from harness.pipeline import conclude, measure, prepare
 from harness.pipeline.concluding import read_measured
 from harness.plugins import did_you_mean
-from harness.records import Comparison
+from harness.records import Comparison, Conclusion
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Flags."""
     declare_config(parser)
+    parser.add_argument("other", nargs="?", type=Path, metavar="FOLDER",
+                        help="with two output folders of lm-eval (--log_samples) instead of a config: the second")  # fmt: skip
     parser.add_argument("--of", metavar="NAME", help="the candidate; default: every candidate but the other side")
     parser.add_argument("--against", metavar="NAME", help="the other side; default: the config's baseline")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """A table on stdout; 0 whatever it says, because nothing was gated."""
+    """A table on stdout; 0 whatever it says, because nothing was gated. ComparabilityError where nothing may be compared."""
+    if arguments.other is not None or arguments.config.is_dir():
+        return _folders(arguments)
     loaded = load_config(arguments)
     against = _known(arguments.against or loaded.config.baseline, loaded.config)
     others = [candidate.name for candidate in loaded.config.candidates if candidate.name != against]
@@ -34,6 +43,54 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{against!r} would be compared with itself. Name another one with --of or --against: {', '.join(others)}."
         )
+    _show(loaded, against, [arguments.of] if arguments.of else others)
+    return 0
+
+
+def _folders(arguments: argparse.Namespace) -> int:
+    """Two lm-eval runs: the config that compares them, measured into a store that is thrown away."""
+    if arguments.other is None:
+        raise UsageError(
+            f"{arguments.config} is a folder. Name a config, or two output folders of lm-eval: sftgate compare OLD NEW"
+        )
+    if any((arguments.of, arguments.against, arguments.sets, arguments.candidates)):
+        raise UsageError("--of, --against, --set and --candidate belong to a config; of two folders the first is the baseline")
+    places = [Path(place).resolve() for place in (arguments.config, arguments.other)]
+    left, right = (
+        read_output(place, where=name) for place, name in zip(places, ("the first folder", "the second folder"), strict=True)
+    )
+    tasks = [name for name in left.tasks if name in right.tasks]
+    for one, two in ((left, right), (right, left)):
+        lonely = [name for name in (*one.tasks, *one.bare) if name not in two.tasks or name in one.bare]
+        if lonely:
+            err.print(f"not compared, because only one side has samples of it: {', '.join(lonely)} ({one.place})", markup=False)
+    if not tasks:
+        raise UsageError(f"the two runs have no task in common: {', '.join(left.tasks)} against {', '.join(right.tasks)}")
+    names = _names(left, right)
+    with tempfile.TemporaryDirectory(prefix="sftgate-") as store:
+        candidates = tuple(
+            CandidateConfig(name=name, model=str(place), engine="lm_eval_results")
+            for name, place in zip(names, places, strict=True)
+        )
+        suite = SuiteConfig(name="lm_eval", use="lm_eval_results", options={"items": str(places[0]), "tasks": tasks})
+        config = Config(candidates=candidates, suites=(suite,), baseline=names[0], store=store)
+        loaded = Loaded(config=config, folder=Path.cwd(), file="")
+        measure(prepare(loaded))
+        _show(loaded, names[0], [names[1]])
+    return 0
+
+
+def _names(left: Output, right: Output) -> tuple[str, str]:
+    """What to call the sides: the folders' names, with their parents' as far as they need them to differ."""
+    first, second = (Path(output.place).resolve().parts for output in (left, right))
+    for depth in range(1, max(len(first), len(second))):
+        one, two = ("-".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part) for part in parts[-depth:]) for parts in (first, second))
+        if one != two:
+            return one, two
+    raise UsageError("both folders are the same one, which would be compared with itself")
+
+
+def _show(loaded: Loaded, against: str, others: list[str]) -> None:
     measured = {
         pair: msgspec.structs.replace(each, run=msgspec.structs.replace(each.run, reference=None))
         for pair, each in read_measured(loaded).items()
@@ -42,9 +99,17 @@ def execute(arguments: argparse.Namespace) -> int:
         loaded, config=msgspec.structs.replace(loaded.config, baseline=against, rules=(), bad_answers=False)
     )
     conclusion = conclude(turned, measured)
-    for name in [arguments.of] if arguments.of else others:
-        show_wide(table(name, against, [c for c in conclusion.comparisons if c.candidate == name and c.baseline == against]))
-    return 0
+    for name in others:
+        found = [c for c in conclusion.comparisons if c.candidate == name and c.baseline == against]
+        if not found:
+            raise ComparabilityError(_why(conclusion, name, against))
+        show_wide(table(name, against, found))
+
+
+def _why(conclusion: Conclusion, name: str, against: str) -> str:
+    lines = [line for line in conclusion.parity if line.candidate == name and broken(line)]
+    listed = "; ".join(f"{line.suite}: {line.what} ({line.baseline_value} · {line.candidate_value})" for line in lines)
+    return f"{name!r} cannot be compared with {against!r}: {listed or 'they have no answered item in common'}"
 
 
 def _known(name: str, config: Config) -> str:

@@ -314,6 +314,37 @@ def test_another_run_in_the_same_folder_is_another_fingerprint(theirs: Path, tmp
         Engine.check(msgspec.structs.replace(candidate, options={"date": "2021"}), where="candidates[1]")
 
 
+# ------------------------------------------------------------------------------------------- two folders, without a config
+
+
+def test_two_folders_are_compared_without_a_config(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples_of(theirs / "week47", "lab_text").unlink()
+    assert main(["compare", str(theirs / "base"), str(results_of(theirs / "week47"))]) == 0
+    said = capsys.readouterr()
+    assert "lm_eval/lab_facts_mc/acc" in said.out
+    assert "exact McNemar" in said.out
+    assert "lm_eval/lab_text" not in said.out
+    assert "only one side has samples of it: lab_text" in said.err
+
+
+def test_two_folders_that_differ_by_a_prompt_are_not_compared(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _replace(samples_of(theirs / "week47"), lambda rows: [{**rows[0], "prompt_hash": "0" * 64}, *rows[1:]])
+    assert main(["compare", str(theirs / "base"), str(theirs / "week47")]) == 12
+    assert "'week47' cannot be compared with 'base': lm_eval: prompts (180 equal · 1 of 180 differ)" in capsys.readouterr().err
+
+
+def test_what_two_folders_cannot_mean_is_said(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, week47 = str(theirs / "base"), str(theirs / "week47")
+    for arguments, words in (
+        ([base], "two output folders of lm-eval"),
+        ([base, base], "the same one"),
+        ([base, week47, "--of", "a"], "belong to a config"),
+        ([base, str(theirs / "none")], "does not exist"),
+    ):
+        assert main(["compare", *arguments]) == 2
+        assert words in capsys.readouterr().err
+
+
 # ------------------------------------------------------------------------------------------------------------- bad input
 
 

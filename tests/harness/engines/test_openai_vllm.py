@@ -172,6 +172,35 @@ def test_what_the_server_refuses_is_an_error_in_its_own_words(url: str) -> None:
     assert isinstance(fine, Completion)
 
 
+def test_what_does_not_fit_is_cut_as_in_the_engines_of_this_process(url: str, tiny: Tiny) -> None:
+    from harness.engines.transformers_engine import Transformers
+
+    words = "The capital of France is Paris, and it lies on the river Seine. " * 40
+    asked = [
+        Request(prompt=words, max_tokens=6, overlong="truncate_left"),
+        Request(messages=(Message(role="user", content=words),), max_tokens=6, overlong="truncate_left"),
+        Request(kind="score", prompt=words, continuation=" Paris, and it lies", overlong="truncate_left"),
+    ]
+    with OpenAI(_candidates(url)) as engine:
+        left = answers(engine, [("base", request) for request in asked])
+    with Transformers([Candidate(name="base", engine="transformers", model=str(tiny.base))]) as engine:
+        right = answers(engine, [("base", request) for request in asked])
+    for mine, other in zip(left[:2], right[:2], strict=True):
+        assert mine.cut > 0
+        assert (mine.cut, mine.tokens_in, mine.tokens_out) == (other.cut, other.tokens_in, other.tokens_out)
+        assert other.text.replace("\ufffd", "").startswith(mine.text.replace("\ufffd", "")[:8])
+    shorter = Candidate(name="base", engine="transformers", model=str(tiny.base), options={"max_model_len": 255})
+    with Transformers([shorter]) as engine:
+        (scored,) = answers(engine, [("base", asked[2])])
+    assert left[2].cut == scored.cut == right[2].cut + 1, "the server keeps room for one generated token"
+    assert left[2].logprob == pytest.approx(scored.logprob, abs=1e-3)
+
+
+def test_the_probe_before_the_run_passes_on_a_server_that_can_score(url: str) -> None:
+    base = _candidates(url)[0]
+    OpenAI.reach(base, [*REQUESTS])
+
+
 def test_the_endpoint_example_runs_as_written(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
