@@ -37,6 +37,7 @@ class Catalogue:
         self.where = where
         self.unreadable: list[str] = []
         self.groups: dict[str, GroupFile] = {}
+        self._within: list[str] = []
         self._own: dict[str, Entry] = {}
         for folder in folders:
             self._own |= index_of((path, head) for path in yaml_files(folder) if (head := self._readable(path)) is not None)
@@ -75,10 +76,14 @@ class Catalogue:
         config = found.config
         if "group" not in config or "class" in config:
             return [found._replace(config={**config, **overrides, "task": found.name})]
+        if found.name in self._within:
+            raise ConfigError(f"group {found.name!r} is among its own tasks", where=self.where)
         shared = {key: value for key, value in config.items() if key not in _GROUP_FIELDS} | dict(overrides)
         members = config.get("task")
+        self._within.append(found.name)
         listed = members if isinstance(members, list) else []
         files = _once([file for member in listed for file in self._member(member, found, shared)])
+        self._within.pop()
         aggregates = config.get("aggregate_metric_list") or []
         aggregates = tuple(aggregates if isinstance(aggregates, list) else [aggregates])
         self.groups[found.name] = GroupFile(found.name, tuple(file.name for file in files), aggregates)

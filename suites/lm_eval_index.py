@@ -70,7 +70,7 @@ def installed() -> Mapping[str, Entry]:
     kept = _cache() / f"lm_eval-{digest([str(root), files])[:16]}.json"
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(kept.read_bytes(), type=dict[str, Entry])
-    found = index_of(_heads(sorted((Path(name) for name, _, _ in files), key=lambda path: path.as_posix())))
+    found = index_of(heads(sorted((Path(name) for name, _, _ in files), key=lambda path: path.as_posix())))
     with contextlib.suppress(OSError):  # a cache that cannot be written costs a second, and no more
         kept.parent.mkdir(parents=True, exist_ok=True)
         fresh = kept.with_suffix(f".{os.getpid()}")
@@ -94,7 +94,7 @@ def _stated(folder: str) -> Iterator[tuple[str, int, int]]:
                 yield entry.path, state.st_mtime_ns, state.st_size
 
 
-def _heads(paths: Iterable[Path]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def heads(paths: Iterable[Path]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     read = functools.cache(_own_head)
     for path in paths:
         with contextlib.suppress(OSError, ValueError, yaml.YAMLError):  # lm-eval skips a file that it cannot read, too
