@@ -12,7 +12,8 @@ import pytest
 
 from harness.engines.flights import Flight, add_scores, dead, read_score, scoring, wants_slow, words
 from harness.engines.tokens import Pair
-from harness.records import Request
+from harness.records import Candidate, Request
+from tests.harness.engines.asking import answers
 
 PAIR = Pair([11, 12, 13], [21, 22, 23])
 PLAIN = [None, (-1.0, 5), (-2.0, 7), (-0.25, 1), (-0.5, 2)]
@@ -29,7 +30,7 @@ def _output(*, cached: bool, last: int = 23, logprob: float = -0.125, plain: lis
     ]
     scores = numpy.array([[row[0]] for row in plain[len(PAIR.context) :]], dtype=numpy.float32)
     best = {last: SimpleNamespace(logprob=0.0)} | {23: SimpleNamespace(logprob=logprob)}
-    generated = SimpleNamespace(token_ids=[last], finish_reason="length", logprobs=[best])
+    generated = SimpleNamespace(token_ids=[last], finish_reason="length", stop_reason=None, logprobs=[best])
     return SimpleNamespace(
         outputs=[generated], prompt_logprobs=None if cached else rows, prompt_token_id_logprobs=scores if cached else None
     )
@@ -112,3 +113,50 @@ def test_how_a_child_process_ended_is_told(code: int, said: str) -> None:
     found = dead(SimpleNamespace(resources=SimpleNamespace(engine_manager=manager)))
     assert said in found
     assert ("max_num_seqs" in found) == (code == -9)
+
+
+class _FakeCore:
+    """vLLM as far as scoring needs it: remembers what it was asked, and answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[int], Any]] = []
+        self.model_config = SimpleNamespace(max_model_len=64)
+        self.engine_core = SimpleNamespace()
+        self.dropping = False
+
+    def add_request(self, identity: str, prompt: dict[str, Any], parameters: Any, lora_request: Any = None) -> None:
+        self.asked.append((identity, prompt["prompt_token_ids"], parameters))
+
+    def step(self) -> list[Any]:
+        identity, _, parameters = self.asked[-1]
+        cached = parameters.prompt_logprob_token_ids is not None
+        output = _output(cached=cached)
+        if cached and self.dropping:
+            output.prompt_token_id_logprobs = None
+        output.request_id, output.finished = identity, True
+        return [output]
+
+
+@pytest.mark.models
+@pytest.mark.vllm
+@pytest.mark.parametrize(
+    ("greedy", "dropping", "ways"), [(True, False, [False]), (False, False, [True]), (False, True, [True, False])]
+)
+def test_the_cache_is_used_where_nobody_needs_greedy_and_given_up_where_it_drops_scores(
+    tiny: Any, greedy: bool, dropping: bool, ways: list[bool]
+) -> None:
+    pytest.importorskip("vllm")
+    from harness.engines import vllm
+
+    engine = vllm.Vllm([Candidate(name="base", model=str(tiny.base))])
+    core = _FakeCore()
+    core.dropping = dropping
+    tokens = SimpleNamespace(pair=lambda request: PAIR)
+    engine._engine, engine._cached_scoring = core, True
+    engine._served["base"] = vllm._Served(tokens)  # type: ignore[arg-type]
+    request = Request(kind="score", prompt="x", continuation="abc", greedy=greedy)
+    (found,) = answers(engine, [("base", request)])
+    assert [parameters.prompt_logprob_token_ids is not None for _, _, parameters in core.asked] == ways
+    assert {tuple(ids) for _, ids, _ in core.asked} == {(11, 12, 13, 21, 22)}
+    assert found.logprob == pytest.approx(-0.875)
+    assert found.greedy is (None if ways == [True] else False)
