@@ -5,9 +5,10 @@ Nothing here downloads, unpickles, or runs code from a model folder. Shapes come
 
 from __future__ import annotations
 
+import datetime
 import filecmp
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -211,6 +212,16 @@ def served_template(candidate: Candidate, *, where: str = "") -> str | None:
     if candidate.adapter is not None:
         own = chat_template(resolve_model(candidate.adapter, where=where, what="adapter"))
     return own if own is not None else chat_template(resolve_model(candidate.model, candidate.revision, where=where))
+
+
+FROZEN_DATE = datetime.date(2026, 1, 1)
+"""The day that it is for chat templates, in training and in evaluation, unless ``options.template_date`` says another."""
+
+
+def frozen_clock(date: datetime.date = FROZEN_DATE) -> Callable[[str], str]:
+    """What templates are given as ``strftime_now``. It hides the function that transformers would give them, which looks at the
+    clock: a prompt must be the same tomorrow."""
+    return datetime.datetime.combine(date, datetime.time()).strftime
 
 
 def tensor_shapes(file: Path, *, where: str = "") -> dict[str, tuple[int, ...]]:

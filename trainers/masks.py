@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.checkpoints import frozen_clock
 from harness.errors import ConfigError
 
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
@@ -69,7 +70,7 @@ class Template:
                 chat_template=self.tokenizer.get_chat_template(tools=tools),
                 add_generation_prompt=prompt,
                 return_assistant_tokens_mask=spans,
-                **{**self.tokenizer.special_tokens_map, **self.options},
+                **{"strftime_now": frozen_clock(), **self.tokenizer.special_tokens_map, **self.options},
             )
         except (TemplateError, TypeError) as error:
             raise ConfigError(f"the chat template refuses this conversation: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.checkpoints import answering, resolve_model
+from harness.checkpoints import FROZEN_DATE, answering, resolve_model
 from harness.engines.adapters import Served, how_served
 from harness.engines.reasoning import Reasoning
 from harness.errors import ConfigError, EngineError
@@ -21,9 +21,6 @@ from harness.records import Candidate
 from harness.strict import convert
 
 T = TypeVar("T")
-
-FROZEN_DATE = datetime.date(2026, 1, 1)
-"""The date that templates print unless ``options.template_date`` says another: a prompt must be the same tomorrow."""
 
 MERGING_ENGINES = {"vllm"}
 """Engines that merge an adapter into its base where it cannot be served beside it."""

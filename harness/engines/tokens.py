@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import jinja2
 import msgspec
 
-from harness.checkpoints import chat_template
+from harness.checkpoints import chat_template, frozen_clock
 from harness.engines.encoder import Encoder
 from harness.engines.reasoning import Thinking, find_tags, until_stop
 from harness.engines.serving import ModelOptions
@@ -66,7 +65,7 @@ class Tokens:
         self.stop_ids = self._stop_ids(adapter)
         self.thinking = Thinking(self.tokenizer, find_tags(options.reasoning, self.template, self.tokenizer.get_vocab()))
         self._tools = None if options.tool_parser is None else ToolReader(options.tool_parser, self.tokenizer)
-        self._midnight = datetime.datetime.combine(options.template_date, datetime.time())
+        self._clock = frozen_clock(options.template_date)
         prefix = self.tokenizer.bos_token_id
         self.prefix_id: int | None = self.tokenizer.eos_token_id if prefix is None else prefix
 
@@ -102,8 +101,7 @@ class Tokens:
     def render(self, request: Request) -> str:
         """The request's messages as the text that the model sees, ready to be answered (or continued).
 
-        A template that asks for the date is told ``options.template_date``: our variable hides the function of the same name that
-        transformers gives to templates, which would look at the clock.
+        A template that asks for the date is told ``options.template_date``.
         """
         if self.template is None:
             raise EngineError(
@@ -122,7 +120,7 @@ class Tokens:
                     add_generation_prompt=not request.continue_final,
                     continue_final_message=request.continue_final,
                     tokenize=False,
-                    strftime_now=self._midnight.strftime,
+                    strftime_now=self._clock,
                     **thinking,
                 )
             )

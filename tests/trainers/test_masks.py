@@ -49,6 +49,11 @@ def test_chatml_trains_answers_and_their_end_of_turn_only() -> None:
     assert shown(CHATML, TWO) == [CHATML_TWO]
 
 
+def test_a_template_that_prints_the_date_is_trained_with_the_day_it_is_evaluated_with() -> None:
+    dated = "Today is {{ strftime_now('%d %b %Y') }}.\n" + CHATML
+    assert shown(dated, TWO) == [CHATML_TWO.replace("⟦", "⟦Today is 01 Jan 2026.\n", 1)]
+
+
 def test_generation_markers_train_the_same_as_rendering_step_by_step() -> None:
     assert Template(byte_tokenizer(CHATML_MARKED)).marked
     assert shown(CHATML_MARKED, TWO) == [CHATML_TWO]
