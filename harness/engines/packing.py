@@ -19,6 +19,9 @@ from harness.engines.tokens import Pair
 SHORTEST_PREFIX = 32
 """Tokens below which a prefix common to several rows is not worth a forward of its own."""
 
+_NARROW = 256
+"""Distinct tokens that a row may always grow to; beyond, it is at most twice as long as the longest sequence in it."""
+
 _SPREAD = 8
 """With the prefix counted in every row, to which its keys are copied, a batch holds at most so many times its token budget."""
 
@@ -113,20 +116,22 @@ def _rows(order: Sequence[int], sequences: Sequence[list[int]], limits: Limits) 
     rows: list[Row] = []
     members: list[int] = []
     shared: list[int] = []
-    length = 0
+    length = longest = 0
     for index in order:
         same = common(sequences[members[-1]], sequences[index]) if members else 0
         new = len(sequences[index]) - same
         if members and same == len(sequences[members[-1]]) and length == same:
             joins = True  # it goes on where the row, still a plain sequence, ends
         else:
-            joins = limits.tree and same > 0 and length + new <= limits.tokens and 3 * limits.hidden * same >= length * new
+            room = max(_NARROW, 2 * longest)
+            joins = limits.tree and same > 0 and length + new <= room and 3 * limits.hidden * same >= length * new
         if members and not joins:
             rows.append(Row(tuple(members), tuple(shared), length))
-            members, shared, length = [], [], 0
+            members, shared, length, longest = [], [], 0, 0
         members.append(index)
         shared.append(same if joins else 0)
         length += new if joins else len(sequences[index])
+        longest = max(longest, len(sequences[index]))
     if members:
         rows.append(Row(tuple(members), tuple(shared), length))
     return rows

@@ -95,12 +95,10 @@ class Scorer:
                 if start:  # the head's input is replaced: the shortest forward there is carries it
                     inputs = {"input_ids": inputs["input_ids"][:1, :1], "use_cache": False}
                 logits = self.model(**inputs).logits[0].float()
-                most = logits.max(-1)
-                sums = (logits - most.values[:, None]).exp_().sum(-1).log_() + most.values
                 here = ((places >= start) & (places < start + chunk)).nonzero()[:, 0]
                 rows, wanted = places[here] - start, targets[here]
-                picked.append((here, logits[rows, wanted] - sums[rows]))
-                greedy.append(most.indices[rows] == wanted)
+                picked.append((here, logits.log_softmax(-1)[rows, wanted]))
+                greedy.append(logits.argmax(-1)[rows] == wanted)
         finally:
             handle.remove()
         both = torch.empty(2, len(places), device=device)
