@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from harness.engines.transformers_engine import Transformers
 from harness.engines.vllm import Vllm
+from harness.errors import EngineError
 from harness.records import Candidate, Message, Request
-from tests.harness.engines.asking import answers
+from tests.harness.engines.asking import answers, ask
 from trainers.lab import LabPaths
 
 pytestmark = [pytest.mark.gpu, pytest.mark.models, pytest.mark.vllm]
@@ -46,6 +48,68 @@ def test_vllm_and_transformers_agree_on_the_gpu(lab_test: LabPaths) -> None:
             assert ours.token_ids == theirs.token_ids
         else:
             assert ours.logprob == pytest.approx(theirs.logprob, abs=1e-3)
+
+
+CHOICES = ["a", "the fan", "turn the fan up", " plus one", "zwei drei vier"]
+
+
+def _choices(*, greedy: bool) -> list[Request]:
+    """Choices of several tokens after long shared contexts: what the prefix cache is for."""
+    contexts = [f"{number} " + "one two three four five six seven eight nine ten " * 8 for number in range(6)]
+    return [
+        Request(kind="score", prompt=context, continuation=f" {choice}", greedy=greedy)
+        for context in contexts
+        for choice in CHOICES
+    ]
+
+
+def test_both_ways_of_scoring_give_the_same_numbers(lab_test: LabPaths) -> None:
+    """The cached way skips the shared context, and gives the scores up where a text was scored before: asked twice, both hold."""
+    options: dict[str, Any] = {"dtype": "float32", "max_model_len": 256}
+    with Vllm([Candidate(name="base", model=str(lab_test.base), options=options)]) as engine:
+        assert engine._cached_scoring, "the V2 model runner is not in use"
+        slow = answers(engine, [("base", request) for request in _choices(greedy=True)])
+        cached = answers(engine, [("base", request) for request in _choices(greedy=False)])
+        again = answers(engine, [("base", request) for request in _choices(greedy=False)])
+    assert any(answer.greedy is None for answer in cached)
+    for one, other, third in zip(slow, cached, again, strict=True):
+        assert one.greedy is not None
+        assert other.greedy in {None, one.greedy}
+        assert other.logprob == pytest.approx(one.logprob, abs=1e-3)
+        assert third.logprob == pytest.approx(one.logprob, abs=1e-3)
+
+
+def test_in_batch_invariant_mode_no_neighbour_changes_a_token(lab_test: LabPaths) -> None:
+    options: dict[str, Any] = {"dtype": "bfloat16", "max_model_len": 256, "determinism": "batch_invariant"}
+    candidate = Candidate(name="base", model=str(lab_test.base), options=options)
+    assert Vllm.describe(candidate)["determinism"] == "batch_invariant"
+    requests = [Request(prompt=f"what is {number} plus 3?", max_tokens=24, stop=("\0",)) for number in range(64)]
+    scores = [Request(kind="score", prompt=f"what is {number} plus 3?", continuation=" four five") for number in range(64)]
+    with Vllm([candidate]) as engine:
+        alone = [answers(engine, [("base", request)])[0] for request in [*requests[:6], *scores[:6]]]
+        crowd = answers(engine, [("base", request) for request in [*requests, *scores]])
+    assert [answer.token_ids for answer in crowd[:6]] == [answer.token_ids for answer in alone[:6]]
+    assert [answer.logprob for answer in crowd[64:70]] == [answer.logprob for answer in alone[6:]]
+    assert os.environ.get("VLLM_BATCH_INVARIANT", "0") != "1"
+
+
+def test_the_child_process_that_is_killed_frees_the_device(lab_test: LabPaths) -> None:
+    candidate = Candidate(name="base", model=str(lab_test.base), options={"max_model_len": 256})
+    with Vllm([candidate]) as engine:
+        (child,) = engine._engine.engine_core.resources.engine_manager.processes
+        os.kill(child.pid, signal.SIGKILL)
+        (found,) = ask(engine, [("base", Request(prompt="x", max_tokens=200, stop=("\0",)))])
+    assert isinstance(found, EngineError)
+    assert "its process was killed" in str(found)
+    with Vllm([candidate]) as engine:
+        assert answers(engine, [("base", Request(prompt="x", max_tokens=2))])[0].tokens_out > 0
+
+
+def test_memory_that_does_not_suffice_is_told_with_what_to_change(lab_test: LabPaths) -> None:
+    resources = {"gpu_memory_utilization": 0.001}
+    candidate = Candidate(name="base", model=str(lab_test.base), options={"max_model_len": 256}, resources=resources)
+    with pytest.raises(EngineError, match="gpu_memory_utilization"), Vllm([candidate]):
+        pass
 
 
 def test_the_smallest_demo_runs_on_the_gpu(tmp_path: Path) -> None:
