@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from harness.engines.tokens import Pair
 
 SHORTEST_PREFIX = 32
@@ -179,6 +177,8 @@ def _batches(rows: Iterable[Row], limits: Limits, prefix: tuple[int, ...]) -> li
 
 def layout(batch: Batch, pairs: Sequence[Pair]) -> Layout:
     """The arrays of a batch. Padding looks at the first token of all, so that no row of the mask is empty."""
+    import numpy as np
+
     skip = len(batch.prefix)
     width = max(row.length for row in batch.rows) - skip
     ids = np.zeros((len(batch.rows), width), dtype=np.int64)
