@@ -24,6 +24,7 @@ from harness.records import Answer, Candidate, Direction, Flag, Item, Judgment, 
 from harness.stats.corpus import aggregate
 from suites.lm_eval_contributions import AGGREGATIONS, Contribution, Reading, named_reading
 from suites.lm_eval_grading import metric_name
+from suites.lm_eval_groups import Groups
 from suites.lm_eval_scores import RIGHT_OR_WRONG
 
 ENGINE = "lm_eval_results"
@@ -64,6 +65,7 @@ class LmEvalResults:
         for task in self._tasks:
             _check_reported(task, rows[task.name], self._readings[task.name], where=f"{place}.items")
         self.metrics: Mapping[str, Metric] = self._metrics(rows)
+        self.groups = _groups(self._tasks, self._readings, {task: len(listed) for task, listed in rows.items()})
         self.primary: str = next(iter(self.metrics))
         generates = any(row.generated for listed in rows.values() for row in listed.values())
         self.watched: tuple[Flag, ...] = ("empty",) if generates else ()
@@ -113,7 +115,14 @@ class LmEvalResults:
         """The items, what is read of them and how, and the version; no paths."""
         options = {key: value for key, value in msgspec.to_builtins(self.options).items() if key not in ("items", "date")}
         return digest(
-            {"use": ENGINE, "version": self.version, "options": options, "metrics": dict(self.metrics), "items": self._items}
+            {
+                "use": ENGINE,
+                "version": self.version,
+                "options": options,
+                "metrics": dict(self.metrics),
+                "groups": self.groups,
+                "items": self._items,
+            }
         )
 
     def items(self) -> Iterable[Item]:
@@ -229,6 +238,42 @@ def _joined(earlier: Metric | None, metric: Metric) -> Metric:
         raise ConfigError(f"one metric is read in two ways by two tasks ({earlier} and {metric}); put them into two suites")
     kind = metric.kind if metric.kind == earlier.kind else "real"
     return msgspec.structs.replace(metric, kind=kind, chance=None)
+
+
+def _groups(tasks: Sequence[Task], readings: Mapping[str, Mapping[str, Reading]], sizes: Mapping[str, int]) -> Groups:
+    """The groups whose tasks are all here, weighted as lm-eval weighted them: by documents, or alike, whichever gives the value
+    that it reported. A group that neither gives (means of means, in old versions) is left out."""
+    known = {task.name: task for task in tasks}
+    found: Groups = {}
+    for group, leaves in {name: leaves for task in tasks for name, leaves in _members(task.run).items()}.items():
+        if not leaves or not known.keys() >= set(leaves) or len({known[leaf].results for leaf in leaves}) > 1:
+            continue
+        first = known[leaves[0]]
+        for key, value in ((first.run.get("groups") or {}).get(group) or {}).items():
+            metric, _, chosen = key.partition(",")
+            values = {leaf: known[leaf].reported[metric, chosen] for leaf in leaves if (metric, chosen) in known[leaf].reported}
+            if not isinstance(value, int | float) or not values or any(metric not in readings[leaf] for leaf in values):
+                continue
+            for weights in ({leaf: float(sizes[leaf]) for leaf in values}, dict.fromkeys(values, 1.0)):
+                mean = sum(weights[leaf] * values[leaf] for leaf in values) / sum(weights.values())
+                if _close(mean, value):
+                    named = {leaf.replace("/", "-"): weight for leaf, weight in weights.items()}
+                    found.setdefault(group.replace("/", "-"), {})[metric_name(metric, chosen)] = named
+                    break
+    return found
+
+
+def _members(run: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The leaf tasks of every group of a run, through groups within groups."""
+    inner: Mapping[str, list[str]] = run.get("group_subtasks") or {}
+
+    def leaves(name: str, above: tuple[str, ...]) -> list[str]:
+        below = inner.get(name) or []
+        if not below or name in above:
+            return [] if name in above else [name]
+        return [leaf for member in below for leaf in leaves(member, (*above, name))]
+
+    return {group: list(dict.fromkeys(leaves(group, ()))) for group, members in inner.items() if members}
 
 
 def _check_reported(task: Task, rows: Mapping[str, Row], readings: Mapping[str, Reading], *, where: str) -> None:

@@ -257,7 +257,9 @@ def _rows(path: Path, filters: tuple[str, ...], *_identity: int) -> list[Row] | 
 
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a file with the words for where they stand. ValueError names a line that is none."""
-    if path.suffix == ".json":
+    with path.open("rb") as file:
+        whole = file.read(64).lstrip().startswith(b"[")
+    if whole:
         listed = json.loads(path.read_bytes())
         numbered: Iterator[tuple[str, Any]] = ((f"entry {number}", entry) for number, entry in enumerate(listed, start=1))
     else:

@@ -25,7 +25,19 @@ from suites.lm_eval_results import LmEvalResults
 from tests.harness.engines.asking import ask
 
 RECORDED = Path(__file__).parents[2] / "examples" / "data" / "lm_eval"
-TASKS = ["lab_arith", "lab_facts_mc", "lab_text", "two_filters", "overlap"]
+ASKED = ["lab_arith", "facts", "lab_text", "two_filters", "overlap"]
+TASKS = ["lab_arith", "lab_facts_mc", "few_facts", "lab_text", "two_filters", "overlap"]
+GROUP = """
+group: facts
+task: [lab_facts_mc, few_facts]
+aggregate_metric_list: [{metric: acc, weight_by_size: true}]
+"""
+FEW_FACTS = """
+task: few_facts
+include: lab_facts_mc.yaml
+dataset_kwargs: {data_files: {test: few.jsonl}}
+doc_to_text: "Question: {{question}}\\nAnswer:"
+"""
 FILTERS = """
 task: two_filters
 include: lab_arith.yaml
@@ -105,11 +117,13 @@ def both(lab_test: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("both")
     shutil.copytree(lab_test.data / "lm_eval", root / "tasks")
-    (root / "tasks" / "filters.yaml").write_text(FILTERS, encoding="utf-8")
-    (root / "tasks" / "overlap.yaml").write_text(OVERLAP, encoding="utf-8")
+    for name, text in {"filters": FILTERS, "overlap": OVERLAP, "group": GROUP, "few_facts": FEW_FACTS}.items():
+        (root / "tasks" / f"{name}.yaml").write_text(text, encoding="utf-8")
     for file in (root / "tasks").glob("*.jsonl"):
         lines = file.read_text(encoding="utf-8").splitlines()[:24]
         file.write_text("\n".join([*lines, *lines[:2]]), encoding="utf-8")  # two documents stand there twice
+    few = (root / "tasks" / "lab_facts_mc.jsonl").read_text(encoding="utf-8").splitlines()[:7]
+    (root / "tasks" / "few.jsonl").write_text("\n".join(few), encoding="utf-8")
     adapter = random_adapter(lab_test.base, root / "adapter", seed=3)
     before = Path.cwd()
     os.chdir(root / "tasks")  # lm-eval itself looks for data files in the working directory
@@ -121,7 +135,7 @@ def both(lab_test: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
             arguments = {"pretrained": str(lab_test.base), "dtype": "float32", **extra}
             manager = TaskManager(include_path=str(root / "tasks"), include_defaults=False)
             found = simple_evaluate(
-                "hf", model_args=arguments, tasks=TASKS, task_manager=manager, device="cpu", batch_size=8, bootstrap_iters=0,
+                "hf", model_args=arguments, tasks=ASKED, task_manager=manager, device="cpu", batch_size=8, bootstrap_iters=0,
                 log_samples=True, evaluation_tracker=tracker,
             )  # fmt: skip
             samples = found.pop("samples")
@@ -138,7 +152,7 @@ candidates = [
   {{ name = "base", model = "{lab_test.base}", engine = "transformers", options = {{ dtype = "float32" }} }},
   {{ name = "new", model = "{lab_test.base}", adapter = "adapter", engine = "transformers", options = {{ dtype = "float32" }} }},
 ]
-suites = [{{ name = "general", use = "lm_eval", options = {{ tasks = {json.dumps(TASKS)}, include = "tasks" }} }}]
+suites = [{{ name = "general", use = "lm_eval", options = {{ tasks = {json.dumps(ASKED)}, include = "tasks" }} }}]
 """
     (root / "own.toml").write_text(own, encoding="utf-8")
     return root
@@ -155,7 +169,8 @@ def test_an_imported_run_equals_our_own_run_of_the_same_tasks(both: Path) -> Non
     left, right = by_metric(imported), by_metric(own)
     shared = {metric for metric in right if not metric.endswith(("/truncated", "/empty"))}
     assert {metric for metric in left if not metric.endswith("/empty")} == shared
-    assert len(shared) == 10
+    assert len(shared) == 13
+    assert left["general/facts/acc"].items == 33, "the group, weighted by documents"
     for name in shared:
         mine, other = left[name], right[name]
         assert (mine.items, mine.won, mine.lost, mine.kind, mine.direction, mine.method) == (
@@ -178,6 +193,7 @@ def test_an_imported_run_equals_our_own_run_of_the_same_tasks(both: Path) -> Non
             assert (read.target, read.prompt) == (own_sample.target, own_sample.prompt)
             assert [text.strip() for text in read.outputs] == [text.strip().split("\n")[0] for text in own_sample.outputs]
     assert theirs["general", "base"].run.metrics == ours["general", "base"].run.metrics
+    assert theirs["general", "base"].run.groups == ours["general", "base"].run.groups
     assert theirs["general", "base"].run.failed == 0
 
 
@@ -215,6 +231,13 @@ def test_recorded_runs_are_compared_and_gated(theirs: Path, tmp_path: Path) -> N
     assert all(line.equal for line in conclusion.parity if line.required)
     assert {line.what for line in conclusion.parity} >= {"prompts", "task settings"}
     assert measured["general", "new"].run.engine["name"] == "lm-eval hf"
+
+
+def test_a_run_can_be_named_on_the_command_line(theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(tmp_path, theirs / "base", theirs / "base")
+    assert main(["measure", str(path), "--candidate", f"new={theirs / 'week47'}"]) == 0
+    assert main(["compare", str(path), "--candidate", f"new={theirs / 'week47'}"]) == 0
+    assert "general/lab_text/bits_per_byte" in capsys.readouterr().out
 
 
 def test_only_some_tasks_and_metrics_and_clusters(theirs: Path, builds: Any) -> None:
@@ -523,7 +546,7 @@ def test_older_shapes_are_the_same_run(theirs: Path, tmp_path: Path) -> None:
 def test_rows_of_two_filters_without_their_names_follow_the_results(tmp_path: Path) -> None:
     same = {"target": "1", "arguments": [["q", {"until": []}]], "resps": [["1"]]}
     rows = [{"doc_id": n, "doc": {"q": n}, **same, "exact_match": score} for score in (1.0, 0.0) for n in range(2)]
-    (tmp_path / "samples_t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "samples_t.json").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "results.json").write_text(
         json.dumps({"results": {"t": {"alias": "t", "exact_match,strict": 1.0, "exact_match,flexible": 0.0}}})
     )
