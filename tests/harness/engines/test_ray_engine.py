@@ -363,14 +363,15 @@ def short() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_nothing_is_left_of_a_cluster_that_was_started_here(short: Path) -> None:
+def test_nothing_is_left_of_a_cluster_that_was_started_here(short: Path, tmp_path: Path) -> None:
     mark = f"SFTGATE_MARK_{os.getpid()}"
-    environment = {**os.environ, "RAY_TMPDIR": str(short), mark: "1"}
+    environment = {**os.environ, "RAY_TMPDIR": str(short), "HOME": str(tmp_path), mark: "1"}
     done = subprocess.run([sys.executable, "-c", OWN], capture_output=True, text=True, timeout=180, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["hello 0", "False True []"]
     assert done.stderr == ""
     assert _left(mark) == []
+    assert list(tmp_path.iterdir()) == [], "nothing in the user's home"
 
 
 def _left(mark: str) -> Sequence[int]:

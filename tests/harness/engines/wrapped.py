@@ -11,7 +11,7 @@ from typing import Self
 from harness.engines.fake import Fake
 from harness.errors import EngineError, ProbeError
 from harness.protocols import Answered, Asked
-from harness.records import Candidate, Completion
+from harness.records import Candidate, Completion, Request
 
 HERE = "tests.harness.engines.wrapped"
 
@@ -99,3 +99,10 @@ class DiesAtStart(Told):
 
     def __enter__(self) -> Self:
         os._exit(3)
+
+
+class Judges(Fake):
+    """Prefers whatever stands first, in the words of the shipped judge prompt."""
+
+    def _answer(self, name: str, request: Request) -> Completion:
+        return Completion(text='{"reason": "first", "verdict": "A"}')
