@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +102,23 @@ def test_several_processes_write_at_once_and_nothing_is_lost(path: Path) -> None
         assert journal.count() == 3 * 150 + 150
 
 
+def test_a_journal_may_be_created_by_several_at_once(tmp_path: Path) -> None:
+    """As two measures do that start together; each look at the new file must be one look."""
+
+    def open_and_write(path: Path, name: str, ready: threading.Barrier) -> None:
+        ready.wait()
+        with Journal(path) as journal:
+            journal.put_many([(key(name), Completion(text=name))])
+
+    for number in range(15):
+        path, ready = tmp_path / f"store-{number}" / "journal.sqlite", threading.Barrier(6)
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(open_and_write, path, name, ready) for name in "abcdef"]:
+                done.result()
+        with Journal(path) as journal:
+            assert journal.count() == 6
+
+
 # ------------------------------------------------------------------------------------------------ what goes wrong
 
 
@@ -136,6 +157,100 @@ def test_a_truncated_journal_is_an_error_and_not_an_empty_one(path: Path) -> Non
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(JournalError, match="is damaged"), Journal(path) as journal:
         journal.get_many([key(i) for i in range(2000)])
+
+
+@pytest.mark.parametrize("page", range(1, 40, 4))
+def test_a_damaged_page_never_gives_a_wrong_answer(path: Path, page: int) -> None:
+    answers = {key(i): Completion(text=f"{i} " * 40) for i in range(1000)}
+    with Journal(path) as journal:
+        journal.put_many(answers.items())
+    whole = path.read_bytes()
+    assert len(whole) > 41 * 4096
+    noise = random.Random(page).randbytes(4096)
+    path.write_bytes(whole[: page * 4096] + noise + whole[(page + 1) * 4096 :])
+    found, said = {}, []
+    try:
+        with Journal(path) as journal:
+            for name in answers:
+                try:
+                    found[name] = journal.get(name)
+                except JournalError as error:
+                    said.append(str(error))
+    except JournalError as error:
+        said.append(str(error))
+    assert all(answer in (None, answers[name]) for name, answer in found.items())
+    assert said
+    assert all("is damaged" in words for words in said)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.7, 0.999])
+def test_a_torn_write_ahead_file_costs_the_last_answers_and_no_other(path: Path, tmp_path: Path, keep: float) -> None:
+    """What a power cut leaves: the last transactions are missing, the others are whole, and the file is sound."""
+    with Journal(path) as journal:
+        journal.put_many([(key("before"), Completion(text="before"))])
+    torn = tmp_path / "torn" / "journal.sqlite"
+    torn.parent.mkdir()
+    with Journal(path) as journal:
+        for i in range(100):
+            journal.put_many([(key([i, part]), Completion(text=f"{i} {part}")) for part in range(3)])
+        log = (path.parent / "journal.sqlite-wal").read_bytes()
+        shutil.copy(path, torn)
+        (torn.parent / "journal.sqlite-wal").write_bytes(log[: int(keep * len(log))])
+    with Journal(torn) as journal:
+        assert journal.get(key("before")) == Completion(text="before")
+        kept = [sum(journal.get(key([i, part])) == Completion(text=f"{i} {part}") for part in range(3)) for i in range(100)]
+        count = journal.count()
+        journal.put_many([(key("after"), Completion(text="after"))])
+    whole = kept.count(3)
+    assert kept == [3] * whole + [0] * (100 - whole), "whole transactions, in their order"
+    assert count == 1 + 3 * whole
+    assert whole < 100
+    assert (whole > 0) == (keep > 0.1)
+
+
+def test_noise_in_the_write_ahead_file_is_not_taken_for_answers(path: Path, tmp_path: Path) -> None:
+    with Journal(path) as journal:
+        for i in range(20):
+            journal.put_many([(key(i), Completion(text=str(i)))])
+        noisy = tmp_path / "noisy" / "journal.sqlite"
+        noisy.parent.mkdir()
+        log = bytearray((path.parent / "journal.sqlite-wal").read_bytes())
+        shutil.copy(path, noisy)
+    middle = len(log) // 2
+    log[middle : middle + 200] = random.Random(0).randbytes(200)
+    (noisy.parent / "journal.sqlite-wal").write_bytes(log)
+    with Journal(noisy) as journal:
+        found = journal.get_many([key(i) for i in range(20)])
+    assert 0 < len(found) < 20
+    assert all(found[name] == Completion(text=str(i)) for i in range(20) if (name := key(i)) in found)
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+def test_a_journal_that_vanishes_under_a_run_stops_it(path: Path, tmp_path: Path, how: str) -> None:
+    with Journal(path) as journal:
+        journal.put_many([(key("a"), Completion(text="a"))])
+        if how == "deleted":
+            shutil.rmtree(path.parent)
+        else:
+            path.parent.rename(tmp_path / "elsewhere")
+        if how == "replaced":
+            Journal(path).close()
+        with pytest.raises(JournalError, match="was moved, deleted or replaced while this run was using it"):
+            journal.put_many([(key("b"), Completion(text="b"))])
+    if how == "moved":
+        with Journal(tmp_path / "elsewhere" / "journal.sqlite") as journal:
+            assert journal.get(key("a")) == Completion(text="a"), "what was kept stays kept"
+
+
+def test_a_full_disk_is_a_clear_error_and_what_was_kept_stays(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.put_many([(key("a"), Completion(text="a"))])
+        journal._connection.execute("PRAGMA max_page_count = 20")  # SQLite then says what it says when no page can be had
+        with pytest.raises(JournalError, match="cannot grow: the disk is full"):
+            journal.put_many([(key(i), Completion(text="x" * 400)) for i in range(1000)])
+        assert journal.count() == 1, "nothing of the batch that did not fit"
+        journal.put_many([(key("b"), Completion(text="b"))])
+        assert journal.count() == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"p", b"p\0\0\0\0\xff", b"z\0\0\0\0not zlib", b"p\0\0\0\0\x80"])
