@@ -112,9 +112,9 @@ def wants_slow(pair: Pair, output: Any) -> bool:
 def stopped_early(flight: Flight, output: Any) -> bool:
     """Must a generation be asked again without stop strings? The one that ended it stands in, or right after, its thinking."""
     generated = output.outputs[0]
-    if not isinstance(generated.stop_reason, str):
-        return False
     thinking = flight.tokens.thinking
+    if thinking.tags is None or not isinstance(generated.stop_reason, str):
+        return False
     found = thinking.split(generated.token_ids, thinking.stage(flight.request, output.prompt_token_ids))
     return found.tokens > 0 and not until_stop(found.text, flight.request.stop)[1]
 
@@ -218,11 +218,3 @@ LOWER = (
     "Lower resources.gpu_memory_utilization, max_num_seqs, max_num_batched_tokens or max_loras, or options.max_model_len, or raise "
     "resources.tensor_parallel_size."
 )
-
-
-def dead(core: Any) -> str:
-    """What to say of a child process (``core``: vLLM's client of it) that is no more. A killed one was likely out of memory."""
-    ended = [code for code in core.resources.engine_manager.finished_procs().values() if code]
-    how = "was killed" if -9 in ended else "ended by itself" if not ended else f"ended with code {ended[0]}"
-    memory = f" That is how an operating system ends what takes too much memory. {LOWER}" if -9 in ended else ""
-    return f"its process {how}.{memory} VLLM_LOGGING_LEVEL=ERROR in the environment shows its own words."

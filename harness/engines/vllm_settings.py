@@ -41,6 +41,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``threads`` is for the CPU; unset, a small model gets one. ``max_num_seqs`` unset is 128, or 64 for adapters on a CPU, whose
     LoRA kernels get slower with larger batches. ``max_loras``: how many adapters may share a step, the others take turns; unset,
     all of them up to 16. ``child_process``: vLLM's core gets a process of its own, so that its crash is not ours; unset, on a GPU.
+    ``hot_swap``: full checkpoints of one architecture take turns in one engine, once that was proved to work (``hot_swap``).
     """
 
     kv_cache_gib: int = 1
@@ -51,6 +52,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
     child_process: bool | None = None
+    hot_swap: bool = False
     enforce_eager: bool | None = None
     threads: int | None = None
     timeout_seconds: float = 1800.0
@@ -71,6 +73,10 @@ def read(candidate: Candidate, *, where: str = "") -> tuple[Options, Resources]:
     if options.determinism == "batch_invariant" and (serving.device_kind() == "cpu" or not child_process(resources)):
         reason = "has no effect on a CPU; leave it out" if serving.device_kind() == "cpu" else "needs resources.child_process"
         raise ConfigError(f"determinism = 'batch_invariant' {reason}.", where=f"{where}.options.determinism")
+    if resources.hot_swap and serving.device_kind() == "cpu":
+        raise ConfigError(
+            "hot_swap needs a GPU: vLLM's CPU build keeps packed copies of the old weights.", where=f"{where}.resources.hot_swap"
+        )
     if resources.max_loras is not None and resources.max_loras < 1:
         raise ConfigError(f"expected at least 1, found {resources.max_loras}.", where=f"{where}.resources.max_loras")
     return options, resources

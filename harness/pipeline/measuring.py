@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from harness.engines.hot_swap import Swaps
 from harness.engines.serving import family
 from harness.environment import environment
 from harness.fingerprint import digest
@@ -80,7 +81,8 @@ def _measure(prepared: Prepared, pending: Sequence[Pair], progress: Progress, do
         return
     _reach(prepared, pending)
     with Journal(prepared.store.journal_path) as journal:
-        asked = _ask(prepared, pending, journal, progress, done)
+        with Swaps() as swaps:
+            asked = _ask(prepared, pending, journal, progress, done, swaps)
         admissions = _consult(prepared, pending, asked, journal, progress, done)
     surroundings = environment()
     for pair in pending:
@@ -128,7 +130,7 @@ def _as_declared(prepared: Prepared, pair: Pair, path: Path, found: Measured) ->
 
 
 def _ask(
-    prepared: Prepared, pending: Sequence[Pair], journal: Journal, progress: Progress, done: Measurement
+    prepared: Prepared, pending: Sequence[Pair], journal: Journal, progress: Progress, done: Measurement, swaps: Swaps
 ) -> dict[Pair, Gathered]:
     wanted = list(pending)
     for suite, _ in pending:
@@ -143,7 +145,7 @@ def _ask(
         before = time.perf_counter()
         progress.stage(f"asking {', '.join(members)}", sum(len(prepared.items(suite)) for suite, _ in pairs))
         opened: list[Engine] = []
-        with Desk(_openers(prepared, members, done, opened)) as desk:
+        with Desk(_openers(prepared, members, done, opened, swaps)) as desk:
             for suites, concurrency, use_journal in _rounds(prepared, pairs):
                 answered = drive(
                     _talks(prepared, [pair for pair in pairs if pair[0] in suites]),
@@ -201,19 +203,22 @@ def _talks(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[Talk]:
 
 
 def _openers(
-    prepared: Prepared, members: Sequence[str], done: Measurement, opened: list[Engine]
+    prepared: Prepared, members: Sequence[str], done: Measurement, opened: list[Engine], swaps: Swaps
 ) -> dict[str, Callable[[], Engine]]:
     """How to start the engine of a family, and of every helper that an ``ask`` may address. One opener object, one engine."""
-    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(members, _opener(prepared, members, done, opened))
+    openers: dict[str, Callable[[], Engine]] = dict.fromkeys(members, _opener(prepared, members, done, opened, swaps))
     for name in prepared.config.engines:
         openers[name] = _opener(prepared, [name], done, opened)
     return openers
 
 
-def _opener(prepared: Prepared, members: Sequence[str], done: Measurement, opened: list[Engine]) -> Callable[[], Engine]:
+def _opener(
+    prepared: Prepared, members: Sequence[str], done: Measurement, opened: list[Engine], swaps: Swaps | None = None
+) -> Callable[[], Engine]:
     def start() -> Engine:
         done.engines += 1
-        opened.append(prepared.engines[members[0]]([prepared.candidates[name] for name in members], seed=prepared.config.seed))
+        engine = prepared.engines[members[0]]([prepared.candidates[name] for name in members], seed=prepared.config.seed)
+        opened.append(engine if swaps is None else swaps.lend(engine))
         return opened[-1]
 
     return start

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.engines.flights import Flight, add_scores, dead, read_score, scoring, wants_slow, words
+from harness.engines.child import last_words
+from harness.engines.flights import Flight, add_scores, read_score, scoring, wants_slow, words
 from harness.engines.tokens import Pair
 from harness.records import Candidate, Request
 from tests.harness.engines.asking import answers
@@ -110,7 +111,7 @@ def test_other_errors_are_one_line_and_not_too_long() -> None:
 @pytest.mark.parametrize(("code", "said"), [(-9, "was killed"), (1, "ended with code 1"), (0, "ended by itself")])
 def test_how_a_child_process_ended_is_told(code: int, said: str) -> None:
     manager = SimpleNamespace(finished_procs=lambda: {"EngineCore": code})
-    found = dead(SimpleNamespace(resources=SimpleNamespace(engine_manager=manager)))
+    found = last_words(SimpleNamespace(resources=SimpleNamespace(engine_manager=manager)))
     assert said in found
     assert ("max_num_seqs" in found) == (code == -9)
 
