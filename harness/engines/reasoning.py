@@ -45,13 +45,9 @@ Stage = Literal["never", "may", "open"]
 
 
 class Split(NamedTuple):
-    """Generated tokens told apart. ``raw`` is ``text`` with special tokens, as tool parsers want it.
-
-    ``tokens`` counts those up to and with the end tag (all, where ``unfinished``: the block was not closed).
-    """
+    """Generated tokens told apart. ``tokens`` counts the thinking's, tags included; ``unfinished``: it was not closed."""
 
     text: str
-    raw: str
     reasoning: str | None = None
     tokens: int = 0
     unfinished: bool = False
@@ -97,21 +93,28 @@ class Thinking:
     def split(self, ids: Sequence[int], stage: Stage) -> Split:
         """Generated ids, end-of-turn token left out, as thinking and answer."""
         if self.tags is None or stage == "never":
-            return Split(self._visible(ids), self._raw(ids))
+            return Split(self._visible(ids))
         raw = self._raw(ids)
         inside = raw.lstrip()
         if inside.startswith(self.tags.start):
             inside = inside[len(self.tags.start) :]
         elif stage == "may":
-            return Split(self._visible(ids), raw)
-        thought, closed, answer = inside.partition(self.tags.end)
+            return Split(self._visible(ids))
+        thought, closed, _ = inside.partition(self.tags.end)
         if not closed:
-            return Split("", "", thought.strip() or None, len(ids), unfinished=True)
+            return Split("", thought.strip() or None, len(ids), unfinished=True)
         end = self.tags.end
         count = bisect_left(range(len(ids)), True, key=lambda last: end in self._raw(ids[: last + 1])) + 1
         # Cut as text where that can be: a token may hold the end of the tag and the beginning of the answer.
         text = self._visible(ids[count:]) if self._end_vanishes else self._visible(ids).partition(end)[2]
-        return Split(text.lstrip("\n"), answer.lstrip("\n"), thought.strip() or None, count)
+        return Split(text.lstrip("\n"), thought.strip() or None, count)
+
+    def marked(self, ids: Sequence[int], found: Split) -> str:
+        """The answer's text with its special tokens: some models write their tool calls between such."""
+        if found.unfinished:
+            return ""
+        raw = self._raw(ids)
+        return raw.partition(self.tags.end)[2].lstrip("\n") if self.tags is not None and found.tokens else raw
 
     def _raw(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))

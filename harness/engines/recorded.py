@@ -32,6 +32,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     draw: int = 0
     finish: Literal["stop", "length"] = "stop"
     reasoning: str | None = None
+    reasoning_tokens: int = 0
+    tool_calls: tuple[dict[str, Any], ...] = ()
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
@@ -157,6 +159,8 @@ def _completion(row: Row) -> Completion:
     return Completion(
         text=row.response,
         reasoning=row.reasoning,
+        reasoning_tokens=row.reasoning_tokens,
+        tool_calls=row.tool_calls,
         finish=row.finish,
         tokens_in=row.tokens_in,
         tokens_out=row.tokens_out,

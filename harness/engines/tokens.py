@@ -211,7 +211,8 @@ class Tokens:
         text, stopped = until_stop(found.text, request.stop)
         calls: tuple[dict[str, Any], ...] = ()
         if request.tools and self._tools is not None:
-            text, calls = self._tools.read(until_stop(found.raw, request.stop)[0], request.tools) or (text, ())
+            marked = until_stop(self.thinking.marked(ids, found), request.stop)[0]
+            text, calls = self._tools.read(marked, request.tools) or (text, ())
         return Reply(text, found.reasoning, found.tokens, calls, stopped)
 
 

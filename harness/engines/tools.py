@@ -48,14 +48,14 @@ class ToolReader:
         except ValueError as error:
             raise EngineError(f"the tools are not in OpenAI's form: {' '.join(str(error).split())[:400]}") from error
 
-    def read(self, raw: str, tools: Sequence[dict[str, Any]]) -> tuple[str, tuple[dict[str, Any], ...]] | None:
+    def read(self, marked: str, tools: Sequence[dict[str, Any]]) -> tuple[str, tuple[dict[str, Any], ...]] | None:
         """The text beside the calls, and the calls in OpenAI's form; None where there are none.
 
-        ``raw`` is the answer with its special tokens: some models write their calls between such.
+        ``marked`` is the answer with its special tokens: some models write their calls between such.
         """
         request = self.request(tools)
         with contextlib.suppress(Exception):  # what a model wrote is hostile text, and a parser is other people's code
-            found = self._parser(self._tokenizer, request.tools).extract_tool_calls(raw, request)
+            found = self._parser(self._tokenizer, request.tools).extract_tool_calls(marked, request)
             calls = tuple(_call(index, call.function) for index, call in enumerate(found.tool_calls))
             if calls:
                 return (found.content or "").strip(), calls

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.engines.reasoning import KNOWN, Stage, Tags, Thinking, find_tags, until_stop
+from harness.engines.tokens import Tokens
 from harness.errors import EngineError
 from harness.records import Message, Request
+from tests.harness.engines.conftest import Tiny
 
 THINK = KNOWN[0]
 
@@ -119,6 +121,36 @@ def test_what_stands_after_a_tag_inside_a_token_is_kept() -> None:
     (shared,) = [part for part in tokenizer.known if part.endswith(">f")]
     assert shared == "k>f"
     assert Thinking(tokenizer, THINK).split(ids, "may").text == "four"
+
+
+PIECES = ["<think>", "</think>", "<think", "think>", "</", "\n", " ", "a", "答", "é", "👩‍👧", "`", "<tool_call>", "\x00"]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=30), stage=st.sampled_from(["never", "may", "open"]))
+def test_what_is_thinking_does_not_depend_on_how_it_was_tokenised(pieces: list[str], stage: Stage) -> None:
+    written = "".join(pieces)
+    found = []
+    for tokenizer in (Letters(), Chunks()):
+        ids = tokenizer.encode(written)
+        split = Thinking(tokenizer, THINK).split(ids, stage)
+        found.append((split.text, split.reasoning, split.unfinished))
+        assert 0 <= split.tokens <= len(ids)
+        assert split.text in written
+        assert (split.reasoning or "") in written
+        assert Thinking(tokenizer, THINK).marked(ids, split) == split.text
+    assert found[0] == found[1]
+
+
+@pytest.mark.models
+def test_tags_whose_characters_are_split_over_tokens_are_found(tiny: Tiny) -> None:
+    tokenizer = Tokens(tiny.base).tokenizer
+    for tags in KNOWN:
+        written = f"{tags.start}想一想 é{tags.end}\n答案 👩‍👧"
+        ids = tokenizer.encode(written)
+        assert len(ids) > len(written)  # bytes, not characters
+        split = Thinking(tokenizer, tags).split(ids, "may")
+        assert (split.text, split.reasoning) == ("答案 👩‍👧", "想一想 é")
+        assert tokenizer.decode(ids[: split.tokens]) == f"{tags.start}想一想 é{tags.end}"
 
 
 CHAT = (Message(role="user", content="?"),)

@@ -42,6 +42,14 @@ def test_rows_answer_by_key_and_by_prompt(tmp_path: Path) -> None:
     assert engine.unused == []
 
 
+def test_thinking_and_tool_calls_are_recorded_beside_the_answer(tmp_path: Path) -> None:
+    call = {"id": "call00000", "type": "function", "function": {"name": "set", "arguments": "{}"}}
+    row = {"key": "a", "response": "", "reasoning": "hm", "reasoning_tokens": 3, "tool_calls": [call]}
+    with Recorded([_candidate(tmp_path, row)]) as engine:
+        (found,) = answers(engine, [("old", _question("q", item="a"))])
+    assert (found.reasoning, found.reasoning_tokens, found.tool_calls) == ("hm", 3, (call,))
+
+
 def test_a_raw_prompt_is_matched_as_it_is(tmp_path: Path) -> None:
     with Recorded([_candidate(tmp_path, {"prompt": "Once upon", "response": " a time"})]) as engine:
         assert answers(engine, [("old", Request(prompt="Once upon"))])[0].text == " a time"
