@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness.engines.hot_swap import Swaps
 from harness.engines.transformers_engine import Transformers
 from harness.engines.vllm import Vllm
 from harness.errors import EngineError
@@ -110,6 +112,46 @@ def test_memory_that_does_not_suffice_is_told_with_what_to_change(lab_test: LabP
     candidate = Candidate(name="base", model=str(lab_test.base), options={"max_model_len": 256}, resources=resources)
     with pytest.raises(EngineError, match="gpu_memory_utilization"), Vllm([candidate]):
         pass
+
+
+def _noisy(base: Path, folder: Path, seed: int) -> Path:
+    """The same model with other weights."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shutil.copytree(base, folder)
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.05 * weight.abs().mean() * torch.randn_like(weight))
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_models_that_take_turns_answer_as_with_an_engine_each(lab_test: LabPaths, tmp_path: Path) -> None:
+    """Either the exchange is proved and right, or it is refused and said: the answers are the same both ways."""
+    folders = [Path(lab_test.base), *(_noisy(Path(lab_test.base), tmp_path / f"m{seed}", seed) for seed in range(3))]
+    requests = [
+        Request(kind="score", prompt="one two", continuation=" three four"),
+        Request(prompt="what is 2 plus 3?", max_tokens=12),
+    ]
+    options: dict[str, Any] = {"dtype": "float32", "max_model_len": 256}
+    found, lent = [], []
+    with Swaps() as swaps:
+        for folder in folders:
+            lent.append(swaps.lend(Vllm([Candidate(name="m", model=str(folder), options=options, resources={"hot_swap": True})])))
+            with lent[-1] as engine:
+                found.append(answers(engine, [("m", request) for request in requests]))
+        trusted = swaps.trusted
+    notes = [note for engine in lent for note in engine.notes]  # type: ignore[attr-defined]
+    assert trusted is True or notes, "neither trusted nor refused"
+    print("hot swap trusted:", trusted, notes)
+    for folder, turns in zip(folders, found, strict=True):
+        with Vllm([Candidate(name="m", model=str(folder), options=options)]) as engine:
+            own = answers(engine, [("m", request) for request in requests])
+        assert turns[0].logprob == pytest.approx(own[0].logprob, abs=1e-3)
+        assert turns[1].token_ids == own[1].token_ids
 
 
 def test_the_smallest_demo_runs_on_the_gpu(tmp_path: Path) -> None:
