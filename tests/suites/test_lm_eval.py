@@ -1,9 +1,8 @@
-"""lm-eval tasks through our engine give lm-eval's own scores, document by document; and bad task files are named."""
+"""lm-eval tasks as a suite: what is asked and how it is graded; and bad task files are named."""
 
 from __future__ import annotations
 
 import json
-import math
 import textwrap
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError, EngineError
-from harness.records import Candidate, Completion, Sample
+from harness.records import Completion
 from harness.stats.corpus import aggregate
 
 pytest.importorskip("lm_eval", reason="lm-eval is an extra")
@@ -308,71 +307,3 @@ def test_hostile_answers_are_graded(folder, builds, grades, hostiles):
         (sample,) = grades(suite, lambda _, text=text: text).values()
         assert sample.scores == {"exact_match@plain": 0.0, "exact_match@first-word": 0.0}
         assert time.perf_counter() - started < 5
-
-
-# -------------------------------------------------------------------------- equality with lm-eval's own run, on a real model
-
-
-def ours(suite: Any, model: Path) -> list[Sample]:
-    """Samples of every document in order, answered by the transformers engine in one mixed stream."""
-    from harness.engines.transformers_engine import Transformers
-    from harness.schedule import Desk, Talk, drive
-
-    candidate = Candidate(name="lab", model=str(model), engine="transformers", options={"dtype": "float32"})
-    talks = [Talk(id=item.key, candidate="lab", conversation=suite.ask(item)) for item in suite.items()]
-    with Desk({"lab": lambda: Transformers([candidate])}) as desk:
-        done = list(drive(talks, desk, journal=None, asked={"lab": "lab"}))
-    assert [result.error for result in done if result.error] == []
-    answers = [result.value for result in done]
-    order = {item.key: item.data["document"] for item in suite.items()}
-    return sorted(suite.grade(answers, {}, {}), key=lambda sample: order[sample.key])
-
-
-def theirs(model: Path, folder: Path, tasks: list[str], *, num_fewshot: int | None = None, chat: bool = False) -> Any:
-    from lm_eval.evaluator import evaluate
-    from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
-
-    lm = HFLM(pretrained=str(model), device="cpu", dtype="float32", batch_size=4)
-    loaded = TaskManager(include_path=str(folder), include_defaults=False).load(tasks)
-    for task in loaded["tasks"].values():
-        task.set_config(key="num_fewshot", value=num_fewshot or 0)
-        task.set_fewshot_seed(seed=1234)
-    return evaluate(lm, loaded, bootstrap_iters=0, apply_chat_template=chat, fewshot_as_multiturn=True)
-
-
-@pytest.mark.models
-@pytest.mark.parametrize(("num_fewshot", "chat"), [(0, False), (2, False), (0, True), (1, True)])
-def test_scores_equal_lm_evals_own_on_the_same_model(lab_test, folder, builds, monkeypatch, num_fewshot, chat):
-    rows = [json.loads(line) for line in (lab_test.data / "lm_eval" / "lab_facts_mc.jsonl").read_text().splitlines()][:30]
-    extra = [{"q": row["question"], "choices": row["choices"], "answer": row["answer"]} for row in rows]
-    spaced = [{**row, "q": row["q"] + "  "} for row in extra[:10]]
-    rows_text = "\n".join(json.dumps(row, ensure_ascii=False) for row in CHOICES + extra + spaced)
-    (folder / "tasks" / "mc.jsonl").write_text(rows_text, encoding="utf-8")
-    monkeypatch.chdir(folder / "tasks")  # lm-eval itself looks for data files in the working directory
-    tasks = ["tiny_mc", "tiny_generate", "tiny_bleu", "tiny_prefix", "tiny_last_word"] + (
-        [] if chat or num_fewshot else ["tiny_rolling"]
-    )
-    expected = theirs(lab_test.base, folder / "tasks", tasks, num_fewshot=num_fewshot, chat=chat)
-    suite = builds(LmEval, tasks=tuple(tasks), include="tasks", num_fewshot=num_fewshot, apply_chat_template=chat)
-    samples = ours(suite, lab_test.base)
-    for name in tasks:
-        mine = [sample for sample in samples if sample.task == name]
-        for full in mine[0].scores:
-            metric = suite.metrics[full]
-            bare, _, chosen = full.partition("@")
-            values = [row[bare] for row in expected["samples"][name] if row["filter"] == (chosen or "none")]
-            assert len(values) == len(mine)
-            if metric.aggregator == "mean":
-                assert [sample.scores[full] for sample in mine] == values, (name, full)
-                continue
-            if metric.kind == "ratio":
-                for sample, value in zip(mine, values, strict=True):
-                    logprob, count = value if isinstance(value, tuple | list) else (value, 1)
-                    per = -logprob / count
-                    assert sample.statistics[full][1] == count
-                    assert sample.scores[full] == pytest.approx(
-                        per / math.log(2) if bare == "bits_per_byte" else math.exp(per), rel=1e-4
-                    )
-            statistics = np.array([sample.statistics[full] for sample in mine])
-            assert aggregate(metric.aggregator, statistics) == pytest.approx(expected["results"][name][f"{bare},none"], rel=1e-4)
