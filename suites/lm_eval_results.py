@@ -147,7 +147,7 @@ class LmEvalResults:
         shown: dict[str, Any] = {
             "key": item.key, "task": item.task, "prompt": row["prompt"], "target": item.target, "outputs": outputs,
             "cluster": item.cluster, "prompt_hash": f"{row['prompt_hash'][:16]}-{row['sent'][:16]}",
-            "flags": ("empty",) if any(not text.strip() for text in outputs) else (),
+            "flags": ("empty",) if row["generated"] and any(not text.strip() for text in outputs) else (),
         }  # fmt: skip
         found: dict[str, Contribution] = {}
         for chosen, values in row["metrics"].items():

@@ -287,18 +287,19 @@ def _row(number: int, fields: Mapping[str, Any], metrics: dict[str, dict[str, An
     scored = len(asked[0]) > 1 and isinstance(asked[0][1], str)
     generated = len(asked[0]) > 1 and not scored
     target_hash = fields.get("target_hash") or _sha(target)
-    shared = [index for index, each in enumerate(asked) if each[0] == asked[0][0]]
-    choices = [str(asked[index][1]).strip() for index in shared] if scored and len(asked) > 1 else []
-    right = choices[int(target)] if choices and target.isdecimal() and int(target) < len(choices) else target
+    offered = asked[: len(asked) // 2] if any("acc_mutual_info" in values for values in metrics.values()) else asked
+    choices = [str(request[1]).strip() for request in offered] if scored and len(asked) > 1 else []
+    one_context = len({request[0] for request in offered}) == 1
+    named = one_context and target.isdecimal() and int(target) < len(choices)
     resps = fields.get("resps") or []
     return Row(
         document=number,
         doc_hash=str(fields.get("doc_hash") or _sha(json.dumps(fields["doc"], indent=2, ensure_ascii=False))),
         prompt_hash=str(fields.get("prompt_hash") or _sha(str(asked[0][0]))),
         sent=digest([asked, target_hash]),
-        prompt=_readable(asked, choices),
-        target=right if scored or generated else None,
-        outputs=_texts(resps) if generated else _likeliest(resps, choices, shared),
+        prompt=_readable(asked, generated=generated),
+        target=choices[int(target)] if named else target if scored or generated else None,
+        outputs=_texts(resps) if generated else _likeliest(resps, choices),
         choices=len(choices),
         generated=generated,
         fields=fields["doc"],
@@ -316,21 +317,23 @@ def _arguments(found: Any) -> list[list[Any]]:
     return [list(request.values()) if isinstance(request, Mapping) else list(request) for request in requests]
 
 
-def _readable(asked: Sequence[Sequence[Any]], choices: Sequence[str]) -> str:
-    context = str(asked[0][0])
-    if choices:
-        return context + "\n" + "".join(f"\n· {choice}" for choice in choices)
-    return f"{context}{asked[0][1]}" if len(asked[0]) > 1 and isinstance(asked[0][1], str) else context
+def _readable(asked: Sequence[Sequence[Any]], *, generated: bool) -> str:
+    """The context, and beneath it the choices where several continuations share it."""
+    if generated or len(asked[0]) == 1:
+        return str(asked[0][0])
+    if len(asked) == 1 or len({request[0] for request in asked}) > 1:
+        return "\n---\n".join(f"{request[0]}{request[1]}" for request in asked)
+    return f"{asked[0][0]}\n" + "".join(f"\n· {str(request[1]).strip()}" for request in asked)
 
 
 def _texts(resps: Sequence[Any]) -> tuple[str, ...]:
     return tuple(str(text) for repeats in resps for text in (repeats if isinstance(repeats, list) else [repeats]))
 
 
-def _likeliest(resps: Sequence[Any], choices: Sequence[str], shared: Sequence[int]) -> tuple[str, ...]:
+def _likeliest(resps: Sequence[Any], choices: Sequence[str]) -> tuple[str, ...]:
     """The text of the choice with the greatest log-probability; nothing where texts were only scored."""
     if not choices:
         return ()
-    logprobs = [float(resps[index][0][0]) for index in shared]
+    logprobs = [float(repeats[0][0]) for repeats in resps[: len(choices)]]
     known = [-math.inf if math.isnan(value) else value for value in logprobs]
     return (choices[known.index(max(known))],)

@@ -122,7 +122,7 @@ class LmEvalResults:
             )
         self._used.add((name, task, key))
         row = rows[key]
-        shown = {field: getattr(row, field) for field in ("metrics", "prompt_hash", "sent", "prompt", "outputs")}
+        shown = {field: getattr(row, field) for field in ("metrics", "prompt_hash", "sent", "prompt", "outputs", "generated")}
         return Completion(text=json.dumps(shown, ensure_ascii=False))
 
 

@@ -543,6 +543,25 @@ def test_older_shapes_are_the_same_run(theirs: Path, tmp_path: Path) -> None:
     assert then == now
 
 
+def test_choices_by_their_contexts_and_mutual_information_count_each_choice_once(tmp_path: Path, builds: Any) -> None:
+    """As Winogrande: one continuation after two contexts. And with acc_mutual_info: every choice asked again without context."""
+    by_context = [["He ran because", " it rained"], ["She ran because", " it rained"]]
+    again = [["Q", " a"], ["Q", " b"], ["", " a"], ["", " b"]]
+    shapes = {"contexts": (by_context, "acc"), "mutual": (again, "acc_mutual_info")}
+    for task, (arguments, metric) in shapes.items():
+        resps = [[[-float(2 + number), False]] for number in range(len(arguments))]
+        row = {"doc_id": 0, "doc": {"q": task}, "target": "1", "arguments": arguments, "resps": resps, metric: 1.0, "acc": 1.0}
+        (tmp_path / f"samples_{task}.jsonl").write_text(json.dumps(row))
+    said = {task: {f"{metric},none": 1.0, "acc,none": 1.0} for task, (_, metric) in shapes.items()}
+    (tmp_path / "results.json").write_text(json.dumps({"results": said}))
+    suite = builds(LmEvalResults, items=str(tmp_path))
+    assert suite.metrics["acc"].chance == 0.5
+    output = read_output(tmp_path, where="")
+    (first,), (second,) = (output.tasks[task].rows(where="").values() for task in shapes)
+    assert (first.target, first.outputs, first.prompt.split("\n---\n")[1]) == ("1", ("it rained",), "She ran because it rained")
+    assert (second.target, second.outputs, second.choices) == ("b", ("a",), 2)
+
+
 def test_rows_of_two_filters_without_their_names_follow_the_results(tmp_path: Path) -> None:
     same = {"target": "1", "arguments": [["q", {"until": []}]], "resps": [["1"]]}
     rows = [{"doc_id": n, "doc": {"q": n}, **same, "exact_match": score} for score in (1.0, 0.0) for n in range(2)]
