@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.records import Admission, Comparison, Conclusion, Measured, Parity, Record
+from harness.records import Admission, Comparison, Conclusion, Measured, Parity, Record, Run
 from reports.explorer import GAINED, LOST, SAME, Pairing, oriented
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure, span
 from reports.standing import FLAGS, KEPT_COUNTS, TIMED, Roles, metric_of
@@ -313,6 +313,12 @@ def latency_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Mea
     return tuple(made)
 
 
+def _served_by(run: Run) -> str:
+    """The engine by name; of a fleet also what its actors held, whose version stands beside it."""
+    name = run.candidate.engine
+    return f"{name} of {run.candidate.options.get('engine')}" if name == "ray" else name
+
+
 def run_lines(measured: Mapping[tuple[str, str], Measured], conclusion: Conclusion) -> tuple[RunLine, ...]:
     """Provenance, one line per run. Numbers point into the embedded ``runs`` list, which is in this same order."""
     lines = []
@@ -324,7 +330,7 @@ def run_lines(measured: Mapping[tuple[str, str], Measured], conclusion: Conclusi
             RunLine(
                 suite=suite,
                 candidate=candidate,
-                engine=" ".join(part for part in (run.candidate.engine, str(run.engine.get("version", ""))) if part),
+                engine=" ".join(part for part in (_served_by(run), str(run.engine.get("version", ""))) if part),
                 asked=run.fingerprints.asked[:12],
                 graded=run.graded[:12],
                 items_hash=run.items_hash[:12],

@@ -323,6 +323,50 @@ def test_a_fleet_and_the_engine_in_it_share_fingerprint_and_journal() -> None:
     assert candidate_fingerprints(other, Fake.describe(plain), nonce="n").asked != prints[0].asked
 
 
+@pytest.mark.full
+def test_a_node_that_is_lost_loses_nothing(short: Path) -> None:
+    """Two nodes on this machine; the second is not the driver's, so it has to prove that it has the same code and contents."""
+    mark = f"SFTGATE_NODES_{os.getpid()}"
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": str(short), mark: "1"}
+    done = subprocess.run([sys.executable, "-c", NODES], capture_output=True, text=True, timeout=300, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 nodes, 60 answered once, 1 restart, errors: 0"
+    assert _left(mark) == []
+
+
+NODES = """
+from harness.engines.ray_engine import Ray
+from harness.protocols import Asked
+from harness.records import Candidate, Completion, Request
+from ray.cluster_utils import Cluster
+
+small = dict(num_cpus=1, object_store_memory=100 << 20)
+cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+second = cluster.add_node(**small)
+cluster.wait_for_nodes()
+options = {"engine": "tests.harness.engines.wrapped:Told"}
+resources = {"address": cluster.address, "actors": 2, "num_cpus": 1}
+try:
+    with Ray([Candidate(name="a", engine="ray", options=options, resources=resources)]) as engine:
+        homes = len({seat.local_pid is None for seat in engine.seats})
+        engine.submit([Asked(ticket=number, candidate="a", request=Request(prompt=f"q{number}")) for number in range(60)])
+        found = []
+        while len(found) < 60:
+            found += engine.poll(1.0)
+            if len(found) > 5 and second is not None:
+                assert all(seat.held for seat in engine.seats)
+                cluster.remove_node(second, allow_graceful=False)
+                second = None
+        restarts = sum(seat.restarts for seat in engine.seats)
+finally:
+    cluster.shutdown()
+tickets = sorted(answer.ticket for answer in found)
+assert tickets == list(range(60)), tickets
+errors = sum(not isinstance(answer.result, Completion) for answer in found)
+print(f"{homes} nodes, {len(found)} answered once, {restarts} restart, errors: {errors}")
+"""
+
+
 def _processes(word: str) -> list[int]:
     """Processes whose command line or environment holds ``word``; a zombie has neither."""
     found = []
