@@ -7,6 +7,7 @@ import copy
 import functools
 import logging
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +62,7 @@ def build_task(task: TaskFile, *, allow_code: bool, where: str) -> Any:
     _check_metrics(task, where=where)
     from lm_eval.tasks import TaskManager
 
+    _sandbox_templates()
     with _offline_and_quiet():
         try:
             resolved = _resolved(config)
@@ -92,7 +94,7 @@ def _refusal(task: TaskFile, local: bool, error: Exception) -> str:
 def _check_code(task: TaskFile, *, allow_code: bool, where: str) -> None:
     import lm_eval
 
-    package = Path(lm_eval.__file__).parent
+    package = Path(lm_eval.__file__).resolve().parent
     for function in functions(task.config):
         if not allow_code and not function.folder.is_relative_to(package):
             raise ConfigError(
@@ -111,10 +113,28 @@ def _check_metrics(task: TaskFile, *, where: str) -> None:
         return
     for entry in task.config.get("metric_list") or []:
         metric = entry.get("metric") if isinstance(entry, Mapping) else entry
+        if isinstance(entry, Mapping) and entry.get("hf_evaluate"):
+            raise ConfigError(
+                f"task {task.name!r}: metric {metric!r} is code of the Hugging Face hub (hf_evaluate), and none is fetched or run "
+                "from there. Give a function of your own, metric: !function module.name, and allow it with allow_code = true",
+                where=where,
+            )
         if isinstance(metric, str) and metric not in METRIC_REGISTRY:
             raise ConfigError(
                 f"task {task.name!r}: unknown metric {metric!r}. {did_you_mean(metric, METRIC_REGISTRY)}", where=where
             )
+
+
+def _sandbox_templates() -> None:
+    """lm-eval renders a task file's templates where they can reach all of Python; here they cannot, as nothing of them needs to."""
+    from jinja2 import BaseLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+    from lm_eval import utils
+
+    if not isinstance(utils.env, SandboxedEnvironment):
+        sandbox = SandboxedEnvironment(loader=BaseLoader(), undefined=StrictUndefined, keep_trailing_newline=True)
+        sandbox.filters |= utils.env.filters
+        utils.env = sandbox
 
 
 def _resolved(value: Any) -> Any:
@@ -137,7 +157,9 @@ def _offline_and_quiet() -> Iterator[None]:
 
     logger = logging.getLogger("lm_eval")
     before = (datasets.config.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE, logger.level, datasets.are_progress_bars_disabled())
+    evaluate = os.environ.get("HF_EVALUATE_OFFLINE")  # read when some task's code imports it
     datasets.config.HF_HUB_OFFLINE = hub.HF_HUB_OFFLINE = True
+    os.environ["HF_EVALUATE_OFFLINE"] = "1"
     logger.setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     try:
@@ -145,6 +167,10 @@ def _offline_and_quiet() -> Iterator[None]:
     finally:
         datasets.config.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE = before[:2]
         logger.setLevel(before[2])
+        if evaluate is None:
+            os.environ.pop("HF_EVALUATE_OFFLINE", None)
+        else:
+            os.environ["HF_EVALUATE_OFFLINE"] = evaluate
         if not before[3]:
             datasets.enable_progress_bars()
 

@@ -307,3 +307,106 @@ def test_hostile_answers_are_graded(folder, builds, grades, hostiles):
         (sample,) = grades(suite, lambda _, text=text: text).values()
         assert sample.scores == {"exact_match@plain": 0.0, "exact_match@first-word": 0.0}
         assert time.perf_counter() - started < 5
+
+
+# ------------------------------------------------------------------------------------------ code, and what it may not do
+
+NESTED = {
+    "doc_to_text": "doc_to_text: !function own.run\n",
+    "doc_to_choice": "doc_to_choice: !function own.run\n",
+    "process_docs": "process_docs: !function own.run\n",
+    "custom_dataset": "custom_dataset: !function own.run\n",
+    "class": "class: !function own.Task\n",
+    "samples": "fewshot_config: {sampler: first_n, samples: !function own.run}\n",
+    "sampler": "fewshot_config: {sampler: !function own.Task}\n",
+    "metric": "metric_list: [{metric: !function own.run, aggregation: mean, higher_is_better: true}]\n",
+    "aggregation": "metric_list: [{metric: acc, aggregation: !function own.run, higher_is_better: true}]\n",
+    "filter": "filter_list: [{name: x, filter: [{function: !function own.run}]}]\n",
+    "metadata": "metadata: {deep: [[{deeper: !function own.run}]]}\n",
+    "outside": "process_docs: !function os.system\n",
+}
+
+
+@pytest.mark.parametrize("field", NESTED)
+def test_no_code_of_a_task_file_runs_without_leave(folder, builds, field):
+    (folder / "tasks" / "own.py").write_text("raise SystemExit('the code ran')")
+    name = NESTED[field].split(":")[0]
+    whole = MC.partition("metric_list")[0] if name == "metric_list" else MC
+    kept = "\n".join(line for line in whole.splitlines() if not line.startswith(name))
+    (folder / "tasks" / "own.yaml").write_text(kept.replace("tiny_mc", "own") + "\n" + NESTED[field])
+    with pytest.raises(ConfigError, match="allow_code = true"):
+        builds(LmEval, tasks=("own",), include="tasks")
+
+
+def test_code_by_way_of_an_included_file_or_a_group_needs_leave_too(folder, builds):
+    (folder / "tasks" / "own.py").write_text("raise SystemExit('the code ran')")
+    (folder / "tasks" / "hidden").write_text("process_docs: !function own.run\n")
+    (folder / "tasks" / "own.yaml").write_text("include: [mc.yaml, hidden]\ntask: own\n")
+    (folder / "tasks" / "group.yaml").write_text("group: mine\ntask: [tiny_mc]\nprocess_docs: !function own.run\n")
+    for name in ("own", "mine"):
+        with pytest.raises(ConfigError, match="allow_code = true"):
+            builds(LmEval, tasks=(name,), include="tasks")
+
+
+def test_a_template_cannot_reach_python(folder, builds):
+    marker = folder / "escaped"
+    reach = "''.__class__.__mro__[1].__subclasses__()"
+    opened = f"cycler.__init__.__globals__.os.system('touch {marker}')"
+    for text in (reach, opened):
+        task = _parsed(MC) | {"doc_to_text": "{{ " + text + " }}", "dataset_kwargs": {"data_files": {"test": "tasks/mc.jsonl"}}}
+        for allowed in (False, True):
+            with pytest.raises(ConfigError, match="SecurityError"):
+                builds(LmEval, tasks=(task,), allow_code=allowed)
+    assert not marker.exists()
+
+
+def test_a_template_may_use_what_templates_need(folder, builds):
+    text = "{% for word in q.split() %}{{ word|regex_replace('[a-y]', '.')|upper }} {% endfor %}{{ '%s!' % q.strip()[:3] }}"
+    task = _parsed(MC) | {"doc_to_text": text, "dataset_kwargs": {"data_files": {"test": "tasks/mc.jsonl"}}}
+    suite = builds(LmEval, tasks=(task,))
+    assert next(suite.ask(next(iter(suite.items()))))[0].prompt == "T.. ... .. The!"
+
+
+def test_a_metric_of_the_hub_is_refused_whether_code_is_allowed_or_not(folder, builds):
+    entry = {"metric": "exact_match", "hf_evaluate": True, "aggregation": "mean", "higher_is_better": True}
+    task = _parsed(GENERATE) | {"metric_list": [entry], "dataset_kwargs": {"data_files": {"test": "tasks/mc.jsonl"}}}
+    for allowed in (False, True):
+        with pytest.raises(ConfigError, match="code of the Hugging Face hub"):
+            builds(LmEval, tasks=(task,), allow_code=allowed)
+
+
+def test_an_installed_task_without_its_data_says_what_to_fetch(tmp_path, builds, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    with pytest.raises(ConfigError) as error:
+        builds(LmEval, tasks=("hellaswag",))
+    assert "'Rowan/hellaswag'" in str(error.value)
+    assert "nothing is downloaded" in str(error.value)
+
+
+def test_only_who_needs_the_greedy_choice_asks_for_it(folder, builds, converses):
+    asks = {}
+    for name in ("tiny_mc", "tiny_prefix", "tiny_last_word", "tiny_generate"):
+        suite = builds(LmEval, tasks=(name,), include="tasks")
+        answer = lambda request: Completion(text="x", logprob=-1.0 if request.kind == "score" else None, greedy=False)  # noqa: E731
+        _, asked = converses(suite, next(iter(suite.items())), answer)
+        asks[name] = {request.greedy for request in asked}
+    assert asks == {"tiny_mc": {False}, "tiny_prefix": {True}, "tiny_last_word": {True}, "tiny_generate": {True}}
+
+
+def test_an_engine_that_does_not_say_what_is_greedy_is_an_error_where_it_is_needed(folder, builds, converses):
+    unknown = lambda _: Completion(logprob=-1.0)  # noqa: E731
+    converses(builds(LmEval, tasks=("tiny_mc",), include="tasks"), _first(builds, "tiny_mc"), unknown)
+    with pytest.raises(EngineError, match="greedy choice"):
+        converses(builds(LmEval, tasks=("tiny_last_word",), include="tasks"), _first(builds, "tiny_last_word"), unknown)
+
+
+def _first(builds: Any, name: str) -> Any:
+    return next(iter(builds(LmEval, tasks=(name,), include="tasks").items()))
+
+
+def test_what_does_not_fit_is_an_error_unless_it_may_be_cut(folder, builds, converses):
+    for options, sent in (({}, "error"), ({"overlong": "truncate_left"}, "truncate_left")):
+        for name in ("tiny_mc", "tiny_generate"):
+            suite = builds(LmEval, tasks=(name,), include="tasks", **options)
+            _, asked = converses(suite, next(iter(suite.items())), first_is_likeliest)
+            assert {request.overlong for request in asked} == {sent}
