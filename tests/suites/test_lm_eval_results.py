@@ -288,6 +288,49 @@ def test_tasks_that_were_set_up_differently_are_not_comparable(theirs: Path, tmp
     assert conclusion.exit_code == 12
 
 
+def test_another_backend_or_version_has_to_be_allowed(theirs: Path, tmp_path: Path) -> None:
+    _replace(results_of(theirs / "week47"), lambda data: {**data, "model_source": "vllm", "lm_eval_version": "0.4.9"})
+    rules = 'rules = [{ metric = "general/lab_facts_mc/acc", require = "non_inferior", margin = 0.2 }]'
+    path = config(tmp_path, theirs / "base", theirs / "week47", rules=rules)
+    refused, _ = run(path)
+    assert refused.exit_code == 12
+    assert {line.what for line in refused.parity if line.required and not line.equal} == {"engine", "version"}
+    path.write_text(path.read_text() + '\n[comparability]\nallow = ["engine", "version"]\n')
+    assert run(path)[0].exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "counts", "reported"),
+    [
+        ("f1", (40, 10, 10, 0), 2 * 40 / (2 * 40 + 10 + 10)),
+        ("matthews_corrcoef", (20, 10, 15, 15), (20 * 15 - 10 * 15) / (30 * 35 * 30 * 25) ** 0.5),
+    ],
+)
+def test_metrics_of_pairs_get_intervals(theirs: Path, tmp_path: Path, how: str, counts: tuple[int, ...], reported: float) -> None:
+    """Rows hold (right, given); lm-eval aggregates over all of them, and gives no error of the difference."""
+    pairs = [pair for pair, count in zip(([1, 1], [1, 0], [0, 1], [0, 0]), counts, strict=True) for _ in range(count)]
+
+    def results(data: Any) -> Any:
+        data["configs"]["lab_facts_mc"]["metric_list"][0]["aggregation"] = how
+        data["results"]["lab_facts_mc"]["acc,none"] = reported
+        return data
+
+    def rows(found: Any) -> Any:
+        return [{**row, "acc": pair} for row, pair in zip(found, pairs, strict=True)]
+
+    for side in ("base", "week47"):
+        _replace(results_of(theirs / side), results)
+        _replace(samples_of(theirs / side), rows)
+        pairs.reverse()
+    conclusion, measured = run(config(tmp_path, theirs / "base", theirs / "week47", tasks=["lab_facts_mc"]))
+    found = by_metric(conclusion)["general/lab_facts_mc/acc"]
+    assert measured["general", "base"].run.metrics["acc"].kind == "corpus"
+    assert found.gain == pytest.approx(0.0, abs=1e-12)
+    assert found.baseline_value == pytest.approx(reported, abs=1e-12)
+    assert found.low is not None
+    assert found.low < 0 < (found.high or 0)
+
+
 def test_a_run_with_fewer_documents_leaves_errors_and_never_a_mean_over_what_is_left(theirs: Path, tmp_path: Path) -> None:
     def shorter(data: Any) -> Any:
         data["n-samples"]["lab_facts_mc"]["effective"] = 40
