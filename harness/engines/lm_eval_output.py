@@ -312,9 +312,14 @@ def _sha(text: str) -> str:
 
 
 def _arguments(found: Any) -> list[list[Any]]:
-    """Per request its arguments, whether written as ``gen_args_0: {arg_0: …}`` or as lists."""
-    requests = found.values() if isinstance(found, Mapping) else found
-    return [list(request.values()) if isinstance(request, Mapping) else list(request) for request in requests]
+    """Per request its arguments, whether written as ``gen_args_0: {arg_0: …}`` or as lists; a context for a chat API, which
+    lm-eval wraps into a tuple, as its text."""
+    requests = [list(each.values()) if isinstance(each, Mapping) else list(each) for each in _values(found)]
+    return [[part[0] if isinstance(part, list) and len(part) == 1 else part for part in request] for request in requests]
+
+
+def _values(found: Any) -> list[Any]:
+    return list(found.values()) if isinstance(found, Mapping) else list(found)
 
 
 def _readable(asked: Sequence[Sequence[Any]], *, generated: bool) -> str:

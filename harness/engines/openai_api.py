@@ -220,7 +220,7 @@ class Server:
         if self.options.dialect != "vllm":
             raise EngineError(f"{refusal} {NO_CUTTING}") from refusal
         try:
-            body = conversation(request) if request.messages else {"prompt": request.prompt, "add_special_tokens": True}
+            body = self._rendering(request) if request.messages else {"prompt": request.prompt, "add_special_tokens": True}
             length, ids = self._read_tokens(self._beside("tokenize", {"model": self.model, **body}))
         except EngineError as error:
             raise EngineError(f"{refusal} {NO_CUTTING} ({error})") from refusal
@@ -229,12 +229,17 @@ class Server:
             raise refusal
         return len(left), cut
 
+    def _rendering(self, request: Request) -> dict[str, Any]:
+        """What decides how the server renders a conversation, ``extra_body`` included: tokenised must be what is answered."""
+        extra = {name: value for name, value in self.options.extra_body.items() if name.startswith("chat_template")}
+        return conversation(request) | extra
+
     # ----------------------------------------------------------------------------- scores from a vLLM server, by token ids
 
     def _score(self, request: Request) -> Completion:
         """Split into tokens by the server's own tokenizer, exactly as the engines in this process do."""
         if request.messages:
-            text, special = self._render(msgspec.json.encode(conversation(request), order="sorted")), False
+            text, special = self._render(msgspec.json.encode(self._rendering(request), order="sorted")), False
         else:
             text = request.prompt or ""
             special = not (self.options.prefix and text.startswith(self.options.prefix))
@@ -288,7 +293,7 @@ class Server:
         return self._read_tokens(self._beside("tokenize", body))
 
     def _render_now(self, body: bytes) -> str:
-        """A conversation as the text that the served model sees, ready to be answered. ``body``: what ``conversation`` says."""
+        """A conversation as the text that the served model sees, ready to be answered. ``body``: what ``_rendering`` says."""
         _, ids = self._read_tokens(self._beside("tokenize", {"model": self.model, **msgspec.json.decode(body)}))
         text = self._beside("detokenize", {"model": self.model, "tokens": list(ids)}).get("prompt")
         if not isinstance(text, str):

@@ -605,6 +605,16 @@ def test_choices_by_their_contexts_and_mutual_information_count_each_choice_once
     assert (second.target, second.outputs, second.choices) == ("b", ("a",), 2)
 
 
+def test_contexts_of_a_chat_api_are_texts(tmp_path: Path) -> None:
+    """lm-eval wraps the JSON of the messages into a tuple, which becomes a list of one."""
+    chat = json.dumps([{"role": "user", "content": "2 + 2?"}])
+    row = {"doc_id": 0, "doc": {"q": "a"}, "target": "4", "arguments": {"gen_args_0": {"arg_0": [chat], "arg_1": {"until": []}}}}
+    (tmp_path / "samples_t.jsonl").write_text(json.dumps({**row, "resps": [["4"]], "filter": "none", "exact_match": 1.0}))
+    (tmp_path / "results.json").write_text(json.dumps({"results": {"t": {"exact_match,none": 1.0}}}))
+    (found,) = read_output(tmp_path, where="").tasks["t"].rows(where="").values()
+    assert (found.prompt, found.outputs, found.generated, found.target) == (chat, ("4",), True, "4")
+
+
 def test_rows_of_two_filters_without_their_names_follow_the_results(tmp_path: Path) -> None:
     same = {"target": "1", "arguments": [["q", {"until": []}]], "resps": [["1"]]}
     rows = [{"doc_id": n, "doc": {"q": n}, **same, "exact_match": score} for score in (1.0, 0.0) for n in range(2)]

@@ -502,3 +502,8 @@ def test_a_conversation_is_scored_as_it_would_be_answered(server: Server) -> Non
         {"enable_thinking": False},
         True,
     )
+    extra = {"chat_template_kwargs": {"date": "2026-11-20"}, "top_k": 3}
+    assert isinstance(one(server, request, options={"extra_body": extra}), Completion)
+    last = [body for path, body, _ in server.seen if path == "/tokenize" and "messages" in body][-1]
+    assert last["chat_template_kwargs"] == {"date": "2026-11-20"}, "extra_body goes over what the request says, as when answering"
+    assert "top_k" not in last
