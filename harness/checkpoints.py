@@ -306,6 +306,7 @@ def check_model(folder: Path, *, where: str) -> None:
 def check_adapter(adapter: Path, model: Path, *, where: str) -> None:
     """Raise ConfigError unless ``adapter`` is a complete PEFT adapter that was trained on ``model``."""
     config = read_adapter_config(adapter, where=where)
+    _check_repeatable(adapter, config, where=where)
     files = adapter_files(adapter)
     if not files:
         raise ConfigError(f"adapter folder {str(adapter)!r} has no 'adapter_model.safetensors'.", where=where)
@@ -318,6 +319,18 @@ def check_adapter(adapter: Path, model: Path, *, where: str) -> None:
         raise ConfigError(
             f"adapter {str(adapter)!r} was trained on {named!r}, whose weights are not those of {str(model)!r}. Name its own base "
             "as the model; or, if this base is meant, correct 'base_model_name_or_path' in its adapter_config.json.",
+            where=where,
+        )
+
+
+def _check_repeatable(adapter: Path, config: Mapping[str, Any], *, where: str) -> None:
+    """PEFT changes the base again at every load of such an adapter: by a random decomposition, or by data that it no longer has."""
+    start = config.get("init_lora_weights")
+    if isinstance(start, str) and start.lower().startswith(("pissa_niter", "corda", "loftq")):
+        raise ConfigError(
+            f"adapter {str(adapter)!r} was started with {start!r}, which no later load repeats: every load is another model. "
+            "Save it with PEFT's save_pretrained(…, path_initial_model_for_weight_conversion=…), which makes it plain LoRA; or "
+            "name the changed base as the model, with init_lora_weights = true in adapter_config.json.",
             where=where,
         )
 

@@ -43,8 +43,7 @@ def await_output(core: Any, seconds: float) -> bool:
 
 
 def last_words(core: Any) -> str:
-    """What to say of a child that is dead. A killed one was likely out of memory."""
+    """What to say of a child that is dead: it cannot say why itself."""
     ended = [code for code in core.resources.engine_manager.finished_procs().values() if code]
     how = "was killed" if -9 in ended else "ended by itself" if not ended else f"ended with code {ended[0]}"
-    memory = f" That is how an operating system ends what takes too much memory. {LOWER}" if -9 in ended else ""
-    return f"its process {how}.{memory} VLLM_LOGGING_LEVEL=ERROR in the environment shows its own words."
+    return f"its process {how}. Often that is memory. {LOWER} VLLM_LOGGING_LEVEL=ERROR in the environment shows its own words."

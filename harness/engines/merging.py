@@ -51,10 +51,11 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True):
     def note(self, name: str, folder: Path) -> str:
         """One line for the user."""
         cast = "" if self.dtype == "float32" else f" ({self.float32_error:.2g} in float32)"
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 2**30
         return (
             f"{name}: its adapter is served merged into its base. On {self.probes} probe prompts that moves scores by up to "
             f"{self.served_error:.2g} nats in {self.dtype}{cast}; {self.served_agreement:.1%} of the greedy tokens stay. The "
-            f"weights are kept in {folder}"
+            f"weights ({size:.2g} GiB) are kept in {folder}; delete them when you like."
         )
 
 

@@ -223,6 +223,16 @@ def test_an_adapter_without_weights_is_refused(tmp_path: Path) -> None:
         check(model=model(tmp_path / "m"), adapter=folder)
 
 
+@pytest.mark.parametrize("start", ["pissa_niter_16", "corda", "loftq"])
+def test_an_adapter_that_loads_differently_every_time_is_refused(tmp_path: Path, start: str) -> None:
+    folder = adapter(tmp_path / "adapter")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 2, "init_lora_weights": start}))
+    with pytest.raises(ConfigError, match="path_initial_model_for_weight_conversion") as caught:
+        check(model=model(tmp_path / "base"), adapter=folder)
+    assert start in str(caught.value)
+    assert caught.value.where == "candidates[1].adapter"
+
+
 def test_an_adapter_for_a_wider_base_is_refused_by_its_shapes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"belongs to another base.*16 × 16.*8 × 8"):
         check(model=model(tmp_path / "m"), adapter=adapter(tmp_path / "a", width=16))

@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.config import load
 from harness.engines import merging, serving
 from harness.engines.merging import Merge, merged
 from harness.engines.transformers_engine import Transformers
 from harness.engines.vllm import Vllm
 from harness.errors import EngineError, ProbeError
+from harness.pipeline import measure, prepare
+from harness.pipeline.concluding import read_measured
 from harness.records import Candidate, Request
 from tests.harness.engines.asking import answers
 from tests.harness.engines.conftest import Tiny
@@ -123,6 +126,44 @@ def test_a_merged_adapter_answers_in_vllm_as_peft_does(tiny: Tiny, tmp_path: Pat
     with Transformers([Candidate(name="base", model=str(tiny.base), engine="transformers")]) as running:
         plain = answers(running, [("base", request) for request in REQUESTS])
     assert abs((plain[0].logprob or 0.0) - (found[0][0].logprob or 0.0)) > 0.01
+
+
+class _Notes:
+    """A progress that remembers what was noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def stage(self, title: str, total: int) -> None: ...
+    def advance(self, steps: int = 1) -> None: ...
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.vllm
+def test_a_run_tells_of_the_merge_and_remembers_it(tiny: Tiny, tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    items = [{"key": f"q{number}", "prompt": f"what is {number} plus 5?", "target": "12"} for number in range(3)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    adapter = _make(tiny.base, tmp_path / "adapter", _dora())
+    config = {
+        "baseline": "base",
+        "candidates": [
+            {"name": "base", "model": str(tiny.base), "engine": "vllm"},
+            {"name": "dora", "model": str(tiny.base), "engine": "vllm", "adapter": str(adapter)},
+        ],
+        "suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl", "max_tokens": 6}}],
+    }
+    path = tmp_path / "gate.yaml"
+    path.write_text(json.dumps(config))
+    progress = _Notes()
+    done = measure(prepare(load(path)), progress=progress)
+    assert (done.engines, done.sent, done.failed) == (2, 6, 0)
+    assert [note.partition(":")[0] for note in progress.notes] == ["dora"]
+    runs = {name: found.run for (_, name), found in read_measured(load(path)).items()}
+    assert (runs["base"].engine["served"], runs["dora"].engine["served"]) == ("weights", "merged")
+    again = measure(prepare(load(path)), progress=progress)
+    assert (again.engines, again.sent) == (0, 0)
 
 
 # ---------------------------------------------------------------------------------------------- without any engine
