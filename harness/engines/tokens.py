@@ -124,7 +124,7 @@ class Tokens:
                     **thinking,
                 )
             )
-        except (jinja2.TemplateError, ValueError) as error:
+        except (jinja2.TemplateError, ValueError, TypeError) as error:
             raise EngineError(f"the chat template refused the messages: {error}") from error
 
     def _text(self, request: Request) -> tuple[str, bool]:

@@ -113,6 +113,7 @@ class Transformers:
         serving.require("transformers", engine="transformers")
         try:
             self._threads.enter_context(torch_threads(self.resources.threads, self.folder, device=self.facts["device"]))
+            self._read_tokens()  # first: a template or a tool parser that does not fit is told before the weights are loaded
             self._load()
             noops = {
                 candidate.name: serving.read_options(candidate, Options).noop
@@ -128,6 +129,13 @@ class Transformers:
             self._release()
             raise
         return self
+
+    def _read_tokens(self) -> None:
+        self._tokens[BASE] = Tokens(self.folder, options=self.options)
+        for candidate in self.candidates:
+            options = serving.read_options(candidate, Options)
+            adapter = self.adapters.get(candidate.name)
+            self._tokens[candidate.name] = Tokens(self.folder, adapter, options=options, encoder=self._tokens[BASE].encode)
 
     def _load(self) -> None:
         import torch
@@ -156,11 +164,6 @@ class Transformers:
                 model.load_adapter(str(folder), adapter_name=f"adapter_{index}")
         self._model = model.eval()
         self._scorer = Scorer(self._model, tokens=self.resources.batch_tokens or _BATCH_TOKENS[self.facts["device"]])
-        self._tokens[BASE] = Tokens(self.folder, options=self.options)
-        for candidate in self.candidates:
-            options = serving.read_options(candidate, Options)
-            adapter = self.adapters.get(candidate.name)
-            self._tokens[candidate.name] = Tokens(self.folder, adapter, options=options, encoder=self._tokens[BASE].encode)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._release()

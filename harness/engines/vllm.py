@@ -129,6 +129,7 @@ class Vllm:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", category=FutureWarning)
                 warnings.filterwarnings("ignore", category=DeprecationWarning)
+                self._serve()  # first: a template or a tool parser that does not fit is told before the weights are loaded
                 self._engine = self._start(weights)
         except refusals(AttributeError, AssertionError, *serving.load_failures()) as error:
             self._release()
@@ -137,7 +138,6 @@ class Vllm:
             self._release()
             raise
         try:
-            self._serve()
             check_adapters(self._probe, {name: self._noop(name) for name in self.fleet.adapters}, dtype=self.dtype)
         except BaseException:
             self._release()

@@ -282,10 +282,17 @@ def test_both_engines_hold_the_same_conversation_with_the_lab_model(
 # ------------------------------------------------------------------------------------------------------ what is refused
 
 
-def test_an_unknown_parser_and_one_that_does_not_fit_the_model_are_refused_at_the_start(thinker: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_parser_and_one_that_does_not_fit_are_refused_before_the_weights_are_loaded(
+    thinker: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loads(*_: object) -> None:
+        raise AssertionError("the weights are loaded")
+
     for parser, says in (("hermse", "'hermes'"), ("mistral", "does not fit this model")):
-        candidate = Candidate(name="a", engine="transformers", model=str(thinker), options={"tool_parser": parser})
-        with pytest.raises(EngineError, match=says), Transformers([candidate]):
+        engine = _engine(Candidate(name="a", engine=kind, model=str(thinker), options={"tool_parser": parser}))
+        monkeypatch.setattr(engine, {"vllm": "_start", "transformers": "_load"}[kind], loads)
+        with pytest.raises(EngineError, match=says), engine:
             pass
 
 

@@ -123,6 +123,9 @@ def test_a_missing_or_refusing_template_is_an_error_for_its_request(tiny: Tiny, 
     strict.write_text("{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}ok")
     with pytest.raises(EngineError, match="System role not supported"):
         Tokens(bare, options=ModelOptions(chat_template=str(strict))).prompt(request)
+    strict.write_text("{{ messages[1]['content'] + 1 }}")
+    with pytest.raises(EngineError, match="the chat template refused the messages: can only concatenate"):
+        Tokens(bare, options=ModelOptions(chat_template=str(strict))).prompt(request)
     with pytest.raises(EngineError, match="cannot be read"):
         Tokens(bare, options=ModelOptions(chat_template=str(tmp_path / "nothing.jinja")))
 
