@@ -22,6 +22,9 @@ from harness.strict import convert
 
 T = TypeVar("T")
 
+OWN_OPTIONS = {"noop", "chat_template", "adapter_as", "reasoning", "tool_parser", "template_date"}
+"""Options that candidates of one engine need not share."""
+
 MERGING_ENGINES = {"vllm"}
 """Engines that merge an adapter into its base where it cannot be served beside it."""
 
@@ -62,11 +65,11 @@ def read_resources(candidate: Candidate, kind: type[T], *, where: str = "") -> T
 
 
 def family(candidate: Candidate) -> tuple[Any, ...]:
-    """What candidates must share to be served by one engine: all but the name, the adapter and what concerns only the adapter.
+    """What candidates must share to be served by one engine: all but the name, the adapter, and how a candidate is asked and read.
 
     An adapter that vLLM serves merged makes weights of its own, so it is part of the family.
     """
-    options = {key: value for key, value in candidate.options.items() if key not in {"noop", "chat_template", "adapter_as"}}
+    options = {key: value for key, value in candidate.options.items() if key not in OWN_OPTIONS}
     shared = msgspec.json.encode([options, candidate.resources], order="deterministic")
     return (candidate.engine, candidate.model, candidate.revision, shared, _merged(candidate))
 

@@ -52,7 +52,8 @@ def test_the_context_that_will_be_used(asked: int | None, config: dict[str, Any]
 def test_one_engine_serves_one_base_whatever_its_adapters() -> None:
     base = Candidate(name="base", model="m", options={"dtype": "float32"})
     one = Candidate(name="one", model="m", adapter="a", options={"dtype": "float32", "noop": True})
-    assert serving.one_family([base, one]) is base
+    thinks = Candidate(name="thinks", model="m", options={"dtype": "float32", "reasoning": "off", "template_date": "2024-07-26"})
+    assert serving.one_family([base, one, thinks]) is base
     for stranger in (
         Candidate(name="x", model="other", options={"dtype": "float32"}),
         Candidate(name="x", model="m"),

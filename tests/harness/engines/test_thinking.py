@@ -50,18 +50,17 @@ def _candidates(kind: str, thinker: Path) -> dict[str, Candidate]:
     }
 
 
-def _engine(candidate: Candidate) -> Engine:
+def _engine(*candidates: Candidate) -> Engine:
     pytest.importorskip("vllm")
     from harness.engines.vllm import Vllm
 
-    return Vllm([candidate]) if candidate.engine == "vllm" else Transformers([candidate])
+    return Vllm(candidates) if candidates[0].engine == "vllm" else Transformers(candidates)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def family(request: pytest.FixtureRequest, thinker: Path) -> Iterator[Mapping[str, Engine]]:
-    candidates = _candidates(request.param, thinker)
-    with _engine(candidates["own"]) as own, _engine(candidates["opened"]) as opened:
-        yield {"own": own, "opened": opened}
+    with _engine(*_candidates(request.param, thinker).values()) as engine:
+        yield {"own": engine, "opened": engine}
 
 
 @pytest.fixture(params=["own", "opened"])
