@@ -162,3 +162,40 @@ def test_the_cache_is_used_where_nobody_needs_greedy_and_given_up_where_it_drops
     assert {tuple(ids) for _, ids, _ in core.asked} == {(11, 12, 13, 21, 22)}
     assert found.logprob == pytest.approx(-0.875)
     assert found.greedy is (None if ways == [True] else False)
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize(("cached", "kept"), [(0, True), (2, True), (3, False)])
+def test_vllms_own_worker_fills_the_rows_that_we_read(monkeypatch: pytest.MonkeyPatch, cached: int, kept: bool) -> None:
+    """The worker of the V2 runner, on logits made here; only its Triton kernel is replaced. The prefix cache may hold the context
+    but for its last token, whose logits score the first of the continuation; one token more, and the scores are dropped."""
+    pytest.importorskip("vllm")
+    import numpy as np
+    import torch
+    from vllm.v1.worker.gpu.sample import prompt_logprob
+
+    def plain(logits: Any, ids: Any) -> Any:
+        return logits.float().log_softmax(-1).gather(-1, ids)
+
+    def copied(array: Any, device: Any, dtype: Any) -> Any:
+        return torch.as_tensor(array, device=device, dtype=dtype)
+
+    monkeypatch.setattr(prompt_logprob, "compute_token_logprobs", plain)
+    monkeypatch.setattr(prompt_logprob, "async_tensor_h2d", copied)
+    torch.manual_seed(0)
+    logits = torch.randn(5, 32)  # of every token of the prompt 11 12 13 21 22
+    parameters = scoring(PAIR, cached=True)
+    parameters.prompt_logprob_token_ids = np.asarray(parameters.prompt_logprob_token_ids, dtype=np.int32)
+    worker = prompt_logprob.PromptLogprobsWorker(4, torch.device("cpu"))
+    worker.add_request("1.0", 0, parameters)
+    batch = SimpleNamespace(
+        req_ids=["1.0"], idx_mapping_np=np.array([0]), num_computed_prefill_tokens_np=np.array([cached]),
+        num_scheduled_tokens=np.array([5 - cached]), prefill_len_np=np.array([5]), query_start_loc_np=np.array([0, 5 - cached]),
+    )  # fmt: skip
+    found = worker.compute_prompt_token_id_logprobs(lambda hidden: hidden, logits[cached:], batch, np.array([5]))
+    assert bool(found) is kept
+    if kept:
+        output = _output(cached=True, logprob=-0.5)
+        output.prompt_token_id_logprobs = found["1.0"].numpy()
+        scores = logits.log_softmax(-1)
+        assert _score(output).logprob == pytest.approx(float(scores[2, 21] + scores[3, 22]) - 0.5, abs=1e-5)
