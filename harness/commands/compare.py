@@ -16,6 +16,7 @@ from harness.commands.gating import declare_config, load_config
 from harness.compare import broken
 from harness.config import CandidateConfig, Config, Loaded, SuiteConfig
 from harness.engines.lm_eval_output import Output, read_output
+from harness.engines.lm_eval_results import passed_over
 from harness.errors import ComparabilityError, UsageError
 from harness.pipeline import conclude, measure, prepare
 from harness.pipeline.concluding import read_measured
@@ -67,6 +68,9 @@ def _folders(arguments: argparse.Namespace) -> int:
     if not tasks:
         raise UsageError(f"the two runs have no task in common: {', '.join(left.tasks)} against {', '.join(right.tasks)}")
     names = _names(left, right)
+    for name, output in zip(names, (left, right), strict=True):
+        if output.older:
+            err.print(passed_over(name, output), markup=False)
     with tempfile.TemporaryDirectory(prefix="sftgate-") as store:
         candidates = tuple(
             CandidateConfig(name=name, model=str(place), engine="lm_eval_results")

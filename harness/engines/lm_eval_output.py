@@ -171,7 +171,14 @@ def read_output(place: str | Path, date: str | None = None, *, where: str) -> Ou
     dates = sorted((_date(file) for file in results), reverse=True)
     if date is not None and date not in dates:
         raise ConfigError(f"{str(path)!r} has no run of {date!r}. {did_you_mean(date, dates)}", where=where)
-    return _newest(path, {_date(file): (file, run) for file, run in results.items() if date in (None, _date(file))}, where)
+    runs = {_date(file): (file, run) for file, run in results.items() if date in (None, _date(file))}
+    models = sorted({str(run.get("model_name")) for _, run in runs.values()})
+    if len(models) > 1:
+        raise ConfigError(
+            f"{str(path)!r} holds the runs of several models: {', '.join(models[:6])}. Name one results_*.json, not the folder.",
+            where=where,
+        )
+    return _newest(path, runs, where)
 
 
 def _newest(path: Path, runs: Mapping[str, tuple[Path, dict[str, Any]]], where: str) -> Output:

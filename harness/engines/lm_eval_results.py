@@ -34,6 +34,13 @@ def output_of(candidate: Candidate, *, where: str = "") -> Output:
     return read_output(candidate.model, options.date, where=f"{place}.model")
 
 
+def passed_over(name: str, output: Output) -> str:
+    """What to say where older runs lie beside the one that is read."""
+    dates = sorted({task.date for task in output.tasks.values()})
+    shown = ", ".join(output.older[:3]) + (" …" if len(output.older) > 3 else "")
+    return f"{name}: read is the newest run of each task ({', '.join(dates)}); older ones lie there too: {shown}"
+
+
 def address(task: str, key: str) -> str:
     """What the suite asks and the engine looks up: the task and the item's key."""
     return f"{task} {key}"
@@ -70,7 +77,7 @@ class LmEvalResults:
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:  # noqa: ARG002
         self.outputs = {candidate.name: output_of(candidate) for candidate in candidates}
         self.unused: list[str] = []
-        self.notes = [_older(name, output) for name, output in self.outputs.items() if output.older]
+        self.notes = [passed_over(name, output) for name, output in self.outputs.items() if output.older]
         self._rows: dict[tuple[str, str], dict[str, Row]] = {}
         self._used: set[tuple[str, str, str]] = set()
         self._ready: deque[Answered] = deque()
@@ -124,11 +131,3 @@ class LmEvalResults:
         row = rows[key]
         shown = {field: getattr(row, field) for field in ("metrics", "prompt_hash", "sent", "prompt", "outputs", "generated")}
         return Completion(text=json.dumps(shown, ensure_ascii=False))
-
-
-def _older(name: str, output: Output) -> str:
-    dates = sorted({task.date for task in output.tasks.values()})
-    shown = ", ".join(output.older[:3]) + (" …" if len(output.older) > 3 else "")
-    return (
-        f"{name}: read the newest run of each task ({', '.join(dates)}); older ones lie there too: {shown}. Options.date picks one."
-    )

@@ -363,7 +363,9 @@ def test_a_score_that_is_no_number_is_an_error_of_its_item(theirs: Path, tmp_pat
     assert "acc" in str(failed[0].error)
 
 
-def test_another_run_in_the_same_folder_is_another_fingerprint(theirs: Path, tmp_path: Path) -> None:
+def test_of_several_runs_in_a_folder_the_newest_counts_and_the_others_are_named(
+    theirs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     candidate = Candidate(name="new", model=str(theirs / "week47"), engine="lm_eval_results")
     before = Engine.describe(candidate)
     folder, old = results_of(theirs / "week47").parent, "2020-01-01T00-00-00.000001"
@@ -373,6 +375,9 @@ def test_another_run_in_the_same_folder_is_another_fingerprint(theirs: Path, tmp
     with Engine([candidate]) as engine:
         assert len(engine.notes) == 1
         assert old in engine.notes[0]
+    assert main(["compare", str(theirs / "base"), str(theirs / "week47")]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"older ones lie there too: lab_arith of {old}, lab_facts_mc of {old}" in said
     assert Engine.describe(candidate) == before, "the newest run counts"
     picked = msgspec.structs.replace(candidate, options={"date": old})
     assert Engine.describe(picked)["dates"] == [old]
@@ -452,6 +457,12 @@ def two_models(run: Path) -> None:
     shutil.copytree(results_of(run).parent, run / "another__model")
 
 
+def one_folder_for_two_models(run: Path) -> None:
+    file = results_of(run)
+    other = file.with_name("other_2020-01-01T00-00-00.000001.json")
+    other.write_text(json.dumps({**json.loads(file.read_text()), "model_name": "another/model"}), encoding="utf-8")
+
+
 def foreign_rows(run: Path) -> None:
     _replace(samples_of(run), lambda rows: [{"key": "a", "response": "b"}])
 
@@ -484,6 +495,7 @@ def predict_only(run: Path) -> None:
         (no_task, "lab_facts_mc"),
         (no_results, "but no results_*.json"),
         (two_models, "another__model"),
+        (one_folder_for_two_models, "another/model, lab/"),
         (foreign_rows, "line 1 is not a row that lm-eval logged"),
         (no_json, "cannot be read as lm-eval's results"),
         (nothing, "does not exist"),
