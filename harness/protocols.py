@@ -127,6 +127,15 @@ class Judged(Protocol):
 
 
 @runtime_checkable
+class Examining(Protocol):
+    """A suite that cannot be put to every candidate."""
+
+    def examine(self, candidate: Candidate, *, where: str) -> None:
+        """ConfigError, before anything is asked, where it cannot answer this suite. ``where``: the candidate in the config."""
+        ...
+
+
+@runtime_checkable
 class Grouped(Protocol):
     """A suite whose tasks are also read together, as the metrics ``suite/group/metric``.
 

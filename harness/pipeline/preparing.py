@@ -19,7 +19,7 @@ from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
 from harness.plugins import did_you_mean, load
-from harness.protocols import Engine, Suite, groups_of
+from harness.protocols import Engine, Examining, Suite, groups_of
 from harness.records import Candidate, Fingerprints, Item, Request
 from harness.store import Store
 from harness.strict import convert
@@ -142,8 +142,7 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
         if checking is not None:
             checking(models[name], where=_place(config, name))
     for suite in suites.values():
-        examine = getattr(suite, "examine", None)
-        if examine is not None:
+        if isinstance(suite, Examining):
             for candidate in config.candidates:
                 examine(models[candidate.name], where=_place(config, candidate.name))
     nonce = uuid.uuid4().hex

@@ -617,6 +617,27 @@ def test_choices_by_their_contexts_and_mutual_information_count_each_choice_once
     assert (second.target, second.outputs, second.choices) == ("b", ("a",), 2)
 
 
+@pytest.mark.parametrize(("value", "weights"), [(0.5, {"a": 2.0, "b": 4.0}), (0.625, {"a": 1.0, "b": 1.0}), (0.9, None)])
+def test_groups_weigh_their_tasks_as_lm_eval_did(
+    tmp_path: Path, builds: Any, value: float, weights: dict[str, float] | None
+) -> None:
+    """By documents: (1 + 1 + 1) / 6. Alike: (1 + ¼) / 2. A value that neither gives is no group of ours."""
+    for task, scores in {"a": [1.0, 1.0], "b": [1.0, 0.0, 0.0, 0.0]}.items():
+        rows = [
+            {"doc_id": n, "doc": {"q": n}, "target": "", "arguments": [["q", " c"]], "resps": [[[-1.0, True]]], "acc": score}
+            for n, score in enumerate(scores)
+        ]  # fmt: skip
+        (tmp_path / f"samples_{task}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    results = {"a": {"acc,none": 1.0}, "b": {"acc,none": 0.25}, "inner": {}, "outer": {"acc,none": value}}
+    said = {"results": results, "groups": {"inner": {}, "outer": {"acc,none": value}}, "configs": {"a": {}, "b": {}}}
+    (tmp_path / "results.json").write_text(
+        json.dumps({**said, "group_subtasks": {"outer": ["a", "inner"], "inner": ["b"], "a": []}})
+    )
+    groups = builds(LmEvalResults, items=str(tmp_path)).groups
+    assert groups == ({} if weights is None else {"outer": {"acc": weights}})
+    assert builds(LmEvalResults, items=str(tmp_path), tasks=("a",)).groups == {}, "a part of a group is not the group"
+
+
 def test_contexts_of_a_chat_api_are_texts(tmp_path: Path) -> None:
     """lm-eval wraps the JSON of the messages into a tuple, which becomes a list of one."""
     chat = json.dumps([{"role": "user", "content": "2 + 2?"}])
