@@ -178,9 +178,11 @@ class Ray:
 
             with contextlib.suppress(RayError):
                 leaving = [seat.actor.close.remote() for seat in seats if seat.state == "ready"]
-                ray.wait(leaving, num_returns=len(leaving), timeout=LEAVING_SECONDS) if leaving else None
+                if leaving:
+                    ray.wait(leaving, num_returns=len(leaving), timeout=LEAVING_SECONDS)
             for seat in seats:
-                _kill(seat)
+                with contextlib.suppress(RayError):
+                    _kill(seat)
             _await_exit([seat.local_pid for seat in seats if seat.local_pid is not None])
 
     def _begin(self, seat: Seat) -> None:
