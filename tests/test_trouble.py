@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,53 @@ def test_ctrl_c_keeps_every_answer_and_leaves_at_once(tmp_path: Path) -> None:
     assert 20 <= kept == answered(diary) < ITEMS, "what the engine had answered, to the last one"
     assert not list((tmp_path / "runs").glob("qa/*"))
     rest_is_asked(config, tmp_path / "second")
+
+
+class SlowServer(BaseHTTPRequestHandler):
+    """Answers four requests, and the others in a minute."""
+
+    protocol_version = "HTTP/1.1"
+    asked = 0
+
+    def log_message(self, *_: object) -> None: ...
+
+    def do_GET(self) -> None:
+        self.answer({"data": []})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        SlowServer.asked += 1
+        if SlowServer.asked > 4:
+            time.sleep(60)
+        message = {"role": "assistant", "content": "yes"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1}
+        self.answer({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage})
+
+    def answer(self, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_ctrl_c_does_not_wait_for_an_endpoint(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowServer)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = write(tmp_path, "old")
+    content = json.loads(config.read_text())
+    options = {"base_url": f"http://127.0.0.1:{server.server_port}/v1"}
+    content["candidates"][0] |= {"engine": "openai", "options": options}
+    config.write_text(json.dumps(content))
+    running = start(config, tmp_path / "diary")
+    until(lambda: SlowServer.asked > 4 and len(journalled(tmp_path / "runs")) == 4, running)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=40) == 130, "in less than the minute that the server takes"
+    assert len(journalled(tmp_path / "runs")) == 4
+    server.shutdown()
+    server.server_close()
 
 
 # ----------------------------------------------------------------------------------------------------- a second run

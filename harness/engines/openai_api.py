@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
@@ -103,7 +104,7 @@ class OpenAI:
         self.concurrency = max((entry.concurrency for entry in resources), default=1)
         self.capacity = 2 * self.concurrency
         self._servers: dict[str, Server] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: queue.SimpleQueue[Asked | None] | None = None  # None ends a thread
         self._ready: queue.SimpleQueue[Answered] = queue.SimpleQueue()
         self._out = 0
 
@@ -115,7 +116,9 @@ class OpenAI:
         except EngineError:
             self._close()
             raise
-        self._pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="openai")
+        self._waiting = queue.SimpleQueue()
+        for number in range(self.concurrency):  # daemons: after Ctrl-C nobody waits for what a server has not answered yet
+            threading.Thread(target=self._serve, args=(self._waiting,), name=f"openai_{number}", daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -124,18 +127,26 @@ class OpenAI:
     def _close(self) -> None:
         for server in self._servers.values():
             server.endpoint.close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            with suppress(queue.Empty):
+                while True:
+                    waiting.get_nowait()
+            for _ in range(self.concurrency):
+                waiting.put(None)
 
     def submit(self, asked: Sequence[Asked]) -> None:
         """Hand over to the threads."""
         for entry in asked:
             self._out += 1
-            if self._pool is None:
+            if self._waiting is None:
                 self._ready.put(Answered(ticket=entry.ticket, result=EngineError("this engine is closed")))
             else:
-                self._pool.submit(self._work, entry)
+                self._waiting.put(entry)
+
+    def _serve(self, waiting: queue.SimpleQueue[Asked | None]) -> None:
+        while (asked := waiting.get()) is not None:
+            self._work(asked)
 
     def _work(self, asked: Asked) -> None:
         result: Completion | EngineError
