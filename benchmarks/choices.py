@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import lm_eval_run, own_run
@@ -14,8 +11,6 @@ from benchmarks.agreement import Scores, same, same_logprobs, same_questions
 from benchmarks.models import describe, wide_model
 from benchmarks.row import Outcome, Setting, alternate, row
 from benchmarks.tasks import METRICS, write_tasks
-from harness.protocols import Engine
-from harness.records import Candidate
 from trainers.lab import build
 
 
@@ -42,15 +37,16 @@ class Choices:
         lm = lm_eval_run.open_model(model, batch_size=size)
         journals = (setting.place / f"journal{number}.sqlite" for number in itertools.count())
 
-        def exact() -> tuple[Scores, Scores]:
+        def exact(chosen: list[int]) -> tuple[Scores, Scores]:
+            setting.say(f"float32 leaves {len(chosen)} documents open: both sides once more in float64")
+            with own_run.open_engine(model, threads=setting.threads, dtype="float64") as engine:
+                mine = own_run.answer(engine, tasks, [self.task], next(journals), documents=chosen)
             other = lm_eval_run.open_model(model, batch_size=size, dtype="float64")
-            with _engine(model, setting.threads, "float64") as engine:
-                mine = own_run.answer(engine, "model", tasks, [self.task], next(journals))
-            results = lm_eval_run.evaluate(other, tasks, [self.task], samples=True)
+            results = lm_eval_run.evaluate_some(other, tasks, self.task, chosen)
             return own_run.logprobs(mine.suite, mine.completions, self.task), lm_eval_run.logprobs(results, self.task)
 
-        with _engine(model, setting.threads, "float32") as engine:
-            mine = own_run.answer(engine, "model", tasks, [self.task], next(journals))
+        with own_run.open_engine(model, threads=setting.threads) as engine:
+            mine = own_run.answer(engine, tasks, [self.task], next(journals))
             results = lm_eval_run.evaluate(lm, tasks, [self.task], samples=True)
             same_questions(self.task, own_run.questions(mine.suite, self.task), lm_eval_run.questions(results, self.task))
             equal: dict[str, Any] = same_logprobs(
@@ -66,7 +62,7 @@ class Choices:
             setting.say(f"equal scores: {equal}")
             (theirs, _), (ours, _) = alternate(
                 ("lm-eval", lambda: lm_eval_run.evaluate(lm, tasks, [self.task], samples=False)),
-                ("ours", lambda: own_run.answer(engine, "model", tasks, [self.task], next(journals))),
+                ("ours", lambda: own_run.answer(engine, tasks, [self.task], next(journals))),
                 setting,
             )
         return Outcome(
@@ -83,13 +79,3 @@ class Choices:
                 "lm-eval's batch size": {"used": size, "seconds when tried": tried},
             },
         )
-
-
-@contextlib.contextmanager
-def _engine(model: Path, threads: int, dtype: str) -> Iterator[Engine]:
-    from harness.engines.transformers_engine import Transformers
-
-    resources = {"threads": threads}
-    candidate = Candidate(name="model", model=str(model), engine="transformers", options={"dtype": dtype}, resources=resources)
-    with Transformers([candidate]) as engine:
-        yield engine

@@ -28,12 +28,25 @@ def open_model(model: Path, *, adapter: Path | None = None, batch_size: int, dty
 
 def evaluate(lm: Any, folder: Path, names: Sequence[str], *, samples: bool, limit: int | None = None) -> dict[str, Any]:
     """Read the task files of ``folder`` and evaluate; lm-eval's results, with its samples if they are wanted."""
+    return _evaluate(lm, folder, names, log_samples=samples, limit=limit)
+
+
+def evaluate_some(lm: Any, folder: Path, name: str, documents: Sequence[int]) -> dict[str, Any]:
+    """Results with samples of some documents of one task, under their numbers in the whole task."""
+    chosen = sorted(documents)
+    found = _evaluate(lm, folder, [name], log_samples=True, samples={name: chosen})
+    for sample in found["samples"][name]:
+        sample["doc_id"] = chosen[sample["doc_id"]]  # lm-eval counts the chosen ones anew
+    return found
+
+
+def _evaluate(lm: Any, folder: Path, names: Sequence[str], **settings: Any) -> dict[str, Any]:
     from lm_eval.evaluator import evaluate as lm_evaluate
     from lm_eval.tasks import TaskManager
 
     with quiet():
         loaded = TaskManager(include_path=str(folder), include_defaults=False).load(list(names))
-        found: dict[str, Any] = lm_evaluate(lm, loaded, bootstrap_iters=0, log_samples=samples, limit=limit)
+        found: dict[str, Any] = lm_evaluate(lm, loaded, bootstrap_iters=0, **settings)
     return found
 
 

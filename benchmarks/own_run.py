@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.journal import Journal
 from harness.protocols import Engine, Suite
-from harness.records import Answer, Completion, Item, Request, Sample
+from harness.records import Answer, Candidate, Completion, Item, Request, Sample
 from harness.schedule import Desk, Talk, drive
 from suites.lm_eval import LmEval, LmEvalOptions
+
+MODEL = "model"
 
 
 class Answered(NamedTuple):
@@ -27,13 +29,34 @@ def lm_eval_suite(folder: Path, names: Sequence[str]) -> LmEval:
     return LmEval("bench", LmEvalOptions(tasks=tuple(names), include=str(folder)), seed=0, folder=folder, where="suites[0]")
 
 
-def answer(engine: Engine, candidate: str, folder: Path, names: Sequence[str], journal: Path) -> Answered:
-    """From task files to graded samples, every answer journalled on the way."""
+@contextmanager
+def open_engine(model: Path, *, adapter: Path | None = None, threads: int, dtype: str = "float32") -> Iterator[Engine]:
+    """The transformers engine with the one candidate ``model``."""
+    from harness.engines.transformers_engine import Transformers
+
+    candidate = Candidate(
+        name=MODEL,
+        model=str(model),
+        adapter=None if adapter is None else str(adapter),
+        engine="transformers",
+        options={"dtype": dtype},
+        resources={"threads": threads},
+    )
+    with Transformers([candidate]) as engine:
+        yield engine
+
+
+def answer(engine: Engine, folder: Path, names: Sequence[str], journal: Path, *, documents: Sequence[int] = ()) -> Answered:
+    """From task files to graded samples, every answer journalled on the way; of some ``documents`` only, if they are named.
+
+    The engine serves one candidate, called ``model``.
+    """
     suite = lm_eval_suite(folder, names)
-    talks = (Talk(id=item.key, candidate=candidate, conversation=suite.ask(item)) for item in suite.items())
+    items = [item for item in suite.items() if not documents or item.data["document"] in documents]
+    talks = (Talk(id=item.key, candidate=MODEL, conversation=suite.ask(item)) for item in items)
     answers: dict[str, Answer] = {}
-    with Journal(journal) as kept, Desk({candidate: lambda: nullcontext(engine)}) as desk:  # type: ignore[dict-item, return-value]
-        for done in drive(talks, desk, journal=kept, asked={candidate: candidate}):
+    with Journal(journal) as kept, Desk({MODEL: lambda: nullcontext(engine)}) as desk:  # type: ignore[dict-item, return-value]
+        for done in drive(talks, desk, journal=kept, asked={MODEL: MODEL}):
             if done.error is not None:
                 raise RuntimeError(f"item {done.id}: {done.error}")
             assert isinstance(done.value, Answer)

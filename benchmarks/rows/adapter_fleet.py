@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from benchmarks import lm_eval_run, own_run
@@ -45,17 +45,20 @@ class AdapterFleet:
         setting.say(f"lm-eval is fastest with batch size {size}")
         stores = (setting.place / f"store{number}" for number in itertools.count())
 
-        def theirs_once(dtype: str = "float32") -> dict[str, dict[str, Any]]:
+        def theirs_once() -> dict[str, dict[str, Any]]:
             found = {}
             for name, adapter in fleet.candidates.items():
-                lm = lm_eval_run.open_model(fleet.base, adapter=adapter, batch_size=size, dtype=dtype)
+                lm = lm_eval_run.open_model(fleet.base, adapter=adapter, batch_size=size)
                 found[name] = lm_eval_run.evaluate(lm, fleet.tasks, names, samples=True)
             return found
 
-        @functools.cache
-        def exact() -> _Both:
-            setting.say("float32 leaves it open: both sides once more in float64")
-            return _Both(measure_fleet(fleet, next(stores), dtype="float64"), theirs_once("float64"))
+        def exact(name: str, task: str, chosen: list[int]) -> tuple[Scores, Scores]:
+            adapter, journal = fleet.candidates[name], setting.place / f"{name}-{task}.sqlite"
+            with own_run.open_engine(fleet.base, adapter=adapter, threads=fleet.threads, dtype="float64") as engine:
+                mine = own_run.answer(engine, fleet.tasks, [task], journal, documents=chosen)
+            other = lm_eval_run.open_model(fleet.base, adapter=adapter, batch_size=size, dtype="float64")
+            results = lm_eval_run.evaluate_some(other, fleet.tasks, task, chosen)
+            return own_run.logprobs(mine.suite, mine.completions, task), lm_eval_run.logprobs(results, task)
 
         (theirs, results), (ours, runs) = alternate(
             ("lm-eval", theirs_once), ("ours", lambda: measure_fleet(fleet, next(stores))), setting
@@ -79,7 +82,7 @@ class AdapterFleet:
         )
 
 
-def _check(name: str, task: str, found: _Both, exact: Callable[[], _Both]) -> dict[str, Any]:
+def _check(name: str, task: str, found: _Both, exact: Callable[[str, str, list[int]], tuple[Scores, Scores]]) -> dict[str, Any]:
     """What is equal between the sides about one candidate's task; Unequal where it is not."""
     prepared, measurement = found.own
     suite, results, what = prepared.suites[SUITE], found.results[name], f"{name}, {task}"
@@ -93,6 +96,4 @@ def _check(name: str, task: str, found: _Both, exact: Callable[[], _Both]) -> di
     if task == GENERATION:
         return equal
     mine, theirs = found.logprobs(name, task)
-    return equal | same_logprobs(
-        f"{what}: log-probability of (document, choice)", mine, theirs, lambda: exact().logprobs(name, task)
-    )
+    return equal | same_logprobs(f"{what}: log-probability of (document, choice)", mine, theirs, partial(exact, name, task))

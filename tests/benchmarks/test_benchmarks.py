@@ -153,21 +153,27 @@ def test_questions_must_be_the_same_text():
 
 
 def test_float64_decides_where_float32_rounds_by_more_than_the_tolerance():
-    theirs, exact = {0: -10.0, 1: -20.0002}, {0: -10.0, 1: -20.0}
-    found = same_logprobs("x", {0: -10.0, 1: -20.00005}, theirs, lambda: (exact, exact))
-    assert found["lm-eval's own rounding in float32, nats"] == pytest.approx(2e-4)
-    assert found["largest difference in float32, nats"] == pytest.approx(1.5e-4)
+    ours, theirs, exact = {(0, 0): -10.0, (1, 0): -20.00005}, {(0, 0): -10.0, (1, 0): -20.0002}, {(1, 0): -20.0}
+    asked = []
+    found = same_logprobs("x", ours, theirs, lambda documents: asked.append(documents) or (exact, exact))
+    assert asked == [[1]]
+    assert found["documents that float32 leaves open"] == 1
+    assert found["their largest difference in float64, nats"] == 0
+    assert found["lm-eval's own float32 against its float64 there, nats"] == pytest.approx(2e-4)
     with pytest.raises(Unequal, match="float64"):  # exactly computed, and still another number
-        same_logprobs("x", {0: -10.0, 1: -20.00005}, theirs, lambda: ({0: -10.0, 1: -20.00011}, exact))
+        same_logprobs("x", ours, theirs, lambda documents: ({(1, 0): -20.00011}, exact))
     with pytest.raises(Unequal):  # right in float64, and further off in float32 than rounding explains
-        same_logprobs("x", {0: -10.0, 1: -20.001}, theirs, lambda: (exact, exact))
+        same_logprobs("x", ours | {(1, 0): -20.001}, theirs, lambda documents: (exact, exact))
 
 
 def test_float64_is_not_asked_where_float32_agrees():
-    def never() -> Any:
-        raise AssertionError("asked")
+    def never(documents: list[int]) -> Any:
+        raise AssertionError(documents)
 
-    assert same_logprobs("x", {0: -1.0}, {0: -1.00009}, never)["choices"] == 1
+    assert same_logprobs("x", {(0, 0): -1.0}, {(0, 0): -1.00009}, never)["choices"] == 1
+    for ours in ({(0, 0): math.nan}, {(0, 1): -1.0}, {}):
+        with pytest.raises(Unequal):
+            same_logprobs("x", ours, {(0, 0): -1.0}, never)
 
 
 # ------------------------------------------------------------------------------------------------------------ rows
