@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.engines import serving
+from harness.engines.reasoning import KNOWN, Thinking
 from harness.engines.threads import torch_threads
 from harness.engines.tools import ToolReader
 from harness.engines.transformers_engine import Transformers
@@ -22,7 +23,7 @@ from harness.records import Answer, Candidate, Completion, Message, Request
 from harness.schedule import Desk, Talk, drive
 from suites.prompted import Prompted
 from tests.harness.engines.asking import answers, ask
-from tests.harness.engines.thinker import CALL, TOOL, build
+from tests.harness.engines.thinker import CALL, LESSONS, TOOL, build
 
 pytestmark = [pytest.mark.models, pytest.mark.vllm]
 
@@ -276,6 +277,27 @@ def test_both_engines_hold_the_same_conversation_with_the_lab_model(
         assert [(each.text, each.token_ids) for each in left] == [(each.text, each.token_ids) for each in right]
     texts = [completion.text for answer in found.values() for completion in answer.completions]
     assert len(set(texts)) > 3
+
+
+@pytest.mark.parametrize("parser", ["deepseek_r1", "qwen3"])
+def test_well_formed_thinking_is_read_as_vllms_own_parsers_read_it(thinker: Path, parser: str) -> None:
+    pytest.importorskip("vllm")
+    from transformers import AutoTokenizer
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    from vllm.reasoning import ReasoningParserManager
+
+    tokenizer = AutoTokenizer.from_pretrained(thinker)
+    theirs = ReasoningParserManager.get_reasoning_parser(parser)(tokenizer)
+    request = ChatCompletionRequest(model="", messages=[{"role": "user", "content": ""}])
+    ours = Thinking(tokenizer, KNOWN[0])
+    for _, written, _ in LESSONS:
+        if written.count("<think>") > 1:
+            continue  # theirs drop a second start tag, or all that stands before it
+        for text, stage in ((written, "may"), (written.removeprefix("<think>\n"), "open")):
+            thought, answer = theirs.extract_reasoning(text, request)
+            found = ours.split(tokenizer.encode(text), stage)
+            assert found.reasoning == ((thought or "").strip() or None)
+            assert found.text == (answer or "").lstrip("\n")
 
 
 # ------------------------------------------------------------------------------------------------------ what is refused
