@@ -52,6 +52,12 @@ FILES = {
     + metrics("acc mean", "f1 f1", "mcc matthews_corrcoef", "brier_score brier_score!"),
     "mutual": HEAD + CHOICES + metrics("acc mean", "acc_mutual_info mean"),
     "prefixed": HEAD + CHOICES + "target_delimiter: ''\ngen_prefix: 'The answer is '\n" + metrics("acc mean", "acc_norm mean"),
+    "joined": HEAD
+    + CHOICES.replace('"{{q}}"', '"{{q}} {{choices[0][:2]}}"')
+    .replace('"{{choices}}"', "\"{{[choices[0][2:] ~ ' it is, I say', choices[1]]}}\"")
+    .replace("doc_to_target: answer", 'doc_to_target: "{{answer % 2}}"')
+    + "target_delimiter: ''\n"
+    + metrics("acc mean", "exact_match mean"),
     "delimited": HEAD + CHOICES + "target_delimiter: ' = '\n" + metrics("acc mean"),
     "letters": HEAD
     + CHOICES.replace('"{{choices}}"', '["A", "B", "C"]').replace(
@@ -146,7 +152,9 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "choices": Case(("choices", "two", "mutual", "prefixed", "delimited", "letters", "named", "many_right", "inputs"), limit=14),
+    "choices": Case(
+        ("choices", "two", "mutual", "prefixed", "joined", "delimited", "letters", "named", "many_right", "inputs"), limit=14
+    ),
     "others": Case(("last_word", "rolling", "filtered", "repeated", "overlaps", "processed"), limit=0.5),
     "groups": Case(("plain",), limit=10),
     "few-shot": Case(
@@ -290,6 +298,27 @@ def _same_results(suite: Any, samples: list[Sample], expected: Any) -> None:
                 assert column.value == pytest.approx(value, rel=1e-9, abs=1e-12), (place, key)
             compared += 1
     assert compared == len(found)
+
+
+@pytest.mark.models
+def test_a_choice_that_shares_a_token_with_its_context_is_flagged(lab_test: Any, folder: Path, builds: Any) -> None:
+    """Its score is lm-eval's (see above): that of the whole tokens after the shared one."""
+    from harness.engines.transformers_engine import Transformers
+    from harness.pipeline.grading import bad_answer_flags
+    from harness.protocols import Asked
+
+    del folder
+    flags = {}
+    for name in ("joined", "choices"):
+        suite = suite_of(builds, Case((name,), limit=14))
+        requests = [request for item in suite.items() for request in next(suite.ask(item))]
+        with Transformers([Candidate(name="lab", model=str(lab_test.base), engine="transformers")]) as engine:
+            engine.submit([Asked(ticket=number, candidate="lab", request=request) for number, request in enumerate(requests)])
+            results = []
+            while len(results) < len(requests):
+                results += [answered.result for answered in engine.poll(5.0)]
+        flags[name] = bad_answer_flags(results, ())
+    assert flags == {"joined": ["boundary"], "choices": []}
 
 
 # ------------------------------------------------------------------------------------- what does not fit the context
