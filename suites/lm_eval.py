@@ -33,9 +33,10 @@ class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """``tasks``: names (of tasks, groups or tags), paths to YAML files, or inline tables. ``include``: folders with task files.
 
     ``limit``: documents per task, or below 1 a share of them. ``metrics``: keep only these. ``cluster``: the document field whose
-    value groups dependent items (a passage). ``pass_at``: the k of the metrics ``pass@k``, for tasks with ``repeats`` at a
-    temperature; they count the draws that pass the task's first metric. ``overlong``: what does not fit the model's context is an
-    error, or loses its left end, as in lm-eval. ``allow_code``: let task files run their own Python.
+    value groups dependent items (a passage). ``generation_kwargs``, ``repeats``: in place of those of tasks that generate.
+    ``pass_at``: the k of the metrics ``pass@k``, where documents are repeated at a temperature; they count the draws that pass the
+    task's first metric. ``overlong``: what does not fit the model's context is an error, or loses its left end, as in lm-eval.
+    ``allow_code``: let task files run their own Python.
     """
 
     tasks: tuple[str | dict[str, Any], ...]
@@ -49,6 +50,8 @@ class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limit: int | float | None = None
     metrics: tuple[str, ...] | None = None
     cluster: str | None = None
+    generation_kwargs: dict[str, Any] = {}
+    repeats: int | None = None
     pass_at: tuple[int, ...] = ()
     overlong: Literal["error", "truncate_left"] = "error"
     allow_code: bool = False
@@ -80,6 +83,8 @@ class LmEval:
             chat=options.apply_chat_template,
             system=options.system,
             limit=options.limit,
+            generation_kwargs=options.generation_kwargs,
+            repeats=options.repeats,
         )
         self._tasks: dict[str, Any] = {}
         self._readings: dict[str, dict[str, Reading]] = {}
@@ -129,7 +134,7 @@ class LmEval:
             if (draws := draws_of(document)) < most:
                 raise ConfigError(
                     f"pass@{most} needs {most} draws of every document, and task {document.task!r} asks for {draws}: set repeats = "
-                    f"{most} or more, and a temperature above 0, in the task's file",
+                    f"{most} or more, and generation_kwargs with do_sample = true and a temperature above 0",
                     where=f"{place}.pass_at",
                 )
         with compiled_once():
@@ -235,6 +240,8 @@ def _check(options: LmEvalOptions, place: str) -> None:
         raise ConfigError(
             f"found {options.limit!r}, expected a whole number of documents, or a share below 1", where=f"{place}.limit"
         )
+    if options.repeats is not None and options.repeats < 1:
+        raise ConfigError(f"found {options.repeats}, expected 1 or more", where=f"{place}.repeats")
     if any(k < 1 for k in options.pass_at):
         raise ConfigError(f"found {list(options.pass_at)}, expected whole numbers from 1", where=f"{place}.pass_at")
     if options.num_fewshot is not None and options.num_fewshot < 0:

@@ -44,6 +44,8 @@ class Prompting(NamedTuple):
     chat: bool
     system: str | None
     limit: int | float | None
+    generation_kwargs: Mapping[str, Any] = {}
+    repeats: int | None = None
 
 
 class Document(NamedTuple):
@@ -196,6 +198,11 @@ def documents(name: str, task: Any, prompting: Prompting, *, where: str) -> list
         shots = prompting.num_fewshot
     task.set_config(key="num_fewshot", value=shots or 0)
     task.set_fewshot_seed(seed=prompting.fewshot_seed)
+    if getattr(task, "OUTPUT_TYPE", None) == "generate_until":
+        if prompting.generation_kwargs:
+            task.set_config(key="generation_kwargs", value=dict(prompting.generation_kwargs), update=True)
+        if prompting.repeats is not None:
+            task.set_config(key="repeats", value=prompting.repeats)
     limit = prompting.limit
     if limit is not None and limit < 1:
         limit = math.ceil(len(task.eval_docs) * limit)

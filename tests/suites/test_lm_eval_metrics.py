@@ -206,6 +206,22 @@ def test_all_draws_are_kept_and_give_pass_at_k(folder, builds, grades):
         assert sample.scores == {"exact_match": 0, "pass@1": pytest.approx(1 / 2), "pass@3": 1}
 
 
+def test_the_config_can_have_a_tasks_documents_drawn(folder, builds, converses):
+    (folder / "drawn.yaml").write_text(DRAWN.replace("do_sample: true, temperature: 0.8", "do_sample: false"))
+    drawn = {"generation_kwargs": {"do_sample": True, "temperature": 0.5, "top_p": 0.9}, "repeats": 2, "pass_at": (2,)}
+    suite = builds(LmEval, tasks=("drawn.yaml",), **drawn)
+    _, asked = converses(suite, next(iter(suite.items())), reply)
+    assert [(request.draw, request.temperature, request.top_p, request.stop, request.max_tokens) for request in asked] == [
+        (0, 0.5, 0.9, ("\n",), 8),
+        (1, 0.5, 0.9, ("\n",), 8),
+    ]
+    assert suite.fingerprint() != builds(LmEval, tasks=("drawn.yaml",)).fingerprint()
+    with pytest.raises(ConfigError, match="generation_kwargs has beams"):
+        builds(LmEval, tasks=("drawn.yaml",), generation_kwargs={"beams": 3})
+    with pytest.raises(ConfigError, match="expected 1 or more"):
+        builds(LmEval, tasks=("drawn.yaml",), repeats=0)
+
+
 def test_filters_over_draws_keep_their_own_results(folder, builds, grades):
     long, *short = grades(builds(LmEval, tasks=("filtered.yaml",)), reply).values()
     assert long.scores == {"exact_match": 0, "exact_match@maj": 0, "exact_match@maj3": 0}
