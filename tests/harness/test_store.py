@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +54,10 @@ def files(folder: Path) -> set[str]:
 
 
 def test_a_run_comes_back_as_it_was_written(store: Store) -> None:
-    path = store.write_run(run(groups={"mmlu": {"stem": 0.5}}), SAMPLES)
+    path = store.write_run(run(groups={"mmlu": {"acc": {"stem": 0.5}}}), SAMPLES)
     measured = store.read(path)
     assert measured.samples == SAMPLES
-    assert msgspec.structs.replace(measured.run, samples_hash="") == run(groups={"mmlu": {"stem": 0.5}})
+    assert msgspec.structs.replace(measured.run, samples_hash="") == run(groups={"mmlu": {"acc": {"stem": 0.5}}})
 
 
 def test_a_run_lies_where_the_design_says(store: Store) -> None:
@@ -255,3 +258,88 @@ def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path, monkeypatch: py
 def test_text_that_utf8_cannot_hold_is_still_written(tmp_path: Path) -> None:
     atomic_write(tmp_path / "f", "a\ud800b")
     assert (tmp_path / "f").read_text(encoding="utf-8") == "a?b"
+
+
+# --------------------------------------------------------------------------------------------- several processes
+
+HOLD = """
+import sys
+from harness.store import Store
+with Store(sys.argv[1]).claim(sys.argv[2:], wait=lambda: None):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+"""Another process that claims runs until it is told to let go, or dies."""
+
+
+def holder(store: Store, *graded: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(store.root), *graded]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    return other
+
+
+@pytest.mark.parametrize("end", ["lets go", "is killed"])
+def test_a_claim_waits_for_another_process_however_that_ends(store: Store, end: str) -> None:
+    other = holder(store, "a" * 64, "b" * 64)
+    waited = []
+
+    def wait() -> None:
+        waited.append(True)
+        if end == "is killed":
+            other.kill()
+        else:
+            assert other.stdin is not None
+            other.stdin.close()
+
+    with store.claim(["b" * 64, "c" * 64], wait=wait):
+        assert waited == [True]
+    other.wait(timeout=30)
+
+
+def test_claims_of_other_runs_do_not_wait(store: Store) -> None:
+    other = holder(store, "a" * 64)
+    with store.claim(["b" * 64, "c" * 64], wait=lambda: pytest.fail("nobody holds these")):
+        pass
+    other.kill()
+    other.wait(timeout=30)
+
+
+def test_a_claim_hides_no_run_and_is_no_run(store: Store) -> None:
+    with store.claim([GRADED], wait=lambda: None):
+        path = store.write_run(run(), SAMPLES)
+    assert store.find("domain", "week47", GRADED) == path
+    assert files(store.root) == {".lock", "domain/week47@0123456789ab/run.json", "domain/week47@0123456789ab/samples.jsonl"}
+
+
+def test_where_a_file_system_has_no_locks_nobody_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lockless(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.lockf", lockless)
+    with store.claim([GRADED], wait=lambda: pytest.fail("there is nobody to wait for")):
+        pass
+
+
+def test_a_claim_in_a_store_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"), Store(tmp_path / "file" / "runs").claim([GRADED], wait=lambda: None):
+        pytest.fail("nothing can be claimed there")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX's")
+def test_a_run_that_does_not_fit_the_disk_is_an_error_and_leaves_nothing(store: Store) -> None:
+    import resource
+
+    whole = store.write_run(run(), SAMPLES)
+    big = [sample(str(i), outputs=("x" * 5000,)) for i in range(100)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(StoreError, match=r"cannot be written: File too large\. Nothing that was there is lost"):
+            store.write_run(run(), big)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(whole.parent.iterdir()) == [whole]
+    assert store.find("domain", "week47", GRADED) == whole
