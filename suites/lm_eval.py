@@ -26,7 +26,7 @@ from suites.lm_eval_grading import Graded, graded, metric_name, passing
 from suites.lm_eval_groups import group_weights
 from suites.lm_eval_requests import Asking, check_scored, draws_of, requests_of, responses_of
 from suites.lm_eval_scores import readings
-from suites.lm_eval_tasks import Document, Prompting, build_task, compiled_once, documents
+from suites.lm_eval_tasks import Document, Prompting, build_task, documents
 
 
 class LmEvalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,8 +137,7 @@ class LmEval:
                     f"{most} or more, and generation_kwargs with do_sample = true and a temperature above 0",
                     where=f"{place}.pass_at",
                 )
-        with compiled_once():
-            self._items = [self._item(key, document, place) for key, document in self._documents.items()]
+        self._items = [self._item(key, document, place) for key, document in self._documents.items()]
 
     def _item(self, key: str, document: Document, place: str) -> Item:
         cluster = None
@@ -208,8 +207,7 @@ class LmEval:
             answered = [
                 (self._documents[answer.key], responses_of(self._documents[answer.key], answer.completions)) for answer in own
             ]
-            with compiled_once():
-                results = graded(self._tasks[name], answered, self._readings[name], self.options.pass_at)
+            results = graded(self._tasks[name], answered, self._readings[name], self.options.pass_at)
             for answer, result in zip(own, results, strict=True):
                 yield self._sample(by_key[answer.key], answer, result)
 

@@ -64,7 +64,7 @@ def build_task(task: TaskFile, *, allow_code: bool, where: str) -> Any:
     _check_metrics(task, where=where)
     from lm_eval.tasks import TaskManager
 
-    _sandbox_templates()
+    _own_templates()
     with _offline_and_quiet():
         try:
             resolved = _resolved(config)
@@ -127,8 +127,9 @@ def _check_metrics(task: TaskFile, *, where: str) -> None:
             )
 
 
-def _sandbox_templates() -> None:
-    """lm-eval renders a task file's templates where they can reach all of Python; here they cannot, as nothing of them needs to."""
+def _own_templates() -> None:
+    """Jinja for lm-eval's templates: in a sandbox, for none of them needs to reach Python, and compiled once, not at every use by
+    every document (with a small model that is a third of what scoring choices costs)."""
     from jinja2 import BaseLoader, StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
     from lm_eval import utils
@@ -136,6 +137,7 @@ def _sandbox_templates() -> None:
     if not isinstance(utils.env, SandboxedEnvironment):
         sandbox = SandboxedEnvironment(loader=BaseLoader(), undefined=StrictUndefined, keep_trailing_newline=True)
         sandbox.filters |= utils.env.filters
+        sandbox.from_string = functools.lru_cache(maxsize=256)(sandbox.from_string)  # type: ignore[assignment,method-assign]
         utils.env = sandbox
 
 
@@ -177,20 +179,6 @@ def _offline_and_quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-@contextlib.contextmanager
-def compiled_once() -> Iterator[None]:
-    """While it lasts, lm-eval compiles a task's Jinja templates once, and not at every use by every document: with a small model
-    that is a third of what scoring choices costs."""
-    from lm_eval.utils import env
-
-    before = env.from_string
-    env.from_string = functools.lru_cache(maxsize=256)(before)
-    try:
-        yield
-    finally:
-        env.from_string = before
-
-
 def documents(name: str, task: Any, prompting: Prompting, *, where: str) -> list[Document]:
     """Every document with its instances: the loop of lm-eval's ``build_all_requests``, without its progress bar and cache."""
     shots = task.get_config("num_fewshot")
@@ -206,7 +194,7 @@ def documents(name: str, task: Any, prompting: Prompting, *, where: str) -> list
     limit = prompting.limit
     if limit is not None and limit < 1:
         limit = math.ceil(len(task.eval_docs) * limit)
-    with _offline_and_quiet(), compiled_once():
+    with _offline_and_quiet():
         try:
             return [
                 Document(name, number, fields, _instances(name, task, number, fields, prompting))
