@@ -52,7 +52,7 @@ def test_recorded_answers_are_gated_without_a_model(examples: Path) -> None:
 
 
 def test_runs_of_lm_eval_are_gated_without_a_model(examples: Path) -> None:
-    assert main(["run", str(examples / "lm_eval_results.toml")]) in {0, 10, 11}
+    assert main(["run", str(examples / "lm_eval_results.toml")]) == 0
     said = conclusion(examples.parent / "runs" / "lm_eval_results")
     assert all(health.failed == 0 for health in said.health)
     assert {comparison.items for comparison in said.comparisons} == {60}
