@@ -35,6 +35,7 @@ def cluster(address: str | None, runtime_env: Mapping[str, Any]) -> Iterator[Non
     Only what was started here is stopped. Raises EngineError where there is no cluster, or none can be started.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # else it prints the end of an actor to stdout, though told not to log
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # as it is; unset, Ray warns that it will change
     import ray
     from ray.exceptions import RayError

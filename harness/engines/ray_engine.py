@@ -121,11 +121,15 @@ class Ray:
         self._stack = contextlib.ExitStack()
         self._open = self._started = False
         self._notes: dict[int, tuple[str, ...]] = {}
+        self._losses: list[str] = []
 
     @property
     def notes(self) -> list[str]:
-        """What the engines in the actors say of how they worked."""
-        return list(dict.fromkeys(note for notes in self._notes.values() for note in notes))
+        """What the engines in the actors say of how they worked, and how many actors were lost."""
+        notes = dict.fromkeys(note for notes in self._notes.values() for note in notes)
+        if not self._losses:
+            return list(notes)
+        return [*notes, f"actors that died: {len(self._losses)}; their requests were asked again. The last one: {self._losses[-1]}"]
 
     @property
     def capacity(self) -> int:
@@ -302,6 +306,7 @@ class Ray:
         if not self._started:
             raise error
         seat.reason = f"{error} (node {seat.node})" if seat.node else str(error)
+        self._losses.append(seat.reason)
         self._ready += self._waiting.take_back(seat, seat.reason)
         if seat.restarts >= self.fleet.max_restarts:
             seat.state = "closed"

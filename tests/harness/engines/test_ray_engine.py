@@ -382,7 +382,7 @@ def _processes(word: str) -> list[int]:
 
 
 OWN = """
-import os, signal, sys
+import os, signal, time
 from harness.engines.ray_engine import Ray
 from harness.protocols import Asked
 from harness.records import Candidate, Request
@@ -392,9 +392,14 @@ one = Candidate(name="a", engine="ray", options={"engine": "fake"}, resources={"
 with Ray([one]) as engine:
     engine.submit([Asked(ticket=7, candidate="a", request=Request(prompt="hello"))])
     print(engine.poll(30.0)[0].result.text, os.environ["RAY_USAGE_STATS_ENABLED"], flush=True)
-    if "wait" in sys.argv:
-        print("ready", flush=True)
-        sys.stdin.read()
+    os.kill(engine.seats[0].local_pid, signal.SIGKILL)
+    asked = [Asked(ticket=number, candidate="a", request=Request(prompt=f"q{number}")) for number in range(20)]
+    engine.submit(asked)
+    found = []
+    while len(found) < 20:
+        found += engine.poll(1.0)
+    time.sleep(2.0)  # Ray takes a while to say what it has to say
+    print(len(found), engine.notes[0].split(";")[0])
 import ray
 print(ray.is_initialized(), signal.getsignal(signal.SIGTERM) == before, os.listdir(os.environ["RAY_TMPDIR"]))
 """
@@ -412,7 +417,7 @@ def test_nothing_is_left_of_a_cluster_that_was_started_here(short: Path, tmp_pat
     environment = {**os.environ, "RAY_TMPDIR": str(short), "HOME": str(tmp_path), mark: "1"}
     done = subprocess.run([sys.executable, "-c", OWN], capture_output=True, text=True, timeout=180, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["hello 0", "False True []"]
+    assert done.stdout.splitlines() == ["hello 0", "20 actors that died: 1", "False True []"]
     assert done.stderr == ""
     assert _left(mark) == []
     assert list(tmp_path.iterdir()) == [], "nothing in the user's home"
