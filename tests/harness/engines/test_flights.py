@@ -12,9 +12,10 @@ import pytest
 
 from harness.engines.child import last_words
 from harness.engines.flights import Flight, add_scores, read_score, scoring, wants_slow, words
-from harness.engines.tokens import Pair
+from harness.engines.tokens import Pair, Tokens
 from harness.records import Candidate, Request
 from tests.harness.engines.asking import answers
+from tests.harness.engines.conftest import Tiny
 
 PAIR = Pair([11, 12, 13], [21, 22, 23])
 PLAIN = [None, (-1.0, 5), (-2.0, 7), (-0.25, 1), (-0.5, 2)]
@@ -145,7 +146,7 @@ class _FakeCore:
     ("greedy", "dropping", "ways"), [(True, False, [False]), (False, False, [True]), (False, True, [True, False])]
 )
 def test_the_cache_is_used_where_nobody_needs_greedy_and_given_up_where_it_drops_scores(
-    tiny: Any, greedy: bool, dropping: bool, ways: list[bool]
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, greedy: bool, dropping: bool, ways: list[bool]
 ) -> None:
     pytest.importorskip("vllm")
     from harness.engines import vllm
@@ -153,9 +154,10 @@ def test_the_cache_is_used_where_nobody_needs_greedy_and_given_up_where_it_drops
     engine = vllm.Vllm([Candidate(name="base", model=str(tiny.base))])
     core = _FakeCore()
     core.dropping = dropping
-    tokens = SimpleNamespace(pair=lambda request: PAIR)
+    tokens = Tokens(tiny.base)
+    monkeypatch.setattr(tokens, "pair", lambda request: PAIR)
     engine._engine, engine._cached_scoring = core, True
-    engine._served["base"] = vllm._Served(tokens)  # type: ignore[arg-type]
+    engine._served["base"] = vllm._Served(tokens)
     request = Request(kind="score", prompt="x", continuation="abc", greedy=greedy)
     (found,) = answers(engine, [("base", request)])
     assert [parameters.prompt_logprob_token_ids is not None for _, _, parameters in core.asked] == ways
