@@ -64,7 +64,7 @@ class Pair:
         return _evidence(self, self.differences) if self.items else None
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
-        """The evidence with every missing item lost outright; None where a loss has no natural size, or nothing is missing."""
+        """The evidence with every missing item lost outright, and as heavy as the heaviest; None where a loss has no natural size, or nothing is missing."""
         metric = self.baseline.metric
         if missing == 0 or not self.items or metric.aggregator != "mean" or metric.kind not in ("binary", "bounded"):
             return None
@@ -96,7 +96,7 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
         return stats.CorpusPairs(
             metric.aggregator, column.table, pair.candidate.table, clusters, strata, pair.sign, pair.seed, column.shares
         )
-    weights = np.concatenate([column.weights, np.full(extra, column.weights.mean())])
+    weights = np.concatenate([column.weights, np.full(extra, column.weights.max())])
     whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
     equal = float(np.ptp(weights)) == 0.0
     if metric.kind == "binary" and whole and equal and len(np.unique(clusters)) == len(clusters):

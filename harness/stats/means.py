@@ -82,7 +82,8 @@ class MeanPairs:
 
         The counts are of effective items: items over the design effect, for which an intra-cluster correlation of at least one half
         is assumed, because so few differing clusters cannot show a smaller one; and of one (a cluster counts as one item) where
-        there are few clusters at all. None where nothing bounds it.
+        there are few clusters at all. Uneven weights cost items, too: as if any item could differ (Kish, n Σw²/(Σw)²), or by as much as
+        those that do differ are heavier than the others, whichever is more. None where nothing bounds it.
         """
         scale = self.span or float(np.abs(self.differences).max())
         if scale == 0.0:
@@ -91,8 +92,11 @@ class MeanPairs:
         won, lost = float((share * np.maximum(self.differences, 0)).sum()), float((share * np.maximum(-self.differences, 0)).sum())
         size, extra = self.items / self.units, 0.5 / self.units
         single = (won + lost + 2 * extra - (won - lost) ** 2) / self.items
-        assumed = size if self.units < FEW_CLUSTERS else (1 + size) / 2
-        effect = min(size, max(assumed, (self._raw_error / scale) ** 2 / single))
+        relative, differing = self.weights / self.weights.mean(), np.abs(self.differences)
+        seen = float((relative**2 * differing).sum() / (relative * differing).sum()) if differing.any() else 0.0
+        uneven = max(float((relative**2).mean()), seen)
+        assumed = uneven * (size if self.units < FEW_CLUSTERS else (1 + size) / 2)
+        effect = min(size * float(relative.max()), max(assumed, (self._raw_error / scale) ** 2 / single))
         effective = self.items / effect
         return won * effective, lost * effective, effective, scale
 

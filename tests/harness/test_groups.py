@@ -15,7 +15,7 @@ from harness.gate import Policy, check_rules, conclude, matches
 from harness.gate.measurements import Measurements
 from harness.gate.policy import jobs
 from harness.records import Measured, Metric, Rule, Sample
-from harness.stats import aggregate
+from harness.stats import MeanPairs, aggregate
 from tests.harness.runs import measured, right, samples, table
 
 SIZES = {"small": 30, "large": 90}
@@ -118,6 +118,38 @@ def test_a_corpus_metric_of_a_group_is_the_mean_of_its_tasks_scores() -> None:
     back = align("m", group(new, "word_perplexity"), group(base, "word_perplexity"), seed=0)
     assert back.evidence is not None
     assert back.evidence.gain == pytest.approx(-pair.evidence.gain)
+
+
+def test_few_losses_in_a_small_heavy_task_are_not_taken_for_few_losses() -> None:
+    """Ten of 40 items that carry half of the weight: the interval is at least as wide as the tasks' own errors make it."""
+    base = {"small": [*right(40, 0)], "large": [*right(160, 0)]}
+    new = {"small": [*right(30, 10)], "large": [*right(160, 0)]}
+    pair = align("m", group(run_of("a", base, PLAIN)), group(run_of("b", new, PLAIN)), seed=0)
+    assert pair.evidence is not None
+    found = pair.evidence.interval(0.9)
+    assert found.low is not None
+    assert found.high is not None
+    error = 0.5 * math.sqrt(0.25 * 0.75 / 39)
+    assert pair.evidence.gain == pytest.approx(-0.125)
+    assert found.high - found.low >= 2 * 1.645 * error
+    assert pair.evidence.test(-0.125, "greater").p >= 0.3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("losses", "sizes"),
+    [((0.1, 0.0), (40, 160)), ((0.3, 0.0), (40, 160)), ((0.05, 0.05), (40, 160)), ((0.2, 0.0, 0.0), (30, 100, 300))],
+)
+def test_a_group_that_lost_its_whole_margin_rarely_passes(losses: tuple[float, ...], sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(1)
+    strata = np.repeat(np.arange(len(sizes)), sizes)
+    weights = np.concatenate([np.full(size, 1 / size) for size in sizes])
+    margin, passed, runs = float(np.mean(losses)), 0, 800
+    for run in range(runs):
+        lost = np.concatenate([rng.random(size) < rate for rate, size in zip(losses, sizes, strict=True)])
+        found = MeanPairs(-lost.astype(float), np.arange(len(lost)), strata, weights, span=1.0, seed=run)
+        passed += found.test(-margin, "greater").p < 0.05
+    assert passed / runs <= 0.065
 
 
 IDS = ("facts/small/acc", "facts/large/acc", "facts/both/acc")
