@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -76,19 +76,21 @@ def undisturbed(config: Path, diary: Path) -> tuple[Diary, dict[Phase, float]]:
     return found, {phase: after - before for phase, before, after in zip(PHASES, begun, begun[1:], strict=False)}
 
 
-def kill_in(config: Path, diary: Path, phase: Phase, seconds: float) -> bool:
-    """Start a run and kill it so long after the beginning of ``phase``; False where it came to its end before that."""
-    running = start(config, diary)
-    began = None
+def kill_in(config: Path, diary: Path, phase: Phase, seconds: float) -> tuple[float, float] | None:
+    """Start a run and kill it so long after the beginning of ``phase``: when it was started and killed, by the machine's clock.
+
+    None where it came to its end before that.
+    """
+    started, running = time.monotonic(), start(config, diary)
     while running.poll() is None:
-        if began is None and (phase == "starting up" or phase in read_diary(diary).begun):
-            began = time.monotonic()
-        if began is not None and time.monotonic() >= began + seconds:
+        begun = started if phase == "starting up" else read_diary(diary).begun.get(phase)
+        if begun is not None and time.monotonic() >= begun + seconds:
             running.send_signal(signal.SIGKILL)
-            return running.wait(timeout=60) == -signal.SIGKILL
+            killed = time.monotonic()
+            return (started, killed) if running.wait(timeout=60) == -signal.SIGKILL else None
         time.sleep(0.002)
     assert running.returncode == 0, diary.with_suffix(".output").read_text()
-    return False
+    return None
 
 
 def journalled(store: Path) -> set[str]:
@@ -136,23 +138,33 @@ class Kill:
 class Rounds:
     """A run that is killed again and again until it is done. Everything is checked after every death."""
 
-    def __init__(self, config: Path, store: Path, folder: Path, *, capacity: int) -> None:
-        self.config, self.store, self.folder, self.capacity = config, store, folder, capacity
+    def __init__(self, config: Path, folder: Path, *, capacity: int, seconds: dict[Phase, float]) -> None:
+        self.config, self.folder, self.capacity = config, folder, capacity
+        self.store = folder / "runs"
+        self.seconds = dict(seconds)  # by phase, as the last run took that came through it
         self.kills: list[Kill] = []
         self.sent = self.lost = self.attempts = 0
         self.runs: dict[str, str] = {}
 
-    def kill(self, phase: Phase, seconds: float) -> bool:
-        """One attempt that is killed; False where it came to its end first."""
+    def kill(self, phase: Phase, share: float) -> bool:
+        """One attempt that is killed when about ``share`` of a phase is over; False where it came to its end first."""
+        seconds = share * self.seconds[phase]
         before = journalled(self.store)
         diary = self._diary()
-        killed = kill_in(self.config, diary, phase, seconds)
+        times = kill_in(self.config, diary, phase, seconds)
         found, lost = self._check(diary, before)
-        if killed:
-            kept = len(journalled(self.store))
-            self.kills.append(Kill(found.phase, seconds, len(before), len(found.sent), kept, lost, len(self.runs)))
-            print(f"  kill {len(self.kills):2d}: {self.kills[-1]}", flush=True)
-        return killed
+        if times is None:
+            return False
+        begun = {PHASES[0]: times[0], **found.begun}
+        for passed, following in itertools.pairwise(PHASES):  # the machine may be busier now, or less is left to ask
+            if following in begun:
+                self.seconds[passed] = begun[following] - begun[passed]
+        kept = len(journalled(self.store))
+        self.kills.append(
+            Kill(found.phase, times[1] - begun[found.phase], len(before), len(found.sent), kept, lost, len(self.runs))
+        )
+        print(f"  kill {len(self.kills):2d}: {self.kills[-1]}", flush=True)
+        return True
 
     def finish(self) -> None:
         """One attempt to the end."""
@@ -185,8 +197,3 @@ class Rounds:
         self.sent += len(diary.sent)
         self.lost += len(lost)
         return diary, len(lost)
-
-
-def moment(generator: random.Random, durations: dict[Phase, float], phase: Phase) -> tuple[Phase, float]:
-    """A random moment in a phase, as long as an undisturbed run took for it."""
-    return phase, generator.uniform(0, durations[phase])

@@ -9,6 +9,8 @@ import json
 import os
 import random
 import secrets
+import signal
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import pytest
 
 from harness.records import Sample
 from harness.store import Store
-from tests.kills import PHASES, Diary, Phase, Rounds, journalled, moment, undisturbed, visible_runs
+from tests.kills import PHASES, Diary, Phase, Rounds, journalled, read_diary, start, undisturbed, visible_runs
 
 pytestmark = [pytest.mark.models, pytest.mark.vllm]
 
@@ -115,10 +117,10 @@ def _nearly(sample: Sample) -> dict[str, Any]:
 def _exhaust(gate: Gate, folder: Path, phases: list[Phase], generator: random.Random) -> Rounds:
     """Kill a run in these phases, one after the other, until it is done or they are used up; then let it end, and compare."""
     config = _write(folder, gate.config)
-    rounds = Rounds(config, folder / "runs", folder, capacity=CAPACITY)
+    rounds = Rounds(config, folder, capacity=CAPACITY, seconds=gate.seconds)
     done = False
     while phases and not done:
-        done = not rounds.kill(*moment(generator, gate.seconds, phases.pop(0)))
+        done = not rounds.kill(phases.pop(0), generator.random())
     rounds.finish()
     assert journalled(folder / "runs") == set(gate.asked.sent)
     assert rounds.sent == len(gate.asked.sent) + rounds.lost, "asked again: what was lost in flight, and nothing else"
@@ -145,3 +147,18 @@ def test_twenty_kills_lose_what_was_in_flight_and_nothing_else(gate: Gate, tmp_p
         phases = [generator.choice([*PHASES, "asking", "asking"]) for _ in range(20 - kills)]
         kills += len(_exhaust(gate, folder, phases, generator).kills)
     assert kills >= 20
+
+
+@pytest.mark.full
+def test_ctrl_c_over_vllm_keeps_what_was_answered_to_the_last_answer(gate: Gate, tmp_path: Path) -> None:
+    """vLLM works in this process, so Ctrl-C falls into one of its steps; none is taken after that."""
+    config, diary = _write(tmp_path, gate.config), tmp_path / "first.diary"
+    running = start(config, diary)
+    while running.poll() is None and len(read_diary(diary).answered) < 100:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=300) == 130
+    found = read_diary(diary)
+    assert 100 <= len(found.answered) < len(gate.asked.sent)
+    assert journalled(tmp_path / "runs") == set(found.answered)
+    assert visible_runs(tmp_path / "runs") == {}
