@@ -82,8 +82,8 @@ class MeanPairs:
 
         The counts are of effective items: items over the design effect, for which an intra-cluster correlation of at least one half
         is assumed, because so few differing clusters cannot show a smaller one; and of one (a cluster counts as one item) where
-        there are few clusters at all. Uneven weights cost items, too: as if any item could differ (Kish, n Σw²/(Σw)²), or by as much as
-        those that do differ are heavier than the others, whichever is more. None where nothing bounds it.
+        there are few clusters at all. Uneven weights cost items, too: as if any item could differ (Kish, n Σw²/(Σw)²), or as
+        far as those that do differ are heavier than the others, whichever is more. None where nothing bounds it.
         """
         scale = self.span or float(np.abs(self.differences).max())
         if scale == 0.0:
