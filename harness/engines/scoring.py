@@ -16,6 +16,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from harness.engines.packing import Batch, Layout, Limits, layout, plan
 from harness.engines.tokens import Pair
 
@@ -74,8 +76,8 @@ class Scorer:
         import torch
 
         device = self.model.device
-        heads, places = torch.from_numpy(arrays.heads).to(device).unique(return_inverse=True)
-        targets = torch.from_numpy(arrays.targets).to(device)
+        wanted, places = np.unique(arrays.heads, return_inverse=True)
+        heads = torch.from_numpy(wanted).to(device)
         inputs: dict[str, Any] = {"input_ids": torch.from_numpy(arrays.ids).to(device), "use_cache": False}
         if arrays.visible is not None:
             inputs |= self._tree(who, prefix, arrays)
@@ -88,24 +90,23 @@ class Scorer:
             return (hidden[0][None, start : start + chunk], *given[1:])
 
         chunk = max(1, HEAD_VALUES // self._values)
-        picked, greedy = [], []
+        logprobs, greedy, order = [], [], []
         handle = self._head.register_forward_pre_hook(pick)
         try:
             for start in range(0, len(heads), chunk):
                 if start:  # the head's input is replaced: the shortest forward there is carries it
                     inputs = {"input_ids": inputs["input_ids"][:1, :1], "use_cache": False}
                 logits = self.model(**inputs).logits[0].float()
-                here = ((places >= start) & (places < start + chunk)).nonzero()[:, 0]
-                rows, wanted = places[here] - start, targets[here]
-                picked.append((here, logits.log_softmax(-1)[rows, wanted]))
-                greedy.append(logits.argmax(-1)[rows] == wanted)
+                here = np.flatnonzero((places >= start) & (places < start + chunk))
+                rows = torch.from_numpy(places[here] - start).to(device)
+                targets = torch.from_numpy(arrays.targets[here]).to(device)
+                logprobs.append(logits.log_softmax(-1)[rows, targets])
+                greedy.append(logits.argmax(-1)[rows] == targets)
+                order.append(here)
         finally:
             handle.remove()
-        both = torch.empty(2, len(places), device=device)
-        order = torch.cat([here for here, _ in picked])
-        both[0, order] = torch.cat([values for _, values in picked])
-        both[1, order] = torch.cat(greedy).float()
-        first, second = both.tolist()
+        back = np.argsort(np.concatenate(order))
+        first, second = torch.stack([torch.cat(logprobs), torch.cat(greedy).float()]).cpu().numpy()[:, back].tolist()
         return first, second
 
     def _tree(self, who: str, prefix: tuple[int, ...], arrays: Layout) -> dict[str, Any]:

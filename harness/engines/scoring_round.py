@@ -46,6 +46,8 @@ class Round:
             scored = self._scorer.score(self._who, batch, self._pairs, self._way)
         except (RuntimeError, MemoryError) as error:
             words = " ".join(str(error).split())[:600]
+            if isinstance(error, MemoryError) or "out of memory" in words:
+                words = f"out of memory: {words}. Lower resources.batch_tokens"
             owners = [self._owners[index] for row in batch.rows for index in row.pairs]
             return self._fail(owners, EngineError(f"transformers failed on a batch of {len(owners)}: {words}"))
         ended: list[tuple[int, Completion | EngineError]] = []
