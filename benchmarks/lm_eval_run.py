@@ -33,11 +33,7 @@ def evaluate(lm: Any, folder: Path, names: Sequence[str], *, samples: bool, limi
 
 def evaluate_some(lm: Any, folder: Path, name: str, documents: Sequence[int]) -> dict[str, Any]:
     """Results with samples of some documents of one task, under their numbers in the whole task."""
-    chosen = sorted(documents)
-    found = _evaluate(lm, folder, [name], log_samples=True, samples={name: chosen})
-    for sample in found["samples"][name]:
-        sample["doc_id"] = chosen[sample["doc_id"]]  # lm-eval counts the chosen ones anew
-    return found
+    return _evaluate(lm, folder, [name], log_samples=True, samples={name: sorted(documents)})
 
 
 def _evaluate(lm: Any, folder: Path, names: Sequence[str], **settings: Any) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks import lm_eval_run, own_run
 from benchmarks.__main__ import main
 from benchmarks.agreement import same, same_logprobs, same_questions
 from benchmarks.row import Setting, Unequal, alternate, row
 from benchmarks.rows import BENCHMARKS
+from benchmarks.tasks import CHOICES, write_tasks
 
 WITHOUT_VLLM = [benchmark.name for benchmark in BENCHMARKS if "wall time" not in benchmark.name]
 
@@ -105,6 +107,26 @@ def test_another_grade_than_lm_evals_makes_the_benchmark_fail_without_a_row(lab_
     code, rows, details = quick(tmp_path, "--only", WITHOUT_VLLM[1])
     assert (code, rows) == (1, [])
     assert "acc of document" in details["failed"][WITHOUT_VLLM[1]]
+
+
+@pytest.mark.models
+def test_some_documents_are_scored_as_they_are_among_all(lab_test, tmp_path):
+    from transformers import AutoTokenizer
+
+    tasks = write_tasks(tmp_path / "tasks", lab_test.data, AutoTokenizer.from_pretrained(lab_test.base), {CHOICES: 4})
+    lm = lm_eval_run.open_model(lab_test.base, batch_size=4)
+    results = [lm_eval_run.evaluate(lm, tasks, [CHOICES], samples=True), lm_eval_run.evaluate_some(lm, tasks, CHOICES, [3, 1])]
+    with own_run.open_engine(lab_test.base, threads=1) as engine:
+        mine = [
+            own_run.answer(engine, tasks, [CHOICES], tmp_path / "all.sqlite"),
+            own_run.answer(engine, tasks, [CHOICES], tmp_path / "some.sqlite", documents=[3, 1]),
+        ]
+    for every, some in (
+        [lm_eval_run.logprobs(result, CHOICES) for result in results],
+        [own_run.logprobs(answered.suite, answered.completions, CHOICES) for answered in mine],
+    ):
+        assert set(some) == {(document, choice) for document in (1, 3) for choice in range(4)}
+        same("x", some, {key: every[key] for key in some}, within=1e-4)
 
 
 def test_a_benchmark_that_breaks_leaves_the_others_their_rows(tmp_path, monkeypatch, capsys):
