@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+import msgspec
 import pytest
 
 from harness.engines import serving
 from harness.engines.hot_swap import Swaps, distance
+from harness.engines.transformers_engine import Transformers
 from harness.engines.vllm import Vllm
 from harness.errors import ConfigError, EngineError
-from harness.records import Candidate
+from harness.records import Candidate, Request
+from tests.harness.engines.asking import answers
 from tests.harness.engines.conftest import Tiny
 
 
@@ -201,3 +204,45 @@ def test_vllm_knows_which_models_could_take_turns(tiny: Tiny, tmp_path: Any, mon
     assert not base.fits(engine(same, options={"dtype": "float16"}))
     assert not base.fits(engine(tiny.base, adapter=str(tiny.adapters["one"])))
     assert not base.fits(Vllm([Candidate(name="a", model=str(tiny.base))]))
+
+
+@pytest.mark.full
+@pytest.mark.models
+@pytest.mark.vllm
+def test_the_exchange_of_vllms_cpu_build_is_found_out(tiny: Tiny, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps packed copies of the old weights. Forbidden by the config, it is asked for here all the same."""
+    pytest.importorskip("vllm")
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    other = shutil.copytree(tiny.base, tmp_path / "other")
+    torch.manual_seed(5)
+    weights = load_file(tiny.base / "model.safetensors")
+    noisy = {name: weight + 1.0 * weight.abs().mean() * torch.randn_like(weight) for name, weight in weights.items()}
+    save_file(noisy, other / "model.safetensors", metadata={"format": "pt"})
+    monkeypatch.setattr(Vllm, "swaps", True)
+    candidates = [Candidate(name="a", model=str(folder)) for folder in (tiny.base, other)]
+    found, lent = [], []
+    with Swaps() as swaps:
+        for candidate in candidates:
+            lent.append(swaps.lend(Vllm([candidate])))
+            with lent[-1] as engine:
+                found.append(answers(engine, [("a", request) for request in REQUESTS]))
+        assert swaps.trusted is False
+    notes = [note for engine in lent for note in engine.notes]  # type: ignore[attr-defined]
+    assert len(notes) == 1
+    assert "hot_swap is not used" in notes[0]
+    for candidate, turns in zip(candidates, found, strict=True):
+        with Transformers([msgspec.structs.replace(candidate, engine="transformers")]) as plain:
+            own = answers(plain, [("a", request) for request in REQUESTS])
+        assert turns[0].logprob == pytest.approx(own[0].logprob, abs=1e-3)
+        assert turns[1].token_ids == own[1].token_ids
+    assert abs((found[0][0].logprob or 0.0) - (found[1][0].logprob or 0.0)) > 0.1
+
+
+REQUESTS = [
+    Request(kind="score", prompt="The capital of France", continuation=" is Paris"),
+    Request(prompt="The capital of France", max_tokens=8),
+]
