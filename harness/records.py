@@ -69,8 +69,8 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     ``top_k = 0`` means off. ``to`` names another engine than the candidate's own (a judge, a simulated user).
     ``draw`` counts sampled answers to one item; it is part of the journal key. ``item`` is the key of the item that it belongs to,
     by which recorded answers are found; it does not enter the journal key, because no model sees it. ``overlong``: what does not
-    fit the model's context is an error, or (as in lm-eval) loses its left end, which ``Completion.cut`` counts. ``greedy`` False: the
-    asker of a score does not need to know whether the continuation is the most likely one, which spares some engines much work.
+    fit the model's context is an error, or (as in lm-eval) loses its left end, which ``Completion.cut`` counts. ``greedy`` False:
+    who asks for a score need not know whether the continuation is the most likely one, which spares some engines much work.
 
     Defaults are left out of the encoded form, so that a field that is added later changes no journal key.
     """

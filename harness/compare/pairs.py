@@ -64,7 +64,7 @@ class Pair:
         return _evidence(self, self.differences) if self.items else None
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
-        """The evidence with every missing item lost outright, and as heavy as the heaviest; None where a loss has no natural size, or
+        """The evidence with every missing item lost outright, as heavy as the heaviest; None where a loss has no natural size, or
         nothing is missing."""
         metric = self.baseline.metric
         if missing == 0 or not self.items or metric.aggregator != "mean" or metric.kind not in ("binary", "bounded"):
