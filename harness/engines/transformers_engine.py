@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     a CPU and 16,384 on a GPU. ``threads`` is for the CPU; unset, a small model gets one."""
 
     batch_size: int = 32
-    batch_tokens: int | None = None
+    batch_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     threads: int | None = None
 
 

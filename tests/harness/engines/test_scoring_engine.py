@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.engines import transformers_engine
@@ -15,7 +16,7 @@ from harness.engines.encoder import Encoder
 from harness.engines.scoring import score_pairs
 from harness.engines.tokens import Pair, Tokens, fit_pair
 from harness.engines.transformers_engine import Transformers
-from harness.errors import EngineError
+from harness.errors import ConfigError, EngineError
 from harness.protocols import Asked
 from harness.records import Candidate, Completion, Message, Request
 from tests.harness.engines.asking import answers, ask
@@ -121,6 +122,8 @@ def test_generating_and_scoring_take_turns(engine: Transformers) -> None:
 
 def test_a_poll_is_one_batch(tiny: Tiny) -> None:
     candidate = Candidate(name="a", engine="transformers", model=str(tiny.base), resources={"batch_tokens": 64})
+    with pytest.raises(ConfigError, match="batch_tokens"):
+        Transformers.check(msgspec.structs.replace(candidate, resources={"batch_tokens": 0}), where="candidates[0]")
     with Transformers([candidate]) as engine:
         asked = [request for letter in "abcdefghijkl" for request in score(letter + " red green blue" * 5, " 12", " Paris")]
         engine.submit([Asked(ticket=ticket, candidate="a", request=request) for ticket, request in enumerate(asked)])
