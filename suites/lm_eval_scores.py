@@ -37,6 +37,12 @@ def _reading(
     from lm_eval.api.registry import get_aggregation
 
     direction: Direction = "higher" if higher else "lower"
+    if metric == "likelihood" and how is theirs.mean and not callable(task.get_config("process_results")):
+        raise ConfigError(
+            f"task {name!r}: metric 'likelihood' is a right answer with all log-probabilities, of which even lm-eval has no mean; "
+            "leave it out with options.metrics, or take brier_score",
+            where=where,
+        )
     if how is theirs.mean:
         certain = metric in RIGHT_OR_WRONG and not callable(task.get_config("process_results")) and hasattr(task, "_metric_fn_list")
         kind: MetricKind = "binary" if certain else "real"

@@ -261,6 +261,7 @@ def test_grading_that_raises_leaves_an_error_not_a_zero(folder, builds, grades):
         ({"dataset_kwargs": {"data_files": {"test": "https://example.org/mc.jsonl"}}}, "nothing is downloaded"),
         ({"dataset_path": "someone/not-here"}, "local Hugging Face cache"),
         ({"metric_list": [{"metric": "acc", "aggregation": "median"}]}, "no score per item"),
+        ({"metric_list": [{"metric": "likelihood"}]}, "take brier_score"),
         ({"metric_list": [{"metric": "akk"}]}, "akk"),
         ({"doc_to_text": "{{missing.field}}"}, "missing"),
         ({"output_type": "guess"}, "guess"),

@@ -12,6 +12,7 @@ from harness.config import load
 from harness.errors import ConfigError
 from harness.pipeline import conclude, measure, prepare, preview
 from harness.pipeline.concluding import read_measured
+from reports.standing import standings
 
 pytest.importorskip("lm_eval", reason="lm-eval is an extra")
 
@@ -92,3 +93,13 @@ def test_a_rule_that_names_the_group_is_about_the_group_and_a_wildcard_about_its
 def test_a_rule_that_nothing_answers_is_refused_before_anything_is_asked(tmp_path: Path, glob: str) -> None:
     with pytest.raises(ConfigError, match="no suite provides"):
         prepare(load(config(tmp_path, {"metric": glob, **NON_INFERIOR})))
+
+
+def test_the_leaderboards_general_gain_counts_no_task_twice(tmp_path: Path) -> None:
+    path = config(tmp_path, retained=True)
+    (tmp_path / "both.yaml").write_text(GROUP.replace("false", "true"))
+    measure(prepare(load(path)))
+    measured = read_measured(load(path))
+    (standing,) = standings(conclude(load(path), measured), measured)
+    assert standing.general is not None
+    assert standing.general.gain == pytest.approx(-10 / 40 / 2), "the group's own gain is 5 points"
