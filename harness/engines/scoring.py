@@ -52,7 +52,8 @@ class Scorer:
         """Batches that score every pair once."""
         if way == "packed":
             return plan(pairs, self._limits, [prefix for owner, prefix in self._prefixes if owner == who])
-        return plan(pairs, self._limits._replace(tree=False))
+        tokens = self._limits.tokens if way == "separate" else min(self._limits.tokens, HEAD_VALUES // self._values)
+        return plan(pairs, self._limits._replace(tree=False, tokens=tokens))
 
     def score(self, who: str, batch: Batch, pairs: Sequence[Pair], way: Way) -> list[tuple[int, Score]]:
         """Scores of a batch's pairs, each with the pair's number."""

@@ -261,9 +261,12 @@ class Transformers:
             return
         who = self._owner(name)
         if who not in self._ways:
-            with self._serving(name):
-                pairs = probe_pairs(self._tokens[name], self.length)
-                self._ways[who] = find_way(self._scorer, who, pairs, str(self.facts["dtype"]))
+            pairs = probe_pairs(self._tokens[name], self.length)
+            try:
+                with self._serving(name):
+                    self._ways[who] = find_way(self._scorer, who, pairs, str(self.facts["dtype"]))
+            except (RuntimeError, MemoryError) as error:
+                raise EngineError(f"transformers cannot score the probe prompts: {' '.join(str(error).split())[:600]}") from error
         self._round = (name, Round(self._scorer, who, self._ways[who].way, self._scoring.pop(name)))
 
     def _step(self, name: str, current: Round) -> None:

@@ -238,6 +238,15 @@ def test_what_is_not_packed_and_what_shares_a_token_is_noted(tiny: Tiny, monkeyp
     assert engine.notes == [first, *others], "they can be read when the engine is closed"
 
 
+def test_a_model_that_cannot_be_probed_says_so(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("harness.engines.scoring.score_pairs", broken)
+    with Transformers(family(tiny)) as engine, pytest.raises(EngineError, match="probe prompts: out of memory"):
+        ask(engine, [("base", requests()[0])])
+
+
 def test_a_closed_engine_answers_with_errors(tiny: Tiny) -> None:
     engine = Transformers(family(tiny))
     (result,) = ask(engine, [("base", requests()[0])])
