@@ -222,6 +222,8 @@ class Transformers:
 
     def _row(self, name: str, request: Request, tokens: Tokens) -> Row:
         ids, cut = fit_prompt(tokens.prompt(request), request, self.length)
+        if name in self.adapters and self._model.peft_config[self._adapter(name)].peft_type == "PREFIX_TUNING":
+            raise EngineError("PEFT forgets what was generated before with a prefix-tuning adapter: it can be scored, not generate")
         if request.max_tokens < 1:
             raise EngineError(f"max_tokens must be at least 1, found {request.max_tokens}")
         grammar = None
@@ -275,6 +277,10 @@ class Transformers:
         if not current:
             self._round = None
 
+    def _adapter(self, name: str) -> str:
+        """What PEFT calls a candidate's adapter."""
+        return f"adapter_{list(self.adapters).index(name)}"
+
     def _owner(self, name: str) -> str:
         """Whose weights answer for a candidate: its adapter's, or the base's."""
         return name if name in self.adapters else BASE
@@ -299,7 +305,7 @@ class Transformers:
     def _serving(self, name: str) -> Iterator[None]:
         """The model as the candidate: with its adapter, or with all adapters off."""
         if name in self.adapters:
-            self._model.set_adapter(f"adapter_{list(self.adapters).index(name)}")
+            self._model.set_adapter(self._adapter(name))
             yield
         elif self.adapters:
             with self._model.disable_adapter():

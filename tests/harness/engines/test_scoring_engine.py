@@ -238,6 +238,21 @@ def test_what_is_not_packed_and_what_shares_a_token_is_noted(tiny: Tiny, monkeyp
     assert engine.notes == [first, *others], "they can be read when the engine is closed"
 
 
+def test_prefix_tuning_is_scored_and_refuses_to_generate(tiny: Tiny, tmp_path: Path) -> None:
+    """PEFT drops the keys and values of what was generated: the answer would be silently wrong."""
+    from peft import PrefixTuningConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny.base), config).save_pretrained(tmp_path / "prefix")
+    candidate = Candidate(name="prefix", engine="transformers", model=str(tiny.base), adapter=str(tmp_path / "prefix"))
+    with Transformers([candidate]) as engine:
+        check(engine, [("prefix", request) for request in requests()[:8]])
+        (refused,) = ask(engine, [("prefix", Request(prompt="red", max_tokens=3))])
+    assert isinstance(refused, EngineError)
+    assert "prefix-tuning" in str(refused)
+
+
 def test_a_model_that_cannot_be_probed_says_so(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*given: object) -> None:
         raise RuntimeError("out of memory")
