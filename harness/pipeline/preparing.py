@@ -144,7 +144,7 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
     for suite in suites.values():
         if isinstance(suite, Examining):
             for candidate in config.candidates:
-                examine(models[candidate.name], where=_place(config, candidate.name))
+                suite.examine(models[candidate.name], where=_place(config, candidate.name))
     nonce = uuid.uuid4().hex
     facts = {name: dict(engines[name].describe(candidate)) for name, candidate in models.items()}
     prints = {name: candidate_fingerprints(candidate, facts[name], nonce=nonce) for name, candidate in models.items()}
