@@ -84,8 +84,9 @@ def plan(pairs: Sequence[Pair], limits: Limits, known: Iterable[tuple[int, ...]]
     elif limits.window is not None:
         trees = [index for index in order if len(sequences[index]) <= limits.window]
         lines = [index for index in order if len(sequences[index]) > limits.window]
-    free = _rows(lines, sequences, limits._replace(tree=False))
-    batches: list[Batch] = []
+    # Apart from the trees: beside one, a batch has a mask of ours, and that knows no window.
+    batches = _batches(_rows(lines, sequences, limits._replace(tree=False)), limits, ())
+    free: list[Row] = []
     for rows, length in _groups(_rows(trees, sequences, limits), pairs, sequences):
         prefix = _prefix(rows, length, sequences, known)
         if prefix:

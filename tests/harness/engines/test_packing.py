@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.engines.packing import SHORTEST_PREFIX, Batch, Limits, common, layout, plan
@@ -52,6 +52,9 @@ def _check(batch: Batch, pairs: list[Pair]) -> list[int]:
 
 
 @settings(deadline=None, max_examples=300)
+@example(
+    [Pair([0], [0, 0]), Pair([0], [1, 0, 0]), Pair([0, 0, 0], [0] * 5)], Limits(14, 16, True, 6), []
+)  # a long text beside a tree
 @given(pairs_of_few_tokens, limits, st.lists(st.sampled_from([tuple(EXAMPLES), tuple(EXAMPLES[:36]), (0, 1)]), max_size=3))
 def test_each_scored_token_sees_its_own_text_alone(pairs: list[Pair], limits: Limits, known: list[tuple[int, ...]]) -> None:
     batches = plan(pairs, limits, known)
