@@ -19,7 +19,7 @@ from harness.pipeline import Measurement, Prepared, measure, prepare
 from harness.records import Completion, Sample
 from trainers.lab import build
 
-DOCUMENTS = {CHOICES: 100, LETTERS: 100, GENERATION: 10, ROLLING: 5}
+DOCUMENTS = {CHOICES: 60, LETTERS: 60, GENERATION: 6, ROLLING: 3}
 """Shares of what people run: HellaSwag, ARC and PIQA have 13,000 multi-token documents together, MMLU 14,000 single-token ones,
 GSM8K 1,300 to generate, WikiText 62 to roll (which is more here, so that it counts at all)."""
 

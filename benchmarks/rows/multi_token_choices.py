@@ -7,5 +7,5 @@ from benchmarks.tasks import CHOICES
 
 TARGET = 5.0
 
-WIDE = Choices("multi-token choices, 8 layers x 512, against lm-eval hf", TARGET, CHOICES, model="wide", documents=24)
+WIDE = Choices("multi-token choices, 8 layers x 512, against lm-eval hf", TARGET, CHOICES, model="wide", documents=20)
 LAB = Choices("multi-token choices, lab base, against lm-eval hf", TARGET, CHOICES, model="lab", documents=200)

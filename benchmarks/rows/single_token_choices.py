@@ -7,5 +7,5 @@ from benchmarks.tasks import LETTERS
 
 TARGET = 1.5
 
-WIDE = Choices("single-token choices, 8 layers x 512, against lm-eval hf", TARGET, LETTERS, model="wide", documents=48)
+WIDE = Choices("single-token choices, 8 layers x 512, against lm-eval hf", TARGET, LETTERS, model="wide", documents=32)
 LAB = Choices("single-token choices, lab base, against lm-eval hf", TARGET, LETTERS, model="lab", documents=200)
