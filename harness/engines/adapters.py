@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,11 @@ VIRTUAL_TOKENS = {
 MIXTURES = {"XLORA", "POLY", "SHADOW"}
 """Kinds that weigh several adapters anew for every input."""
 
+_SIZES_AND_PLACES = {
+    "r", "lora_alpha", "rank_pattern", "alpha_pattern", "lora_dropout", "base_model_name_or_path", "revision", "inference_mode",
+    "auto_mapping", "peft_version",
+}  # fmt: skip
+
 Wish = Literal["auto", "lora", "merged"]
 Served = Literal["weights", "lora", "merged"]
 """How a candidate's weights reach vLLM: as they are, as a LoRA over its base, or merged into its base."""
@@ -38,6 +44,14 @@ def content_hash(folder: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]
+
+
+def kind_of(folder: Path) -> str:
+    """What decides how an adapter computes, as opposed to what: its config without sizes and places, in one spelling."""
+    config = {key: value for key, value in read_adapter_config(folder).items() if key not in _SIZES_AND_PLACES}
+    return json.dumps(
+        {key: sorted(map(str, value)) if isinstance(value, list) else value for key, value in config.items()}, sort_keys=True
+    )
 
 
 def lora_rank(config: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ import contextlib
 import gc
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +21,13 @@ import msgspec
 
 from harness.checkpoints import resolve_model
 from harness.engines import serving
+from harness.engines.adapters import kind_of
 from harness.engines.probes import BASE, check_adapters
 from harness.engines.sampling import Grammars, Row, decode
 from harness.engines.scoring import Scorer
 from harness.engines.scoring_round import Round, Scoring
 from harness.engines.scoring_way import Found, find_way, probe_pairs
+from harness.engines.switching import Switch
 from harness.engines.threads import torch_threads
 from harness.engines.tokens import Pair, Tokens, fit_pair, fit_prompt
 from harness.errors import EngineError
@@ -104,6 +106,7 @@ class Transformers:
         self._generating: dict[str, list[_Generating]] = {}  # by candidate, oldest first
         self._scoring: dict[str, list[Scoring]] = {}
         self._scorer: Any = None
+        self._switch: Any = None
         self._ways: dict[str, Found] = {}
         self._round: tuple[str, Round] | None = None
         self._boundaries = 0
@@ -163,13 +166,14 @@ class Transformers:
             else:
                 model.load_adapter(str(folder), adapter_name=f"adapter_{index}")
         self._model = model.eval()
+        self._switch = Switch(self._model)
         self._scorer = Scorer(self._model, tokens=self.resources.batch_tokens or _BATCH_TOKENS[self.facts["device"]])
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._release()
 
     def _release(self) -> None:
-        self._model = self._scorer = self._round = None
+        self._model = self._scorer = self._switch = self._round = None
         self._generating.clear()
         self._scoring.clear()
         self._threads.close()
@@ -263,17 +267,26 @@ class Transformers:
             return
         who = self._owner(name)
         if who not in self._ways:
-            pairs = probe_pairs(self._tokens[name], self.length)
             try:
-                with self._serving(name):
-                    self._ways[who] = find_way(self._scorer, who, pairs, str(self.facts["dtype"]))
+                self._serve(name)
+                self._ways[who] = self._find_way(name, who)
             except (RuntimeError, MemoryError) as error:
                 raise EngineError(f"transformers cannot score the probe prompts: {' '.join(str(error).split())[:600]}") from error
         self._round = (name, Round(self._scorer, who, self._ways[who].way, self._scoring.pop(name)))
 
+    def _find_way(self, name: str, who: str) -> Found:
+        """What the probe shows, or has shown for an adapter of the same kind: its weights do not decide how it may be scored."""
+        if name in self.adapters:
+            kind = kind_of(self.adapters[name])
+            for other, found in self._ways.items():
+                if other in self.adapters and kind_of(self.adapters[other]) == kind:
+                    return found
+        pairs = probe_pairs(self._tokens[name], self.length)
+        return find_way(self._scorer, who, pairs, str(self.facts["dtype"]))
+
     def _step(self, name: str, current: Round) -> None:
-        with self._serving(name):
-            self._ready += [Answered(ticket=ticket, result=result) for ticket, result in current.step()]
+        self._serve(name)
+        self._ready += [Answered(ticket=ticket, result=result) for ticket, result in current.step()]
         if not current:
             self._round = None
 
@@ -301,23 +314,15 @@ class Transformers:
             )
         return notes
 
-    @contextlib.contextmanager
-    def _serving(self, name: str) -> Iterator[None]:
-        """The model as the candidate: with its adapter, or with all adapters off."""
-        if name in self.adapters:
-            self._model.set_adapter(self._adapter(name))
-            yield
-        elif self.adapters:
-            with self._model.disable_adapter():
-                yield
-        else:
-            yield
+    def _serve(self, name: str) -> None:
+        """Make the model answer as the candidate: with its adapter, or with all adapters off."""
+        self._switch.to(self._adapter(name) if name in self.adapters else None)
 
     def _generate_all(self, name: str, batch: Sequence[_Generating]) -> None:
         results: Sequence[Completion | EngineError]
         try:
-            with self._serving(name):
-                results = self._generate(batch)
+            self._serve(name)
+            results = self._generate(batch)
         except (RuntimeError, MemoryError) as error:
             failure = EngineError(f"transformers failed on a batch of {len(batch)}: {' '.join(str(error).split())[:600]}")
             results = [failure] * len(batch)

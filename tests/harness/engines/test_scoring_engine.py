@@ -58,8 +58,8 @@ def alone(engine: Transformers, name: str, request: Request) -> tuple[float, boo
         pairs = tokens.windows(request, engine.length)
     else:
         pairs = [fit_pair(tokens.pair(request), request, engine.length)]
-    with engine._serving(name):
-        scores = [score_pairs(engine._model, [pair])[0] for pair in pairs]
+    engine._serve(name)
+    scores = [score_pairs(engine._model, [pair])[0] for pair in pairs]
     return sum(score.logprob for score in scores), all(score.greedy for score in scores)
 
 
