@@ -65,8 +65,8 @@ def make_fleet(setting: Setting) -> Fleet:
     return Fleet(lab.base, adapters, tasks, documents, setting.threads)
 
 
-def measure_fleet(fleet: Fleet, store: Path, *, dtype: str = "float32") -> tuple[Prepared, Measurement]:
-    """The whole pipeline on engine ``transformers``: config, checks, fingerprints, engine start, asking, grading, runs on disk."""
+def write_config(fleet: Fleet, store: Path, *, dtype: str = "float32") -> Path:
+    """The gate of the fleet on engine ``transformers``, with its results in ``store``; the path of its config."""
     common = {
         "engine": "transformers",
         "options": {"dtype": dtype},
@@ -85,13 +85,18 @@ def measure_fleet(fleet: Fleet, store: Path, *, dtype: str = "float32") -> tuple
     store.mkdir(parents=True, exist_ok=True)
     path = store / "gate.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")
-    prepared = prepare(load(path))
+    return path
+
+
+def measure_fleet(fleet: Fleet, store: Path, *, dtype: str = "float32") -> tuple[Prepared, Measurement]:
+    """The whole pipeline: config, checks, fingerprints, engine start, asking, grading, runs on disk."""
+    prepared = prepare(load(write_config(fleet, store, dtype=dtype)))
     return prepared, measure(prepared)
 
 
-def samples_of(prepared: Prepared, measurement: Measurement, candidate: str) -> list[Sample]:
-    """What the run on disk says."""
-    return list(prepared.store.read(measurement.paths[SUITE, candidate]).samples)
+def samples_of(prepared: Prepared, paths: Mapping[tuple[str, str], Path], candidate: str) -> list[Sample]:
+    """What the candidate's run on disk says."""
+    return list(prepared.store.read(paths[SUITE, candidate]).samples)
 
 
 def completions_of(prepared: Prepared, candidate: str) -> dict[str, list[Completion]]:

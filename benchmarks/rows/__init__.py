@@ -3,6 +3,7 @@
 from benchmarks.row import Benchmark
 from benchmarks.rows import multi_token_choices, single_token_choices
 from benchmarks.rows.adapter_fleet import AdapterFleet
+from benchmarks.rows.adapter_fleet_commands import AdapterFleetCommands
 from benchmarks.rows.not_the_model import NotTheModel
 from benchmarks.rows.one_adapter_changed import OneAdapterChanged
 from benchmarks.rows.second_run import SecondRun
@@ -12,6 +13,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     multi_token_choices.LAB,
     single_token_choices.WIDE,
     single_token_choices.LAB,
+    AdapterFleetCommands(),
     AdapterFleet(),
     SecondRun(),
     OneAdapterChanged(),

@@ -34,7 +34,7 @@ class _Both(NamedTuple):
 class AdapterFleet:
     """Choices of both kinds, generation and rolled text, in the shares of what people run."""
 
-    name: str = "base + 8 adapters through four tasks, lab base, against 9 lm-eval runs"
+    name: str = "base + 8 adapters through four tasks, lab base, imports excluded, against 9 lm-eval runs"
     target: float = 5.0
 
     def run(self, setting: Setting) -> Outcome:
@@ -86,7 +86,7 @@ def _check(name: str, task: str, found: _Both, exact: Callable[[str, str, list[i
     """What is equal between the sides about one candidate's task; Unequal where it is not."""
     prepared, measurement = found.own
     suite, results, what = prepared.suites[SUITE], found.results[name], f"{name}, {task}"
-    samples = samples_of(prepared, measurement, name)
+    samples = samples_of(prepared, measurement.paths, name)
     same_questions(what, own_run.questions(suite, task), lm_eval_run.questions(results, task))
     equal: dict[str, Any] = {}
     for metric in METRICS[task]:

@@ -15,9 +15,10 @@ from benchmarks.__main__ import main
 from benchmarks.agreement import same, same_logprobs, same_questions
 from benchmarks.row import Setting, Unequal, alternate, row
 from benchmarks.rows import BENCHMARKS
-from benchmarks.tasks import CHOICES, write_tasks
+from benchmarks.tasks import CHOICES, METRICS, write_tasks
 
-WITHOUT_VLLM = [benchmark.name for benchmark in BENCHMARKS if "wall time" not in benchmark.name]
+COMMANDS = "whole commands"
+WITHOUT_VLLM = [each.name for each in BENCHMARKS if "wall time" not in each.name and COMMANDS not in each.name]
 
 
 def quick(out: Path, *more: str) -> tuple[int, list[dict[str, Any]], dict[str, Any]]:
@@ -67,6 +68,16 @@ def test_what_is_not_the_model_is_measured_over_real_vllm(lab_test, tmp_path):
     parts = facts["vLLM's start and release"] + facts["vLLM's add_request"] + facts["vLLM's steps"] + facts["outside the model"]
     assert parts == pytest.approx(facts["seconds"], abs=0.05)
     assert min(facts["vLLM's steps"], facts["outside the model"]) > 0
+
+
+@pytest.mark.models
+@pytest.mark.full
+def test_whole_commands_leave_equal_scores_on_disk(lab_test, tmp_path):
+    code, rows, details = quick(tmp_path, "--only", COMMANDS)
+    assert (code, len(rows)) == (0, 1)
+    facts = details["rows"][rows[0]["name"]]
+    assert set(facts["equal"]) == {"base", "adapter1", "adapter2"}
+    assert set(facts["equal"]["base"]) == {f"{task}: mean {metric} on both sides" for task in METRICS for metric in METRICS[task]}
 
 
 @pytest.mark.models
