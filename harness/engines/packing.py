@@ -8,6 +8,7 @@ the *prefix* of their batch, to be computed once for all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,7 +29,8 @@ class Limits(NamedTuple):
     """What the planner may do.
 
     ``tokens``: of a batch, padding included. ``hidden``: the model's width, against which the quadratic cost of a longer row is
-    weighed. ``tree``: rows may branch and batches may have prefixes. ``window``: a longer sequence may do neither.
+    weighed. ``tree``: rows may branch and batches may have prefixes. ``window``: a longer sequence may do neither, and shares no
+    batch with shorter ones.
     """
 
     tokens: int
@@ -78,16 +80,15 @@ def plan(pairs: Sequence[Pair], limits: Limits, known: Iterable[tuple[int, ...]]
     """Batches that score every pair once. ``known``: prefixes that have been computed already and cost nothing."""
     sequences = [pair.context + pair.continuation[:-1] for pair in pairs]
     order = sorted(range(len(pairs)), key=sequences.__getitem__)
-    trees, lines = order, []
-    if not limits.tree:
-        trees, lines = [], order
-    elif limits.window is not None:
-        trees = [index for index in order if len(sequences[index]) <= limits.window]
-        lines = [index for index in order if len(sequences[index]) > limits.window]
-    # Apart from the trees: beside one, a batch has a mask of ours, and that knows no window.
-    batches = _batches(_rows(lines, sequences, limits._replace(tree=False)), limits, ())
+    most = math.inf if limits.window is None else limits.window
+    long = [index for index in order if len(sequences[index]) > most]
+    short = [index for index in order if len(sequences[index]) <= most]
+    # Apart from the others: beside a tree a batch has a mask of ours, and that knows no window.
+    batches = _batches(_rows(long, sequences, limits._replace(tree=False)), limits, ())
     free: list[Row] = []
-    for rows, length in _groups(_rows(trees, sequences, limits), pairs, sequences):
+    if not limits.tree:
+        return batches + _batches(_rows(short, sequences, limits), limits, ())
+    for rows, length in _groups(_rows(short, sequences, limits), pairs, sequences):
         prefix = _prefix(rows, length, sequences, known)
         if prefix:
             batches += _batches(rows, limits, prefix)

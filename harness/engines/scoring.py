@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +28,10 @@ HEAD_VALUES = 1 << 26
 
 PREFIX_BYTES = 1 << 29
 """Keys and values of prefixes that are kept, per engine; the least recently used leave first."""
+
+
+_BY_LENGTH = ("longrope", "dynamic")
+"""Kinds of rotary positions that differ from a length on."""
 
 
 class Score(NamedTuple):
@@ -161,7 +165,10 @@ def _size(kept: Sequence[tuple[Any, Any]]) -> int:
 
 
 def window(config: Any) -> int | None:
-    """Tokens that every layer of a model sees at least, where some see only so many; from its (text) config."""
+    """Tokens beyond which length changes how a model reads; None where it never does. From its (text) config.
+
+    Beyond, some layers see only so many tokens, or all positions of a batch turn otherwise (LongRoPE, dynamic RoPE).
+    """
     kinds = getattr(config, "layer_types", None)
     found = []
     if kinds is None or "sliding_attention" in kinds:
@@ -169,7 +176,16 @@ def window(config: Any) -> int | None:
         found.append(getattr(config, "sliding_window", None) if used is not False else None)
     if kinds is None or "chunked_attention" in kinds:
         found.append(getattr(config, "attention_chunk_size", None))
+    found += _turning(config)
     return min((size for size in found if size), default=None)
+
+
+def _turning(config: Any) -> list[int | None]:
+    """Lengths from which rotary positions depend on the longest text of the batch."""
+    given = getattr(config, "rope_parameters", None) or {}
+    kinds = [given, *(part for part in given.values() if isinstance(part, Mapping))]  # one for all layers, or one per kind of layer
+    most = getattr(config, "max_position_embeddings", None)
+    return [kind.get("original_max_position_embeddings") or most for kind in kinds if kind.get("rope_type") in _BY_LENGTH]
 
 
 def score_pairs(model: Any, pairs: Sequence[Pair]) -> list[Score]:

@@ -30,6 +30,10 @@ GROUPED = {
     "pad_token_id": 0,
 }
 WINDOWED = {**GROUPED, "head_dim": 8, "sliding_window": 96}
+LONG_ROPE = {
+    "rope_type": "longrope", "rope_theta": 10_000.0, "original_max_position_embeddings": 96,
+    "short_factor": [1.0, 1.0, 1.0, 1.0], "long_factor": [1.5, 3.0, 6.0, 9.0],
+}  # fmt: skip
 
 PACKED: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("LlamaConfig", GROUPED),
@@ -40,10 +44,12 @@ PACKED: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma3": ("Gemma3TextConfig", WINDOWED),
     "mistral": ("MistralConfig", {**GROUPED, "sliding_window": 96}),
     "mixtral": ("MixtralConfig", {**GROUPED, "num_local_experts": 4}),
+    "phi3": ("Phi3Config", {**GROUPED, "original_max_position_embeddings": 96, "rope_parameters": LONG_ROPE}),
     "cohere": ("CohereConfig", {**GROUPED, "logit_scale": 0.3}),
     "gpt2": ("GPT2Config", {"vocab_size": VOCABULARY, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}),
 }
-"""Learned and rotary positions, grouped heads, sliding windows, logits that are capped or scaled after the head."""
+"""Learned and rotary positions, those that turn otherwise in long texts, grouped heads, sliding windows, logits that are capped or
+scaled after the head."""
 
 SEPARATE: dict[str, tuple[str, dict[str, Any], str]] = {
     "mamba": ("MambaConfig", {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2}, "recurrent"),
@@ -273,6 +279,18 @@ def test_windows_are_read_from_configs() -> None:
     assert window(transformers.MistralConfig(sliding_window=64)) == 64
     assert window(transformers.Gemma2Config(sliding_window=64)) == 64
     assert window(transformers.Llama4TextConfig(attention_chunk_size=64)) == 64
+    assert window(transformers.Phi3Config(**PACKED["phi3"][1])) == 96
+    dynamic = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 2.0}
+    assert window(transformers.LlamaConfig(max_position_embeddings=128, rope_parameters=dynamic)) == 128
+    assert window(transformers.LlamaConfig(rope_parameters={"rope_type": "linear", "rope_theta": 10_000.0, "factor": 2.0})) is None
+
+
+def test_a_long_text_does_not_turn_the_positions_of_short_ones() -> None:
+    model = build(*PACKED["phi3"])
+    scorer, pairs = Scorer(model, tokens=1024), [*_pairs(), *(Pair(_numbers(seed, 80 + seed), [5, 6]) for seed in range(30))]
+    alone = [score for pair in pairs for score in score_pairs(model, [pair])]
+    for way in ("packed", "separate", "plain"):
+        assert_equal(scored(scorer, pairs, way), alone)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------------------- rounds
