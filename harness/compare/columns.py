@@ -250,7 +250,7 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
         task="",
         name=name,
         keys=tuple(f"{place} {key}" for place, part in zip(places, parts, strict=True) for key in part.keys),
-        table=np.concatenate([part.table for part in parts]),
+        table=np.concatenate(stats.alike([part.table for part in parts])),
         clusters=np.concatenate([part.clusters + room * scope for scope, part in zip(number, parts, strict=True)]),
         strata=np.concatenate([np.full(len(part.keys), index, dtype=np.intp) for index, part in enumerate(parts)]),
         weights=np.concatenate([part.weights for part in parts]),

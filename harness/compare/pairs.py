@@ -94,9 +94,8 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
     clusters = np.concatenate([column.clusters, column.clusters.max() + 1 + np.arange(extra, dtype=np.intp)])
     strata = np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)])
     if metric.aggregator != "mean":
-        return stats.CorpusPairs(
-            metric.aggregator, column.table, pair.candidate.table, clusters, strata, pair.sign, pair.seed, column.shares
-        )
+        left, right = stats.alike([column.table, pair.candidate.table])
+        return stats.CorpusPairs(metric.aggregator, left, right, clusters, strata, pair.sign, pair.seed, column.shares)
     weights = np.concatenate([column.weights, np.full(extra, column.weights.max())])
     whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
     equal = float(np.ptp(weights)) == 0.0

@@ -18,7 +18,7 @@ from harness.stats.binary import (
     tango_statistic,
 )
 from harness.stats.corpora import CorpusPairs
-from harness.stats.corpus import WIDTHS, aggregate, each, score
+from harness.stats.corpus import WIDTHS, aggregate, alike, each, score
 from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
@@ -37,6 +37,7 @@ __all__ = [
     "PValue",
     "Side",
     "aggregate",
+    "alike",
     "benjamini_hochberg",
     "binary_items",
     "binary_mde",

@@ -12,6 +12,8 @@ BLEU is sacrebleu's corpus score (``smooth:exp``, no effective order), chrF its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -90,6 +92,20 @@ def each(name: str, statistics: Array) -> Array:
     if name in WIDTHS and WIDTHS[name] is None:
         return np.asarray(np.trace(_square(table), axis1=-2, axis2=-1), dtype=float)
     return score(name, table)
+
+
+def alike(tables: Sequence[Array]) -> list[Array]:
+    """Statistics of one aggregation as tables of one width: a confusion matrix of fewer classes gets empty ones."""
+    widest = max(table.shape[-1] for table in tables)
+    if all(table.shape[-1] == widest for table in tables):
+        return list(tables)
+    classes = round(widest**0.5)
+    found = []
+    for table in tables:
+        matrix = _square(table)
+        missing = classes - matrix.shape[-1]
+        found.append(np.pad(matrix, ((0, 0), (0, missing), (0, missing))).reshape(len(table), widest))
+    return found
 
 
 def _check(name: str, table: Array) -> None:

@@ -120,6 +120,29 @@ def test_a_corpus_metric_of_a_group_is_the_mean_of_its_tasks_scores() -> None:
     assert back.evidence.gain == pytest.approx(-pair.evidence.gain)
 
 
+def test_tasks_with_unlike_numbers_of_classes_are_read_together() -> None:
+    rng = np.random.default_rng(7)
+    classes = {"small": 2, "large": 4}
+    tables = {}
+    for task, size in SIZES.items():
+        right, guess = rng.integers(0, classes[task], (2, size))
+        guess = np.where(rng.random(size) < 0.5, right, guess)
+        tables[task] = np.zeros((size, classes[task] ** 2))
+        tables[task][np.arange(size), right * classes[task] + guess] = 1.0
+    listed = [
+        Sample(key=f"{task} {i}", task=task, scores={"mcc": 1.0}, statistics={"mcc": list(row)})
+        for task, rows in tables.items()
+        for i, row in enumerate(rows)
+    ]
+    metric, groups = {"mcc": Metric(kind="corpus", aggregator="mcc")}, {"both": {"mcc": {"small": 1.0, "large": 3.0}}}
+    found = group(measured("a", listed, metrics=metric, primary="mcc", groups=groups), "mcc")
+    assert found.value == pytest.approx((aggregate("mcc", tables["small"]) + 3 * aggregate("mcc", tables["large"])) / 4, rel=1e-12)
+    alone = [sample if sample.task == "small" else Sample(key=sample.key, task="large", error="gone") for sample in listed]
+    pair = align("m", found, group(measured("b", alone, metrics=metric, primary="mcc", groups=groups), "mcc"), seed=0)
+    assert pair.evidence is not None
+    assert (pair.evidence.items, pair.absent + pair.failed, pair.evidence.gain) == (30, 90, 0.0)
+
+
 def test_few_losses_in_a_small_heavy_task_are_not_taken_for_few_losses() -> None:
     """Ten of 40 items that carry half of the weight: the interval is at least as wide as the tasks' own errors make it."""
     base = {"small": [*right(40, 0)], "large": [*right(160, 0)]}
