@@ -60,9 +60,14 @@ class Choices:
                 same(f"{self.task}: {metric} of document", scores, lm_eval_run.item_scores(results, self.task, metric))
                 equal[f"mean {metric} on both sides"] = sum(scores.values()) / len(scores)
             setting.say(f"equal scores: {equal}")
+
+            def ours_once() -> own_run.Answered:
+                own_run.forget(engine)
+                return own_run.answer(engine, tasks, [self.task], next(journals))
+
             (theirs, _), (ours, _) = alternate(
                 ("lm-eval", lambda: lm_eval_run.evaluate(lm, tasks, [self.task], samples=False)),
-                ("ours", lambda: own_run.answer(engine, tasks, [self.task], next(journals))),
+                ("ours", ours_once),
                 setting,
             )
         return Outcome(

@@ -7,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.engines.encoder import Encoder
+from harness.engines.transformers_engine import Transformers
 from harness.journal import Journal
 from harness.protocols import Engine, Suite
 from harness.records import Answer, Candidate, Completion, Item, Request, Sample
@@ -30,10 +32,8 @@ def lm_eval_suite(folder: Path, names: Sequence[str]) -> LmEval:
 
 
 @contextmanager
-def open_engine(model: Path, *, adapter: Path | None = None, threads: int, dtype: str = "float32") -> Iterator[Engine]:
+def open_engine(model: Path, *, adapter: Path | None = None, threads: int, dtype: str = "float32") -> Iterator[Transformers]:
     """The transformers engine with the one candidate ``model``."""
-    from harness.engines.transformers_engine import Transformers
-
     candidate = Candidate(
         name=MODEL,
         model=str(model),
@@ -44,6 +44,13 @@ def open_engine(model: Path, *, adapter: Path | None = None, threads: int, dtype
     )
     with Transformers([candidate]) as engine:
         yield engine
+
+
+def forget(engine: Transformers) -> None:
+    """Forget the tokens and prefixes of earlier runs: a timed run has to do what lm-eval does in each of its own."""
+    for tokens in engine._tokens.values():
+        tokens.encode = Encoder(tokens.tokenizer)
+    engine._scorer._prefixes.clear()
 
 
 def answer(engine: Engine, folder: Path, names: Sequence[str], journal: Path, *, documents: Sequence[int] = ()) -> Answered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.agreement import same, same_logprobs, same_questions
 from benchmarks.row import Setting, Unequal, alternate, row
 from benchmarks.rows import BENCHMARKS
 from benchmarks.tasks import CHOICES, METRICS, write_tasks
+from harness.engines.encoder import Encoder
 
 COMMANDS = "whole commands"
 WITHOUT_VLLM = [each.name for each in BENCHMARKS if "wall time" not in each.name and COMMANDS not in each.name]
@@ -54,6 +56,21 @@ def test_a_tiny_run_writes_a_row_per_benchmark_and_what_is_behind_it(lab_test, t
     changed = details["rows"][WITHOUT_VLLM[6]]
     assert changed["asked after the change"] == changed["the changed adapter's own requests"] > 0
     assert next(found for found in rows if found["name"] == WITHOUT_VLLM[6])["ratio"] == 3.0
+
+
+@pytest.mark.models
+def test_a_timed_run_of_ours_remembers_nothing_of_the_ones_before(lab_test, tmp_path, monkeypatch):
+    kept: Counter[str] = Counter()
+    keep = Encoder._keep
+
+    def counting(self: Encoder, text: str, special: bool, ids: list[int]) -> None:
+        kept[text] += 1
+        keep(self, text, special, ids)
+
+    monkeypatch.setattr(Encoder, "_keep", counting)
+    code, _, _ = quick(tmp_path, "--only", WITHOUT_VLLM[1], "--repeats", "2")
+    assert code == 0
+    assert max(kept.values()) == 3, "once to compare the scores, and once in each of two timed runs"
 
 
 @pytest.mark.models
