@@ -46,6 +46,24 @@ def address(task: str, key: str) -> str:
     return f"{task} {key}"
 
 
+def _ran(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What one ``results_*.json`` says about how its answers were made."""
+    config = run.get("config") or {}
+    return {
+        "name": f"lm-eval {run.get('model_source') or config.get('model') or 'unknown'}",
+        "version": run.get("lm_eval_version"),
+        "dtype": str(config["model_dtype"]).removeprefix("torch.") if config.get("model_dtype") else None,
+        "max_length": run.get("max_length"),
+        "limit": config.get("limit"),
+    }
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """What all runs say; else all that they say, as one text."""
+    found = [value for index, value in enumerate(values) if value not in values[:index]]
+    return found[0] if len(found) == 1 else ", ".join(sorted(map(str, found)))
+
+
 class LmEvalResults:
     """The engine ``lm_eval_results``."""
 
@@ -58,17 +76,12 @@ class LmEvalResults:
 
     @classmethod
     def describe(cls, candidate: Candidate) -> Mapping[str, Any]:
-        """How lm-eval ran (backend, version, dtype, lengths), a ``task …`` line per task, and the hash of all files."""
+        """How lm-eval ran (backend, version, dtype, lengths), a ``task …`` line per task, and the hash of all files. Where
+        the tasks come from several runs, what these do not have in common is listed."""
         output = output_of(candidate)
-        run = next(iter(output.tasks.values())).run
-        ran = run.get("config") or {}
-        backend = run.get("model_source") or ran.get("model") or "unknown"
-        facts: dict[str, Any] = {
-            "name": f"lm-eval {backend}",
-            "version": run.get("lm_eval_version"),
-            "dtype": str(ran["model_dtype"]).removeprefix("torch.") if ran.get("model_dtype") else None,
-            "max_length": run.get("max_length"),
-            "limit": ran.get("limit"),
+        runs = [_ran(run) for run in {task.results: task.run for task in output.tasks.values()}.values()]
+        facts = {
+            **{name: _joined([run[name] for run in runs]) for name in runs[0]},
             "dates": sorted({task.date for task in output.tasks.values()}),
             "content": output.digest,
         }

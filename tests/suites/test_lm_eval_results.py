@@ -363,6 +363,22 @@ def test_a_score_that_is_no_number_is_an_error_of_its_item(theirs: Path, tmp_pat
     assert "acc" in str(failed[0].error)
 
 
+def test_tasks_of_several_runs_in_a_folder_say_how_each_of_them_was_run(theirs: Path) -> None:
+    """The run of the first task does not speak for the others: another dtype there is another dtype here."""
+    candidate = Candidate(name="new", model=str(theirs / "week47"), engine="lm_eval_results")
+    before, results = Engine.describe(candidate), results_of(theirs / "week47")
+    date, later = before["dates"][0], "2030-01-01T00-00-00.000001"
+    shutil.copy(results, results.with_name(results.name.replace(date, later)))
+    samples = samples_of(theirs / "week47", "lab_text")
+    samples.rename(samples.with_name(samples.name.replace(date, later)))
+    newer = results.with_name(results.name.replace(date, later))
+    _replace(newer, lambda data: data["config"].update(model_dtype="torch.bfloat16") or data)
+    after = Engine.describe(candidate)
+    assert after["dates"] == [date, later]
+    assert after["dtype"] == f"bfloat16, {before['dtype']}"
+    assert {name for name in after if after[name] != before[name]} == {"dtype", "dates", "content"}
+
+
 def test_of_several_runs_in_a_folder_the_newest_counts_and_the_others_are_named(
     theirs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
