@@ -271,7 +271,7 @@ def _contents(file: TaskFile) -> Any:
     def plain(value: Any) -> Any:
         if isinstance(value, Function):
             code = value.file()
-            return {"function": value.spec, "code": file_digest(code) if code.is_file() else None}
+            return {"function": value.spec, "code": file_digest(code) if code is not None and code.is_file() else None}
         if isinstance(value, Mapping):
             return {str(key): plain(entry) for key, entry in value.items()}
         return [plain(entry) for entry in value] if isinstance(value, list) else _plain(value)

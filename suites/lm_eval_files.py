@@ -7,6 +7,7 @@ config allows code, and every complaint names the file.
 from __future__ import annotations
 
 import glob
+import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +26,17 @@ class Function(NamedTuple):
     spec: str
     folder: Path
 
-    def file(self) -> Path:
-        """The Python file beside the YAML that holds it (if it is one)."""
-        return self.folder / (self.spec.rpartition(".")[0].replace(".", "/") + ".py")
+    def file(self) -> Path | None:
+        """The Python file that holds it: beside the YAML, else of a module that can be imported."""
+        module = self.spec.rpartition(".")[0]
+        beside = self.folder / (module.replace(".", "/") + ".py")
+        if beside.is_file():
+            return beside
+        try:
+            found = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        return None if found is None or found.origin is None else Path(found.origin)
 
 
 class TaskFile(NamedTuple):

@@ -192,8 +192,8 @@ def documents(name: str, task: Any, prompting: Prompting, *, where: str) -> list
         if prompting.repeats is not None:
             task.set_config(key="repeats", value=prompting.repeats)
     limit = prompting.limit
-    if limit is not None and limit < 1:
-        limit = math.ceil(len(task.eval_docs) * limit)
+    if limit is not None:
+        limit = math.ceil(len(task.eval_docs) * limit) if limit < 1 else int(limit)
     with _offline_and_quiet():
         try:
             return [
@@ -223,4 +223,14 @@ def _instances(name: str, task: Any, number: int, fields: Any, prompting: Prompt
         apply_chat_template=prompting.chat,
         chat_template=template,
     )
-    return tuple(sorted(made if isinstance(made, list) else [made], key=lambda instance: instance.idx))
+    found = tuple(sorted(made if isinstance(made, list) else [made], key=lambda instance: instance.idx))
+    if prompting.chat:
+        for instance in found:
+            _check_turns(instance)
+    return found
+
+
+def _check_turns(instance: Any) -> None:
+    """ValueError for a context that has lost its turns: the task's code made another text of it, which meets no chat template."""
+    if instance.request_type != "loglikelihood_rolling" and instance.args[0] and not isinstance(instance.args[0], Rendering):
+        raise ValueError("its own code changes the rendered conversation; it can be asked only with apply_chat_template = false")

@@ -217,6 +217,7 @@ def test_chat_questions_are_sent_as_messages(folder, builds, converses):
 
 def test_limits_are_documents_or_a_share_rounded_up(folder, builds):
     assert len(list(builds(LmEval, tasks=("tiny_mc",), include="tasks", limit=2).items())) == 2
+    assert len(list(builds(LmEval, tasks=("tiny_mc",), include="tasks", limit=2.0).items())) == 2
     assert len(list(builds(LmEval, tasks=("tiny_mc",), include="tasks", limit=0.3).items())) == 2
 
 
@@ -250,6 +251,31 @@ def test_grading_that_raises_leaves_an_error_not_a_zero(folder, builds, grades):
     assert samples[0].scores is None
     assert "ZeroDivisionError" in samples[0].error
     assert [sample.scores["acc"] for sample in samples[1:]] == [0.25, 0.5, 1.0]
+
+
+def test_a_conversation_that_task_code_takes_apart_is_refused(folder, builds, monkeypatch):
+    from lm_eval.api.task import ConfigurableTask
+
+    construct = ConfigurableTask.construct_requests
+    monkeypatch.setattr(
+        ConfigurableTask, "construct_requests", lambda self, doc, ctx, **more: construct(self, doc, f"{ctx} Really?", **more)
+    )
+    assert list(builds(LmEval, tasks=("tiny_mc",), include="tasks").items())
+    with pytest.raises(ConfigError, match="only with apply_chat_template = false"):
+        builds(LmEval, tasks=("tiny_mc",), include="tasks", apply_chat_template=True)
+
+
+def test_code_of_an_installed_module_is_part_of_the_fingerprint(folder, builds, monkeypatch):
+    code = folder / "graders_of_mine.py"
+    monkeypatch.syspath_prepend(folder)
+    text = GENERATE.replace("exact_match", "acc").replace(", ignore_case: true", "").split("filter_list")[0]
+    text = text.replace("tiny_generate", "own") + "process_results: !function graders_of_mine.grade\nmetric_list: [{metric: acc}]\n"
+    (folder / "tasks" / "own.yaml").write_text(text)
+    found = []
+    for score in (0.25, 0.75):
+        code.write_text(f'def grade(doc, results):\n    return {{"acc": {score}}}\n')
+        found.append(builds(LmEval, tasks=("own",), include="tasks", allow_code=True).fingerprint())
+    assert found[0] != found[1]
 
 
 @pytest.mark.parametrize(
