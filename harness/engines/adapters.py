@@ -90,6 +90,13 @@ def unservable(config: dict[str, Any]) -> list[str]:
     return reasons
 
 
+def changes_base(config: Mapping[str, Any]) -> bool:
+    """Does PEFT change the base itself when it loads such an adapter? Switched off, what it leaves behind still answers."""
+    start = config.get("init_lora_weights", True)
+    started = isinstance(start, str) and start.lower() not in PLAIN_INITIALISATIONS
+    return started or config.get("bias", "none") != "none" or bool(config.get("layer_replication"))
+
+
 def unmergeable(adapter: Path, model: Path) -> list[str]:
     """Why an adapter cannot become part of the weights of its base ``model``; empty where it can."""
     config, base = read_adapter_config(adapter), read_json(model / "config.json")

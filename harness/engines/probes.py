@@ -61,6 +61,15 @@ def check_adapters(ask: Ask, adapters: Mapping[str, bool], *, dtype: str) -> Non
         raise not_live(dead)
 
 
+def check_base(before: Sequence[float], after: Sequence[float], *, dtype: str) -> None:
+    """ProbeError where the base scores the probe prompts otherwise since its adapters were loaded, all of them switched off."""
+    if before and not _distance(before, after) <= TOLERANCE.get(dtype, HALF_TOLERANCE):
+        raise ProbeError(
+            f"loading the adapters changed the base: its log-probabilities moved by {_distance(before, after):.3g} nats, with all "
+            "of them switched off. Every answer of the base would be wrong. Measure that adapter in a config of its own."
+        )
+
+
 def not_live(names: Sequence[str]) -> ProbeError:
     """What to say where adapters change nothing."""
     return ProbeError(

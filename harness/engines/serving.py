@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.checkpoints import FROZEN_DATE, answering, resolve_model
-from harness.engines.adapters import Served, how_served
+from harness.checkpoints import FROZEN_DATE, answering, read_adapter_config, resolve_model
+from harness.engines.adapters import Served, changes_base, how_served
 from harness.engines.reasoning import Reasoning
 from harness.errors import ConfigError, EngineError
 from harness.records import Candidate
@@ -67,18 +67,23 @@ def read_resources(candidate: Candidate, kind: type[T], *, where: str = "") -> T
 def family(candidate: Candidate) -> tuple[Any, ...]:
     """What candidates must share to be served by one engine: all but the name, the adapter, and how a candidate is asked and read.
 
-    An adapter that vLLM serves merged makes weights of its own, so it is part of the family.
+    An adapter that vLLM serves merged makes weights of its own, and one that changes its base when PEFT loads it leaves no base for
+    others: such an adapter is part of the family.
     """
     options = {key: value for key, value in candidate.options.items() if key not in OWN_OPTIONS}
     shared = msgspec.json.encode([options, candidate.resources], order="deterministic")
-    return (candidate.engine, candidate.model, candidate.revision, shared, _merged(candidate))
+    return (candidate.engine, candidate.model, candidate.revision, shared, _alone(candidate))
 
 
-def _merged(candidate: Candidate) -> str | None:
-    """The adapter that is merged to serve the candidate. What cannot be found or served is refused by the engine's ``check``."""
+def _alone(candidate: Candidate) -> str | None:
+    """The adapter that shares its engine with nobody. What cannot be found or served is refused by the engine's ``check``."""
+    if candidate.adapter is None:
+        return None
     try:
-        merging = answering(candidate).engine in MERGING_ENGINES
-        return candidate.adapter if merging and served(candidate) == "merged" else None
+        if answering(candidate).engine in MERGING_ENGINES:
+            return candidate.adapter if served(candidate) == "merged" else None
+        folder = resolve_model(candidate.adapter, where=f"candidates.{candidate.name}.adapter", what="adapter")
+        return candidate.adapter if changes_base(read_adapter_config(folder)) else None
     except (ConfigError, EngineError):
         return None
 
@@ -101,7 +106,7 @@ def one_family(candidates: Sequence[Candidate]) -> Candidate:
         if family(other) != family(first):
             raise EngineError(
                 f"candidates {first.name!r} and {other.name!r} cannot share one engine: they differ in model, revision, options or "
-                "resources. One engine serves one base and its adapters."
+                "resources, or an adapter changes its base. One engine serves one base and its adapters."
             )
     names = [candidate.name for candidate in candidates]
     if len(set(names)) != len(names):

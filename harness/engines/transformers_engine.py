@@ -22,9 +22,9 @@ import msgspec
 from harness.checkpoints import resolve_model
 from harness.engines import serving
 from harness.engines.adapters import kind_of
-from harness.engines.probes import BASE, check_adapters
+from harness.engines.probes import BASE, PROBES, check_adapters, check_base
 from harness.engines.sampling import Grammars, Row, decode
-from harness.engines.scoring import Scorer
+from harness.engines.scoring import Scorer, score_pairs
 from harness.engines.scoring_round import Round, Scoring
 from harness.engines.scoring_way import Found, find_way, probe_pairs
 from harness.engines.switching import Switch
@@ -158,6 +158,7 @@ class Transformers:
             **extra,
         )
         model = model.to(self.facts["device"])
+        before = self._scored(model)
         for index, folder in enumerate(self.adapters.values()):
             if index == 0:
                 from peft import PeftModel
@@ -167,7 +168,16 @@ class Transformers:
                 model.load_adapter(str(folder), adapter_name=f"adapter_{index}")
         self._model = model.eval()
         self._switch = Switch(self._model)
+        if before:
+            self._serve(BASE)
+            check_base(before, self._scored(self._model), dtype=str(self.facts["dtype"]))
         self._scorer = Scorer(self._model, tokens=self.resources.batch_tokens or _BATCH_TOKENS[self.facts["device"]])
+
+    def _scored(self, model: Any) -> list[float]:
+        """How the base scores the probe prompts; nothing where no adapter could have changed it for others."""
+        if not self.adapters or len(self.candidates) < 2:
+            return []
+        return [score.logprob for score in score_pairs(model, [self._tokens[BASE].pair(probe) for probe in PROBES])]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._release()

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.engines import transformers_engine
+from harness.engines import serving, transformers_engine
 from harness.engines.encoder import Encoder
 from harness.engines.scoring import score_pairs
 from harness.engines.tokens import Pair, Tokens, fit_pair
 from harness.engines.transformers_engine import Transformers
-from harness.errors import ConfigError, EngineError
+from harness.errors import ConfigError, EngineError, ProbeError
 from harness.protocols import Asked
 from harness.records import Candidate, Completion, Message, Request
 from tests.harness.engines.asking import answers, ask
@@ -190,6 +190,32 @@ def _copy(tiny: Tiny, folder: Path, **config: Any) -> Path:
     own = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**own, **config}))
     return folder
+
+
+@pytest.mark.parametrize("settings", [{"bias": "all"}, {"init_lora_weights": "pissa"}])
+def test_an_adapter_that_changes_its_base_shares_it_with_nobody(
+    tiny: Tiny, tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained biases and PiSSA's remainder stay in the base when the adapter is switched off."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny.base, dtype=torch.float32)
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM", **settings))
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if weight.requires_grad and "lora_A" not in name:
+                weight.add_(torch.randn_like(weight))
+    adapted.save_pretrained(tmp_path / "changing")
+    base, one = family(tiny, "one")
+    changing = Candidate(name="changing", engine="transformers", model=str(tiny.base), adapter=str(tmp_path / "changing"))
+    assert serving.family(base) == serving.family(one) != serving.family(changing)
+    with Transformers([changing]) as engine:
+        check(engine, [("changing", request) for request in requests()[:3]])
+    monkeypatch.setattr(serving, "changes_base", lambda config: False)
+    with pytest.raises(ProbeError, match="loading the adapters changed the base"), Transformers([base, changing]):
+        pass
 
 
 def test_a_text_longer_than_the_window_of_the_model(tiny: Tiny, tmp_path: Path) -> None:
