@@ -90,11 +90,16 @@ def unservable(config: dict[str, Any]) -> list[str]:
     return reasons
 
 
-def changes_base(config: Mapping[str, Any]) -> bool:
-    """Does PEFT change the base itself when it loads such an adapter? Switched off, what it leaves behind still answers."""
+def loads_alone(config: Mapping[str, Any]) -> bool:
+    """Must PEFT load such an adapter over a base of its own?
+
+    Trained biases, and what some starts take from the weights, stay in the base when the adapter is switched off; PEFT refuses
+    other kinds beside LoRA, and trained tokens beside adapters without.
+    """
     start = config.get("init_lora_weights", True)
     started = isinstance(start, str) and start.lower() not in PLAIN_INITIALISATIONS
-    return started or config.get("bias", "none") != "none" or bool(config.get("layer_replication"))
+    leaves = started or config.get("bias", "none") != "none" or bool(config.get("layer_replication"))
+    return leaves or str(config.get("peft_type", "LORA")).upper() != "LORA" or bool(config.get("trainable_token_indices"))
 
 
 def unmergeable(adapter: Path, model: Path) -> list[str]:

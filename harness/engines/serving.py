@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.checkpoints import FROZEN_DATE, answering, read_adapter_config, resolve_model
-from harness.engines.adapters import Served, changes_base, how_served
+from harness.engines.adapters import Served, how_served, loads_alone
 from harness.engines.reasoning import Reasoning
 from harness.errors import ConfigError, EngineError
 from harness.records import Candidate
@@ -67,8 +67,8 @@ def read_resources(candidate: Candidate, kind: type[T], *, where: str = "") -> T
 def family(candidate: Candidate) -> tuple[Any, ...]:
     """What candidates must share to be served by one engine: all but the name, the adapter, and how a candidate is asked and read.
 
-    An adapter that vLLM serves merged makes weights of its own, and one that changes its base when PEFT loads it leaves no base for
-    others: such an adapter is part of the family.
+    An adapter that vLLM serves merged makes weights of its own, and some must be loaded by PEFT over a base of their own: such an
+    adapter is part of the family.
     """
     options = {key: value for key, value in candidate.options.items() if key not in OWN_OPTIONS}
     shared = msgspec.json.encode([options, candidate.resources], order="deterministic")
@@ -83,7 +83,7 @@ def _alone(candidate: Candidate) -> str | None:
         if answering(candidate).engine in MERGING_ENGINES:
             return candidate.adapter if served(candidate) == "merged" else None
         folder = resolve_model(candidate.adapter, where=f"candidates.{candidate.name}.adapter", what="adapter")
-        return candidate.adapter if changes_base(read_adapter_config(folder)) else None
+        return candidate.adapter if loads_alone(read_adapter_config(folder)) else None
     except (ConfigError, EngineError):
         return None
 
@@ -106,7 +106,7 @@ def one_family(candidates: Sequence[Candidate]) -> Candidate:
         if family(other) != family(first):
             raise EngineError(
                 f"candidates {first.name!r} and {other.name!r} cannot share one engine: they differ in model, revision, options or "
-                "resources, or an adapter changes its base. One engine serves one base and its adapters."
+                "resources, or an adapter must be alone. One engine serves one base and its adapters."
             )
     names = [candidate.name for candidate in candidates]
     if len(set(names)) != len(names):

@@ -213,9 +213,29 @@ def test_an_adapter_that_changes_its_base_shares_it_with_nobody(
     assert serving.family(base) == serving.family(one) != serving.family(changing)
     with Transformers([changing]) as engine:
         check(engine, [("changing", request) for request in requests()[:3]])
-    monkeypatch.setattr(serving, "changes_base", lambda config: False)
+    monkeypatch.setattr(serving, "loads_alone", lambda config: False)
     with pytest.raises(ProbeError, match="loading the adapters changed the base"), Transformers([base, changing]):
         pass
+
+
+def test_adapters_that_peft_cannot_hold_together_are_measured_together(tiny: Tiny, tmp_path: Path) -> None:
+    """One engine for LoRA, one for each of the others; in one PeftModel none of these would load."""
+    from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    kinds = {
+        "ia3": IA3Config(target_modules=["v_proj", "down_proj"], feedforward_modules=["down_proj"], task_type="CAUSAL_LM"),
+        "prompt": PromptTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM"),
+        "tokens": LoraConfig(r=4, target_modules=["q_proj"], trainable_token_indices=[5, 300], task_type="CAUSAL_LM"),
+    }
+    base, one = family(tiny, "one")
+    listed = [serving.family(base)]
+    assert serving.family(one) == listed[0]
+    for name, config in kinds.items():
+        get_peft_model(AutoModelForCausalLM.from_pretrained(tiny.base), config).save_pretrained(tmp_path / name)
+        candidate = Candidate(name=name, engine="transformers", model=str(tiny.base), adapter=str(tmp_path / name))
+        assert serving.family(candidate) not in listed
+        listed.append(serving.family(candidate))
 
 
 def test_a_text_longer_than_the_window_of_the_model(tiny: Tiny, tmp_path: Path) -> None:
