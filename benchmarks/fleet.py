@@ -12,6 +12,7 @@ from benchmarks import own_run
 from benchmarks.models import random_adapter
 from benchmarks.row import Setting
 from benchmarks.tasks import CHOICES, GENERATION, LETTERS, ROLLING, write_tasks
+from harness import fingerprint
 from harness.config import load
 from harness.fingerprint import journal_key
 from harness.journal import Journal
@@ -90,6 +91,7 @@ def write_config(fleet: Fleet, store: Path, *, dtype: str = "float32") -> Path:
 
 def measure_fleet(fleet: Fleet, store: Path, *, dtype: str = "float32") -> tuple[Prepared, Measurement]:
     """The whole pipeline: config, checks, fingerprints, engine start, asking, grading, runs on disk."""
+    fingerprint._file_digest.cache_clear()  # a run in a process of its own knows no file yet
     prepared = prepare(load(write_config(fleet, store, dtype=dtype)))
     return prepared, measure(prepared)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -71,6 +72,22 @@ def test_a_timed_run_of_ours_remembers_nothing_of_the_ones_before(lab_test, tmp_
     code, _, _ = quick(tmp_path, "--only", WITHOUT_VLLM[1], "--repeats", "2")
     assert code == 0
     assert max(kept.values()) == 3, "once to compare the scores, and once in each of two timed runs"
+
+
+@pytest.mark.models
+def test_a_second_run_hashes_the_weights_again(lab_test, tmp_path, monkeypatch):
+    hashed: Counter[str] = Counter()
+    file_digest = hashlib.file_digest
+
+    def counting(file: Any, kind: str) -> Any:
+        hashed[file.name] += 1
+        return file_digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", counting)
+    code, _, _ = quick(tmp_path, "--only", WITHOUT_VLLM[5])
+    assert code == 0
+    (base,) = {name for name in hashed if name.endswith("/model.safetensors")}
+    assert hashed[base] == 3, "to warm up, in the first run, and in the second"
 
 
 @pytest.mark.models
