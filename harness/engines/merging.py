@@ -71,7 +71,7 @@ def merged(base: Path, adapter: Path, dtype: str, *, trust_remote_code: bool = F
 
     Raises EngineError where PEFT cannot merge, where the merge is not faithful, or where the cache cannot be written.
     """
-    key = digest([MERGING, weights_digest(base), adapter_digest(adapter), dtype])[:16]
+    key = digest([MERGING, serving.installed_version(["peft"]), weights_digest(base), adapter_digest(adapter), dtype])[:16]
     folder = _cache() / key
     found = _read(folder)
     if found is not None:

@@ -83,6 +83,7 @@ class Transformers:
         return {
             **serving.facts(candidate, options, name="transformers", version=serving.installed_version(["transformers"])),
             "attention": options.attention,
+            **({"peft": serving.installed_version(["peft"])} if candidate.adapter else {}),
         }
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:  # noqa: ARG002

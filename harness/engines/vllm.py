@@ -86,10 +86,12 @@ class Vllm:
     def describe(cls, candidate: Candidate) -> Mapping[str, Any]:
         """Name, version, device, dtype, context, quantisation, determinism mode, and how an adapter is served; merges nothing."""
         options, _ = vllm_settings.read(candidate)
+        served = serving.served(candidate)
         return {
             **serving.facts(candidate, options, name="vllm", version=serving.installed_version(DISTRIBUTIONS)),
             "determinism": vllm_settings.determinism(options),
-            "served": serving.served(candidate),
+            "served": served,
+            **({"peft": serving.installed_version(["peft"])} if served == "merged" else {}),
         }
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:
