@@ -56,6 +56,11 @@ def read_diary(path: Path) -> Diary:
     return diary
 
 
+def heed_ctrl_c() -> None:
+    """In a child: a process in the background may have been told to ignore Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(config: Path, diary: Path) -> subprocess.Popen[str]:
     """``sftgate measure``, writing down what its engine does; its output goes beside the diary."""
     environment = {**os.environ, DIARY: str(diary), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
@@ -63,6 +68,7 @@ def start(config: Path, diary: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "harness.cli", "measure", str(config)],
             cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True,
+            preexec_fn=heed_ctrl_c,  # noqa: PLW1509
         )  # fmt: skip
 
 

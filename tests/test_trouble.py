@@ -25,7 +25,7 @@ import pytest
 from harness.cli import main
 from harness.store import Store
 from tests.dawdling import DIARY
-from tests.kills import ROOT, journalled, visible_runs
+from tests.kills import ROOT, heed_ctrl_c, journalled, visible_runs
 
 ITEMS = 150
 ENGINE = {"engine": "tests.dawdling:Dawdling", "model": "dawdling", "revision": "1"}
@@ -53,7 +53,10 @@ def start(config: Path, diary: Path, *, largest_file: int | None = None) -> subp
     if largest_file is not None:
         command = ["bash", "-c", f'ulimit -f {largest_file}; exec "$@"', "--", *command]
     with diary.with_suffix(".said").open("w") as said:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=said,
+            preexec_fn=heed_ctrl_c,  # noqa: PLW1509  no other thread holds anything that this one setting needs
+        )  # fmt: skip
 
 
 def end(running: subprocess.Popen[bytes], diary: Path) -> tuple[int, str]:

@@ -16,8 +16,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from harness.engines.packing import Batch, Layout, Limits, layout, plan
 from harness.engines.tokens import Pair
 
@@ -78,6 +76,7 @@ class Scorer:
 
     def _tokens(self, who: str, prefix: tuple[int, ...], arrays: Layout) -> tuple[list[float], list[float]]:
         """Log-probability and greediness of each scored token, read from the device once."""
+        import numpy as np
         import torch
 
         device = self.model.device
