@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     try:
         command = importlib.import_module(f"harness.commands.{verb}")
-        parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG)
+        parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG, allow_abbrev=False)
         command.declare(parser)
         code: int = command.execute(parser.parse_args(words[1:]))
     except SftgateError as error:

@@ -36,6 +36,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """A table on stdout; 0 whatever it says, because nothing was gated. ComparabilityError where nothing may be compared."""
     if arguments.other is not None or arguments.config.is_dir():
+        for place in (arguments.config, arguments.other):
+            if place is not None and place.suffix in {".toml", ".yaml", ".yml"}:
+                raise UsageError(f"{place} is a config. Name one config and nothing else, or two output folders of lm-eval")
         return _folders(arguments)
     loaded = load_config(arguments)
     against = _known(arguments.against or loaded.config.baseline, loaded.config)
@@ -62,9 +65,9 @@ def _folders(arguments: argparse.Namespace) -> int:
     )
     tasks = [name for name in left.tasks if name in right.tasks]
     for one, two in ((left, right), (right, left)):
-        lonely = [name for name in (*one.tasks, *one.bare) if name not in two.tasks or name in one.bare]
+        lonely = [name for name in one.tasks if name not in two.tasks]
         if lonely:
-            err.print(f"not compared, because only one side has samples of it: {', '.join(lonely)} ({one.place})", markup=False)
+            err.print(f"not compared, because only {one.place} has samples of it: {', '.join(lonely)}", markup=False)
     if not tasks:
         raise UsageError(f"the two runs have no task in common: {', '.join(left.tasks)} against {', '.join(right.tasks)}")
     names = _names(left, right)
@@ -125,9 +128,11 @@ def _known(name: str, config: Config) -> str:
 
 def table(name: str, against: str, comparisons: list[Comparison]) -> Table:
     """Gain and interval of every metric."""
-    drawn = Table(title=f"{name} against {against}", title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for title in ("metric", against, name, "gain", "interval", "p", "items", "lost", "won", "method"):
-        drawn.add_column(title, justify="left" if title in {"metric", "method"} else "right", no_wrap=True)
+    title = f"{name} against {against} (a gain above 0 is better)"
+    drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    levels = " or ".join(f"{level:.0%}" for level in sorted({each.level for each in comparisons}))
+    for heading in ("metric", against, name, "gain", f"{levels} interval", "p", "items", "lost", "won", "method"):
+        drawn.add_column(heading, justify="left" if heading in {"metric", "method"} else "right", no_wrap=True)
     for each in comparisons:
         interval = "" if each.low is None or each.high is None else f"[{each.low:+.4f}, {each.high:+.4f}]"
         drawn.add_row(

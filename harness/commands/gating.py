@@ -45,6 +45,11 @@ def measure_now(loaded: Loaded, *, smoke: int | None, dry_run: bool) -> Measurem
         raise UsageError(f"--smoke {smoke}: expected at least 1 item per suite")
     prepared = prepare(loaded, limit=smoke)
     show_preview(preview(prepared))
+    if smoke is not None:
+        err.print(
+            f"[bold yellow]smoke run[/]: {smoke} items per suite, which lets nothing pass. gate and report speak of this run "
+            "until the config is run without --smoke again (what was answered is kept)"
+        )
     if dry_run:
         err.print("dry run: nothing was asked")
         return None

@@ -12,7 +12,7 @@ from harness.errors import ProbeError
 from harness.records import Request
 
 PROBES = tuple(
-    Request(kind="score", prompt=prompt, continuation=continuation)
+    Request(kind="score", prompt=prompt, continuation=continuation, overlong="truncate_left")
     for prompt, continuation in (
         ("The capital of France is", " Paris, and it lies on the river Seine."),
         ('{"name": "Ada", "age":', ' 36, "city": "London"}'),

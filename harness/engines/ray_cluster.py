@@ -24,6 +24,8 @@ OBJECT_STORE_BYTES = 128 << 20
 
 KNOCK_SECONDS = 10.0
 
+_TOKEN = ". If that cluster asks for a token, set RAY_AUTH_MODE=token and its RAY_AUTH_TOKEN here too"
+
 ROOM_SECONDS = 10.0
 """How long to wait for room: what another engine of this run has just left is not free at once."""
 
@@ -59,7 +61,7 @@ def cluster(address: str | None, runtime_env: Mapping[str, Any]) -> Iterator[Non
             where = (
                 "a Ray cluster cannot be started here" if address is None else f"the Ray cluster at {address!r} cannot be joined"
             )
-            raise EngineError(f"{where}: {' '.join(str(error).split())}") from error
+            raise EngineError(f"{where}: {' '.join(str(error).split())}{'' if address is None else _TOKEN}") from error
         yield
 
 

@@ -89,7 +89,9 @@ def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Ou
     if not suites and matches(job.rule.metric, HUMAN_WIN):
         return "inconclusive", "nobody has voted yet: export a review, and import its votes"
     if not suites:
-        return "invalid", f"no run has a value for {job.label}: all of its items failed, or its suite was not measured"
+        said = f"no run has a value for {job.label}: all of its items failed, or its suite was not measured"
+        named = [pair for pair in measurements.measured if pair[0] == job.rule.metric.split("/", 1)[0]]
+        return "invalid", said + next(filter(None, (_first_error(measurements, *pair) for pair in named)), "")
     limit = measurements.policy.max_errors if job.rule.max_errors is None else job.rule.max_errors
     for suite in suites:
         for side in sides:

@@ -151,8 +151,9 @@ def _more_items(finding: Finding, comparison: Comparison) -> str:
 def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measurements) -> list[str]:
     baseline = measurements.policy.baseline
     warnings = []
-    if _same(candidate, baseline, measurements):
-        warnings.append(f"{candidate} is identical to {baseline}: nothing was changed, or the wrong checkpoint was measured")
+    same = _same(candidate, baseline, measurements)
+    if same:
+        warnings.append(f"{candidate} is identical to {baseline} {same}: nothing was changed, or the wrong checkpoint was measured")
     allowed = {
         line.what
         for suite in measurements.suites
@@ -172,14 +173,19 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
     return warnings
 
 
-def _same(candidate: str, baseline: str, measurements: Measurements) -> bool:
-    """Equal weights and adapter, or equal in everything that was seen."""
+def _same(candidate: str, baseline: str, measurements: Measurements) -> str:
+    """In what the two are equal: weights and adapter, or all that was seen; empty where they differ, or nothing was answered."""
     pairs = [
         (measurements.measured[suite, candidate], measurements.measured[suite, baseline])
         for suite in measurements.suites
         if (suite, candidate) in measurements.measured and (suite, baseline) in measurements.measured
     ]
-    return bool(pairs) and (all(_same_weights(a, b) for a, b in pairs) or all(_same_samples(a, b) for a, b in pairs))
+    answered = sum(sample.scores is not None for _, run in pairs for sample in run.samples)
+    if pairs and all(_same_weights(a, b) for a, b in pairs):
+        return "in weights and adapter"
+    if answered and all(_same_samples(a, b) for a, b in pairs):
+        return f"in all {answered:,} answers"
+    return ""
 
 
 def _same_weights(left: Measured, right: Measured) -> bool:

@@ -36,6 +36,13 @@ def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str])
     assert "Did you mean 'run'" in capsys.readouterr().err
 
 
+def test_a_flag_is_not_guessed_from_its_beginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(tmp_path / "gate.toml"), "--smok", "3"])
+    assert ended.value.code == 2
+    assert "--smok" in capsys.readouterr().err
+
+
 def test_a_missing_config_exits_2_with_one_paragraph(tmp_path: Path) -> None:
     done = sftgate("run", str(tmp_path / "gate.toml"))
     assert done.returncode == 2

@@ -523,14 +523,22 @@ def test_an_identical_candidate_is_a_warning_and_a_verdict() -> None:
     runs = [measured(name, right(450, 150), fingerprints=prints) for name in ("base", "new")]
     conclusion = decide(*runs, rules=(MARGIN, msgspec.structs.replace(CLAIM, severity="warn")))
     assert conclusion.outcome == "pass"
-    assert any("new is identical to base" in warning for warning in conclusion.verdicts[0].warnings)
+    assert any("new is identical to base in weights and adapter" in warning for warning in conclusion.verdicts[0].warnings)
     assert conclusion.verdicts[0].findings[1].outcome == "inconclusive"
     assert decide(*runs, rules=(CLAIM,)).outcome == "inconclusive"
 
 
 def test_equal_answers_count_as_identical_even_without_hashes() -> None:
     runs = [measured(name, right(450, 150), fingerprints=Fingerprints(asked=name, template="template")) for name in ("base", "new")]
-    assert any("identical" in warning for warning in decide(*runs).verdicts[0].warnings)
+    assert any("identical to base in all 600 answers" in warning for warning in decide(*runs).verdicts[0].warnings)
+
+
+def test_nothing_answered_is_no_identity_and_says_what_happened() -> None:
+    runs = [measured(name, [None] * 3, fingerprints=Fingerprints(asked=name, template="template")) for name in ("base", "new")]
+    verdict = decide(*runs, rules=(MARGIN,)).verdicts[0]
+    assert verdict.outcome == "invalid"
+    assert not any("identical" in warning for warning in verdict.warnings)
+    assert "all of its items failed, or its suite was not measured; the first, '" in verdict.findings[0].reason
 
 
 def test_without_a_baseline_nothing_is_concluded() -> None:

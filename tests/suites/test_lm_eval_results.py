@@ -411,7 +411,17 @@ def test_two_folders_are_compared_without_a_config(theirs: Path, capsys: pytest.
     assert "lm_eval/lab_facts_mc/acc" in said.out
     assert "exact McNemar" in said.out
     assert "lm_eval/lab_text" not in said.out
-    assert "only one side has samples of it: lab_text" in said.err
+    assert " ".join(said.err.split()).count("has samples of it: lab_text") == 1, "the side that has none is not named for it"
+    assert "90% interval" in said.out
+
+
+def test_a_config_is_not_searched_for_runs(
+    theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gate.toml").write_text("")
+    for pair in ((theirs / "base", tmp_path / "gate.toml"), (tmp_path / "gate.toml", tmp_path / "gate.toml")):
+        assert main(["compare", *map(str, pair)]) == 2
+        assert "gate.toml is a config. Name one config" in " ".join(capsys.readouterr().err.split())
 
 
 def test_two_folders_that_differ_by_a_prompt_are_not_compared(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.engines.transformers_engine import Transformers
@@ -41,6 +42,12 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_batch(engine: Trans
     crowd = answers(engine, [*(("one", sampled(seed)) for seed in range(3)), *others])
     assert [answer.token_ids for answer in crowd[:3]] == alone
     assert len(set(alone)) > 1
+
+
+def test_a_context_shorter_than_the_probes_is_no_hindrance(tiny: Tiny) -> None:
+    family = [msgspec.structs.replace(candidate, options={"max_model_len": 32}) for candidate in _family(tiny, "one")]
+    with Transformers(family) as engine:
+        assert answers(engine, [("one", Request(kind="score", prompt="a", continuation="b"))])[0].logprob is not None
 
 
 def test_scores_do_not_depend_on_the_batch(engine: Transformers) -> None:
