@@ -415,9 +415,7 @@ def test_two_folders_are_compared_without_a_config(theirs: Path, capsys: pytest.
     assert "90% interval" in said.out
 
 
-def test_a_config_is_not_searched_for_runs(
-    theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_config_is_not_searched_for_runs(theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "gate.toml").write_text("")
     for pair in ((theirs / "base", tmp_path / "gate.toml"), (tmp_path / "gate.toml", tmp_path / "gate.toml")):
         assert main(["compare", *map(str, pair)]) == 2
