@@ -97,7 +97,7 @@ class Store:
         processes may ask the same twice. Raises StoreError where the store cannot be written.
         """
         path = self.root / ".lock"
-        with _errors(self.root, "used as a store"):
+        with _errors(self.root, "written"):
             self.root.mkdir(parents=True, exist_ok=True)
             file = path.open("ab")
         with file:

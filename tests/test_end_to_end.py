@@ -67,6 +67,7 @@ def test_a_second_run_starts_no_engine_and_says_the_same(demo: Path) -> None:
     assert conclusion_of(demo).verdicts == before.verdicts
 
 
+@pytest.mark.full  # two kills of a smaller run over vLLM are in test_kill.py, always
 def test_a_killed_run_continues_where_it_was(demo: Path, tmp_path: Path) -> None:
     config = (demo / "gate.toml").read_text().replace('store = "runs"', f'store = "{tmp_path / "runs"}"')
     (demo / "killed.toml").write_text(config)
