@@ -46,6 +46,12 @@ _VARIABLES = (
 )
 
 
+def cache_root() -> Path:
+    """``$SFTGATE_CACHE``, else ``~/.cache/sftgate``; it need not exist."""
+    chosen = os.environ.get("SFTGATE_CACHE")
+    return (Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "sftgate").absolute()
+
+
 def hardware() -> dict[str, Any]:
     """``machine``, ``cpu`` (model), ``cpus`` (usable by this process), ``gpus`` (name, driver, memory): what speed depends on."""
     return {

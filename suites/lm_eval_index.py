@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from harness.environment import cache_root
 from harness.fingerprint import digest
 
 _IGNORED = frozenset({"__pycache__", ".ipynb_checkpoints"})
@@ -67,7 +68,7 @@ def installed() -> Mapping[str, Entry]:
         return {}
     root = Path(spec.origin).parent / "tasks"
     files = sorted(_stated(str(root)))
-    kept = _cache() / f"lm_eval-{digest([str(root), files])[:16]}.json"
+    kept = cache_root() / f"lm_eval-{digest([str(root), files])[:16]}.json"
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(kept.read_bytes(), type=dict[str, Entry])
     found = index_of(heads(sorted((Path(name) for name, _, _ in files), key=lambda path: path.as_posix())))
@@ -77,10 +78,6 @@ def installed() -> Mapping[str, Entry]:
         fresh.write_bytes(msgspec.json.encode(found))
         fresh.replace(kept)
     return found
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("SFTGATE_CACHE") or "~/.cache/sftgate").expanduser()
 
 
 def _stated(folder: str) -> Iterator[tuple[str, int, int]]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
 from harness.engines import serving
+from harness.engines.instant import Instant
 from harness.engines.recorded import asked_text
 from harness.errors import EngineError
-from harness.protocols import Answered, Asked
+from harness.protocols import Asked
 from harness.records import Candidate, Completion, Request
 
 REFUSAL = "I cannot help with that."
@@ -31,7 +31,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fail: list[str] = []
 
 
-class Fake:
+class Fake(Instant):
     """The engine ``fake``. ``sent`` holds everything that was asked of it, for tests to look at."""
 
     capacity = 64
@@ -47,32 +47,17 @@ class Fake:
         return {"name": "fake"}
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:  # noqa: ARG002
+        super().__init__()
         self.options = {candidate.name: serving.read_options(candidate, Options) for candidate in candidates}
         self.sent: list[Asked] = []
-        self._ready: deque[Answered] = deque()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ready.clear()
 
     def submit(self, asked: Sequence[Asked]) -> None:
-        """Answer at once; the answers wait for the next poll."""
-        for entry in asked:
-            self.sent.append(entry)
-            result: Completion | EngineError
-            try:
-                result = self._answer(entry.candidate, entry.request)
-            except EngineError as error:
-                result = error
-            self._ready.append(Answered(ticket=entry.ticket, result=result))
-
-    def poll(self, timeout: float) -> Sequence[Answered]:  # noqa: ARG002
-        """All that was submitted since the last poll."""
-        ready = list(self._ready)
-        self._ready.clear()
-        return ready
+        """Answer at once, and remember what was asked."""
+        self.sent += asked
+        super().submit(asked)
 
     def _answer(self, name: str, request: Request) -> Completion:
         options = self.options.get(name)

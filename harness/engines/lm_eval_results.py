@@ -7,17 +7,16 @@ is an error of that item, and rows that nobody asked for are listed in ``unused`
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
 from harness.engines import serving
+from harness.engines.instant import Instant
 from harness.engines.lm_eval_output import Output, Row, read_output
 from harness.errors import ConfigError, EngineError
-from harness.protocols import Answered, Asked
 from harness.records import Candidate, Completion, Request
 
 
@@ -64,7 +63,7 @@ def _joined(values: Sequence[Any]) -> Any:
     return found[0] if len(found) == 1 else ", ".join(sorted(map(str, found)))
 
 
-class LmEvalResults:
+class LmEvalResults(Instant):
     """The engine ``lm_eval_results``."""
 
     capacity = 4096
@@ -88,15 +87,12 @@ class LmEvalResults:
         return facts | {f"task {task.name.replace('/', '-')}": task.settings for task in output.tasks.values()}
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:  # noqa: ARG002
+        super().__init__()
         self.outputs = {candidate.name: output_of(candidate) for candidate in candidates}
         self.unused: list[str] = []
         self.notes = [passed_over(name, output) for name, output in self.outputs.items() if output.older]
         self._rows: dict[tuple[str, str], dict[str, Row]] = {}
         self._used: set[tuple[str, str, str]] = set()
-        self._ready: deque[Answered] = deque()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.unused = [
@@ -105,24 +101,6 @@ class LmEvalResults:
             for key, row in rows.items()
             if (name, task, key) not in self._used
         ]
-
-    def submit(self, asked: Sequence[Asked]) -> None:
-        """Look every request up; what is found is ready at once."""
-        for entry in asked:
-            result: Completion | EngineError
-            try:
-                result = self._answer(entry.candidate, entry.request)
-            except EngineError as error:
-                result = error
-            except ConfigError as error:
-                result = EngineError(str(error))
-            self._ready.append(Answered(ticket=entry.ticket, result=result))
-
-    def poll(self, timeout: float) -> Sequence[Answered]:  # noqa: ARG002
-        """All that was submitted since the last poll."""
-        ready = list(self._ready)
-        self._ready.clear()
-        return ready
 
     def _answer(self, name: str, request: Request) -> Completion:
         task, _, key = (request.prompt or "").rpartition(" ")
@@ -133,7 +111,10 @@ class LmEvalResults:
             )
         output = self.outputs[name]
         if (name, task) not in self._rows:
-            self._rows[name, task] = output.tasks[task].rows(where=f"candidates.{name}.model")
+            try:
+                self._rows[name, task] = output.tasks[task].rows(where=f"candidates.{name}.model")
+            except ConfigError as error:
+                raise EngineError(str(error)) from error
         rows = self._rows[name, task]
         if key not in rows:
             raise EngineError(

@@ -20,6 +20,7 @@ import msgspec
 from harness.engines import serving
 from harness.engines.probes import PROBES
 from harness.engines.tokens import Tokens
+from harness.environment import cache_root
 from harness.errors import EngineError
 from harness.fingerprint import adapter_digest, digest, weights_digest
 
@@ -72,7 +73,7 @@ def merged(base: Path, adapter: Path, dtype: str, *, trust_remote_code: bool = F
     Raises EngineError where PEFT cannot merge, where the merge is not faithful, or where the cache cannot be written.
     """
     key = digest([MERGING, serving.installed_version(["peft"]), weights_digest(base), adapter_digest(adapter), dtype])[:16]
-    folder = _cache() / key
+    folder = cache_root() / "merged" / key
     found = _read(folder)
     if found is not None:
         return folder, found
@@ -103,12 +104,6 @@ def merged(base: Path, adapter: Path, dtype: str, *, trust_remote_code: bool = F
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder, merge
-
-
-def _cache() -> Path:
-    """``$SFTGATE_CACHE/merged``, else ``~/.cache/sftgate/merged``."""
-    chosen = os.environ.get("SFTGATE_CACHE")
-    return (Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "sftgate").absolute() / "merged"
 
 
 def _unwritable(folder: Path, error: OSError) -> str:

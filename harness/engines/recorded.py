@@ -7,19 +7,18 @@ is an error, and rows that answered nothing are listed in ``unused`` when the en
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
 from harness.checkpoints import recorded_file
 from harness.engines import serving
+from harness.engines.instant import Instant
 from harness.errors import ConfigError, EngineError
 from harness.fingerprint import file_digest
-from harness.protocols import Answered, Asked
 from harness.records import Candidate, Completion, Request
 
 
@@ -47,7 +46,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 Address = tuple[Literal["key", "prompt"], str, int]
 
 
-class Recorded:
+class Recorded(Instant):
     """The engine ``recorded``. The candidate's ``model`` is the path of the JSONL file; every candidate has its own."""
 
     capacity = 4096
@@ -64,16 +63,13 @@ class Recorded:
         return {"name": "recorded", "content": file_digest(recorded_file(candidate, where=f"candidates.{candidate.name}.model"))}
 
     def __init__(self, candidates: Sequence[Candidate], *, seed: int = 0) -> None:  # noqa: ARG002
+        super().__init__()
         self.rows: dict[str, dict[Address, tuple[int, Row]]] = {}
         for candidate in candidates:
             place = f"candidates.{candidate.name}.model"
             self.rows[candidate.name] = read_rows(recorded_file(candidate, where=place), where=place)
         self.unused: list[str] = []
         self._used: dict[str, set[int]] = {name: set() for name in self.rows}
-        self._ready: deque[Answered] = deque()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.unused = [
@@ -82,22 +78,6 @@ class Recorded:
             for address, (line, _) in rows.items()
             if line not in self._used[name]
         ]
-
-    def submit(self, asked: Sequence[Asked]) -> None:
-        """Look every request up; what is found is ready at once."""
-        for entry in asked:
-            result: Completion | EngineError
-            try:
-                result = self._answer(entry.candidate, entry.request)
-            except EngineError as error:
-                result = error
-            self._ready.append(Answered(ticket=entry.ticket, result=result))
-
-    def poll(self, timeout: float) -> Sequence[Answered]:  # noqa: ARG002
-        """All that was submitted since the last poll."""
-        ready = list(self._ready)
-        self._ready.clear()
-        return ready
 
     def _answer(self, name: str, request: Request) -> Completion:
         if request.kind != "generate":

@@ -23,15 +23,6 @@ from trainers.lab import LabPaths
 pytestmark = [pytest.mark.gpu, pytest.mark.models, pytest.mark.vllm]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cuda() -> None:
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        if os.environ.get("SFTGATE_REQUIRE_GPU"):
-            pytest.fail("no CUDA device")
-        pytest.skip("no CUDA device")
-
-
 def test_vllm_and_transformers_agree_on_the_gpu(lab_test: LabPaths) -> None:
     requests = [
         Request(messages=(Message(role="user", content=f"what is {a} plus {b}?"),), max_tokens=12)

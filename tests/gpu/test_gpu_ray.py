@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from harness.engines.ray_engine import Ray
@@ -13,15 +11,6 @@ from tests.harness.engines.asking import answers
 from trainers.lab import LabPaths
 
 pytestmark = [pytest.mark.gpu, pytest.mark.models, pytest.mark.vllm]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cuda() -> None:
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        if os.environ.get("SFTGATE_REQUIRE_GPU"):
-            pytest.fail("no CUDA device")
-        pytest.skip("no CUDA device")
 
 
 def test_two_actors_on_halves_of_a_gpu_answer_like_one_engine(lab_test: LabPaths) -> None:

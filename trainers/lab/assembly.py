@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from harness.environment import cache_root
 from harness.errors import EvaluationError, UsageError
 from harness.plugins import did_you_mean
 from harness.records import Record
@@ -76,8 +77,7 @@ def build(size: Size = "full", *, folder: Path | None = None, progress: Progress
 
 def cache_folder() -> Path:
     """``$SFTGATE_CACHE/lab``, else ``~/.cache/sftgate/lab``."""
-    chosen = os.environ.get("SFTGATE_CACHE")
-    return (Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "sftgate").absolute() / "lab"
+    return cache_root() / "lab"
 
 
 def paths(recipe: Recipe, root: Path) -> LabPaths:
