@@ -16,7 +16,7 @@ import msgspec
 from harness.checkpoints import answering, read_adapter_config
 from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
-from harness.records import Candidate, Handover, Record, Rule
+from harness.records import Candidate, Handover, Quarantined, Record, Rule, Sequential
 from harness.strict import convert, expand, override, read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -56,6 +56,14 @@ class RuleConfig(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule as the user declares it."""
 
 
+class SequentialConfig(Sequential, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How candidates are asked in part, as the user declares it."""
+
+
+class QuarantinedConfig(Quarantined, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An item that does not count for a time, as the user declares it."""
+
+
 class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``max_errors``: share of items of a suite that may fail before its verdict is invalid."""
 
@@ -69,7 +77,11 @@ class Comparability(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off."""
+    """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off.
+
+    ``baseline``: a candidate's name, or ``pin:NAME`` of the file ``pins``, which is kept under version control. ``contaminated``: a
+    file with the items that were found in training data.
+    """
 
     candidates: tuple[CandidateConfig, ...]
     suites: tuple[SuiteConfig, ...]
@@ -78,6 +90,10 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engines: dict[str, EngineConfig] = {}
     limits: Limits = Limits()
     comparability: Comparability = Comparability()
+    sequential: SequentialConfig | None = None
+    quarantine: tuple[QuarantinedConfig, ...] = ()
+    contaminated: str | None = None
+    pins: str = "baselines.toml"
     bad_answers: bool = True
     store: str = "runs"
     seed: int = 0

@@ -1,0 +1,64 @@
+"""The nouns of sftgate: frozen msgspec structs and nothing else.
+
+Every struct here can be written to JSON and read back by msgspec, so there is no hand-written (de)serialiser in the
+project. Files that are persisted carry ``format = 1``. Unknown fields are refused only in the user's own config
+(``harness.config`` derives strict variants where a noun appears there).
+"""
+
+from __future__ import annotations
+
+from harness.records.asked import Candidate, Completion, Message, Request
+from harness.records.decided import Comparison, Conclusion, Finding, Health, Parity, Quarantined, Rule, Verdict
+from harness.records.measured import (
+    Admission,
+    Answer,
+    Fingerprints,
+    Item,
+    Judgment,
+    Looks,
+    Measured,
+    Metric,
+    Run,
+    Sample,
+    Sequential,
+)
+from harness.records.record import FORMAT, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
+from harness.records.trained import Handover, Training, TrainingPoint, ValidationPoint
+
+__all__ = [
+    "FORMAT",
+    "Admission",
+    "Answer",
+    "Candidate",
+    "Comparison",
+    "Completion",
+    "Conclusion",
+    "Direction",
+    "Finding",
+    "Fingerprints",
+    "Flag",
+    "Handover",
+    "Health",
+    "Item",
+    "Judgment",
+    "Looks",
+    "Measured",
+    "Message",
+    "Metric",
+    "MetricKind",
+    "Outcome",
+    "Parity",
+    "Quarantined",
+    "Record",
+    "Request",
+    "Require",
+    "Rule",
+    "Run",
+    "Sample",
+    "Sequential",
+    "Severity",
+    "Training",
+    "TrainingPoint",
+    "ValidationPoint",
+    "Verdict",
+]

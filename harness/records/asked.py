@@ -1,0 +1,103 @@
+"""Who is evaluated, what is asked of an engine, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from harness.records.record import Record
+
+
+class Candidate(Record, frozen=True, kw_only=True):
+    """Weights to evaluate and how they are served.
+
+    ``options`` may change outputs (dtype, quantisation, context length) and are fingerprinted; ``resources`` change only
+    speed and are not. ``reference`` names the candidate that forgetting is measured against (default: its own base, when that is a
+    candidate too). ``recipe``: candidates of one recipe differ by their training seed, and are replicates of it.
+    """
+
+    name: str
+    model: str = ""
+    revision: str | None = None
+    adapter: str | None = None
+    engine: str = "vllm"
+    options: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
+    training_data: tuple[str, ...] = ()
+    reference: str | None = None
+    recipe: str | None = None
+
+
+class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """One chat turn, in OpenAI's words."""
+
+    role: str
+    content: str = ""
+    name: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    tool_call_id: str | None = None
+
+
+class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing asked of an engine. Every sampling parameter is sent explicitly.
+
+    ``generate`` answers ``messages`` (through the chat template) or ``prompt`` (raw text).
+    ``score`` gives the log-probability of ``continuation`` after ``prompt`` or after ``messages`` + generation prompt.
+    ``score_rolling`` gives the log-probability of all of ``prompt``, conditioned on BOS/EOS as in lm-eval.
+    ``top_k = 0`` means off. ``to`` names another engine than the candidate's own (a judge, a simulated user).
+    ``draw`` counts sampled answers to one item; it is part of the journal key. ``item`` is the key of the item that it belongs to,
+    by which recorded answers are found; it does not enter the journal key, because no model sees it. ``overlong``: what does not
+    fit the model's context is an error, or (as in lm-eval) loses its left end, which ``Completion.cut`` counts. ``greedy`` False:
+    who asks for a score need not know whether the continuation is the most likely one, which spares some engines much work.
+
+    Defaults are left out of the encoded form, so that a field that is added later changes no journal key.
+    """
+
+    kind: Literal["generate", "score", "score_rolling"] = "generate"
+    messages: tuple[Message, ...] = ()
+    prompt: str | None = None
+    continuation: str | None = None
+    tools: tuple[dict[str, Any], ...] = ()
+    schema: dict[str, Any] | None = None
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    continue_final: bool = False
+    enable_thinking: bool | None = None
+    overlong: Literal["error", "truncate_left"] = "error"
+    greedy: bool = True
+    to: str | None = None
+    draw: int = 0
+    item: str | None = None
+
+
+class Completion(Record, frozen=True, kw_only=True):
+    """What an engine answered.
+
+    Generation fills ``text``, ``token_ids`` (end-of-turn token stripped), ``finish``. Scoring fills ``logprob`` (nats, summed
+    over the continuation), ``greedy`` (was every token the arg-max), ``tokens`` and ``bytes`` (of the continuation's text).
+    ``tokens_in`` counts the prompt as the model saw it; ``tokens_out`` counts generated tokens, end of turn included, of which
+    ``reasoning_tokens`` stood before the answer. ``cut`` counts prompt tokens that were dropped on the left to fit the context.
+    ``boundary``: context and continuation, tokenised together, share a token; the score is lm-eval's, of the whole tokens after it.
+    """
+
+    text: str = ""
+    reasoning: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    token_ids: tuple[int, ...] = ()
+    finish: Literal["stop", "length", "error"] = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    first_token_seconds: float | None = None
+    logprob: float | None = None
+    greedy: bool | None = None
+    tokens: int | None = None
+    bytes: int | None = None
+    reasoning_tokens: int = 0
+    cut: int = 0
+    boundary: bool = False

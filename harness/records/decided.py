@@ -1,0 +1,158 @@
+"""The policy, what it says about comparisons, and the conclusion."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from harness.records.measured import Admission
+from harness.records.record import FORMAT, Direction, MetricKind, Outcome, Record, Require, Severity
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """One metric, a candidate against another over shared items. ``gain`` > 0 is better whatever the direction.
+
+    ``p`` belongs to the rule's own hypothesis (margin included) when a rule made the comparison, else to "no difference".
+    ``won``/``lost``/``tied`` count items; ``mde`` is the smallest true loss that would have been seen with 80 % power.
+    """
+
+    metric: str
+    baseline: str
+    candidate: str
+    baseline_value: float
+    candidate_value: float
+    gain: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.90
+    p: float | None = None
+    method: str = ""
+    parameters: dict[str, Any] = {}
+    items: int = 0
+    clusters: int = 0
+    missing: int = 0
+    won: int = 0
+    lost: int = 0
+    tied: int = 0
+    mde: float | None = None
+    kind: MetricKind = "binary"
+    direction: Direction = "higher"
+    note: str = ""
+
+
+class Rule(Record, frozen=True, kw_only=True):
+    """One line of policy. ``metric`` is a glob over ``suite/task/metric``.
+
+    ``against``: ``baseline``, ``reference``, a candidate's name, or ``pin:NAME``. ``slice``: ``field=value``, or ``field=*`` for
+    each value by itself. ``split``: only the items that select checkpoints, or only those that certify them. ``exclude``: leave out
+    what the audit found in training data. ``about``: this checkpoint, or the recipe that it is a replicate of. ``above_noise``: count
+    only what is lost beyond a second run of the reference (A/A). ``line``: where it stands in the policy's file.
+    """
+
+    metric: str
+    require: Require
+    name: str | None = None
+    margin: float | None = None
+    value: float | None = None
+    relative: bool = False
+    guard_below: float | None = None
+    against: str = "baseline"
+    pool: bool = False
+    slice: str | None = None
+    alpha: float = 0.05
+    min_items: int = 1
+    max_missing: float = 0.0
+    max_errors: float | None = None
+    severity: Severity = "block"
+    on_inconclusive: Literal["inconclusive", "fail", "pass"] = "inconclusive"
+    split: Literal["select", "gate"] | None = None
+    exclude: Literal["contaminated"] | None = None
+    about: Literal["checkpoint", "recipe"] = "checkpoint"
+    above_noise: bool = False
+    line: int | None = None
+    implicit: bool = False
+
+
+class Quarantined(Record, frozen=True, kw_only=True):
+    """An item that does not count until a day: ``suite``, ``key``, why, and the last day on which it is left out."""
+
+    suite: str
+    key: str
+    reason: str
+    until: date
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """What one rule says about one comparison, and why, in one sentence."""
+
+    rule: Rule
+    outcome: Outcome
+    reason: str
+    metric: str = ""
+    comparison: Comparison | None = None
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """The gate's answer for one candidate. ``sentence`` is what a person reads first; ``change`` what would change it."""
+
+    candidate: str
+    outcome: Outcome
+    sentence: str
+    change: str = ""
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Health(Record, frozen=True, kw_only=True):
+    """How asking went for one candidate in one suite."""
+
+    candidate: str
+    suite: str
+    planned: int
+    asked: int
+    failed: int
+    flags: dict[str, int] = {}
+    value: float | None = None
+    metric: str = ""
+    expect: tuple[float, float] | None = None
+    in_band: bool | None = None
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """One thing that two sides of a comparison had in common, or not. ``allowed``: named in ``[comparability] allow``."""
+
+    candidate: str
+    suite: str
+    what: str
+    equal: bool
+    baseline_value: str = ""
+    candidate_value: str = ""
+    required: bool = True
+    allowed: bool = False
+
+
+class Conclusion(Record, frozen=True, kw_only=True):
+    """All that the gate concluded: the content of ``verdict.json`` and the only source of the report's numbers.
+
+    ``judged``: suite -> how many different candidates the store has measured on these very items. ``quarantined``: the items that
+    were left out by name. ``policy``: the file that holds the rules.
+    """
+
+    format: int = FORMAT
+    created: str
+    baseline: str
+    reference: dict[str, str] = {}
+    outcome: Outcome
+    exit_code: int
+    verdicts: tuple[Verdict, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    health: tuple[Health, ...] = ()
+    parity: tuple[Parity, ...] = ()
+    admissions: dict[str, Admission] = {}
+    runs: dict[str, dict[str, str]] = {}
+    seed: int = 0
+    command: str = ""
+    judged: dict[str, int] = {}
+    quarantined: tuple[Quarantined, ...] = ()
+    policy: str = ""
+    environment: dict[str, Any] = {}

@@ -1,0 +1,201 @@
+"""What a suite holds, how the answers were graded, and the runs that keep them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from harness.records.asked import Candidate, Completion
+from harness.records.record import FORMAT, Direction, Flag, MetricKind, Record
+
+
+class Metric(Record, frozen=True, kw_only=True):
+    """How the numbers of one metric are to be read and aggregated.
+
+    ``aggregator`` is ``mean`` for per-item scores, or the name of a corpus aggregation in ``harness.stats`` (``ratio``, ``bleu``,
+    ``chrf``, ``bits_per_byte``) over ``Sample.statistics``. ``chance`` is the expected score of guessing, for multiple choice.
+    """
+
+    kind: MetricKind = "binary"
+    direction: Direction = "higher"
+    aggregator: str = "mean"
+    unit: str = ""
+    chance: float | None = None
+
+
+class Item(Record, frozen=True, kw_only=True):
+    """One question. Items of one ``cluster`` (same passage, same source document) are not independent."""
+
+    key: str
+    task: str
+    data: dict[str, Any] = {}
+    target: Any = None
+    cluster: str | None = None
+    slices: dict[str, str] = {}
+    weight: float = 1.0
+
+
+class Answer(Record, frozen=True, kw_only=True):
+    """What one candidate answered to one item: completions, or why there are none."""
+
+    key: str
+    completions: tuple[Completion, ...] = ()
+    error: str | None = None
+
+
+class Judgment(Record, frozen=True, kw_only=True):
+    """One opinion of one judge. ``score`` None: the judge's words could not be parsed (its own outcome, never a tie).
+
+    ``order`` says which side the candidate stood on when the judge looked: ``left``, ``right`` or ``alone``.
+    """
+
+    score: float | None = None
+    reason: str = ""
+    raw: str = ""
+    judge: str = ""
+    order: Literal["left", "right", "alone"] = "alone"
+
+
+class Sample(Record, frozen=True, kw_only=True):
+    """One item as one candidate answered it: ``scores`` or ``error``, never both, never neither.
+
+    ``draws`` holds the per-draw values behind a score; ``statistics`` the per-item sufficient statistics of corpus metrics.
+    ``prompt`` and ``outputs`` are for people; ``prompt_hash`` is the hash of the first requests (messages and decoding), by which
+    two sides prove that they were asked the same.
+    """
+
+    key: str
+    task: str
+    prompt: str = ""
+    target: Any = None
+    outputs: tuple[str, ...] = ()
+    cluster: str | None = None
+    slices: dict[str, str] = {}
+    weight: float = 1.0
+    scores: dict[str, float] | None = None
+    error: str | None = None
+    draws: dict[str, list[float]] = {}
+    statistics: dict[str, list[float]] = {}
+    flags: tuple[Flag, ...] = ()
+    judgments: tuple[Judgment, ...] = ()
+    prompt_hash: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.scores is None) == (self.error is None):
+            raise ValueError(f"sample {self.key!r} must have scores or an error, and not both")
+
+
+class Admission(Record, frozen=True, kw_only=True):
+    """How a judge did on labelled pairs, and whether it may gate.
+
+    ``accuracy`` and Cohen's ``kappa`` are three-way, over both orders; ``consistency`` is the share of pairs whose two orders
+    agree; ``first_slot`` the share of the ``conflicts`` in which the first answer was preferred twice (``first_slot_p``: exact
+    binomial p).
+    ``canaries`` are bad answers (empty, copied) set against right ones; ``canaries_beaten`` counts those that lost, as they must.
+    """
+
+    judge: str
+    admitted: bool
+    pairs: int
+    accuracy: float
+    kappa: float
+    consistency: float
+    unparsable: float
+    first_slot: float | None = None
+    first_slot_p: float | None = None
+    conflicts: int = 0
+    canaries: int = 0
+    canaries_beaten: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class Fingerprints(Record, frozen=True, kw_only=True):
+    """Content hashes of one candidate. ``asked`` covers all the others; ``None`` where there is nothing to hash (an endpoint)."""
+
+    asked: str
+    weights: str | None = None
+    adapter: str | None = None
+    tokenizer: str | None = None
+    template: str | None = None
+    engine: str = ""
+
+
+class Sequential(Record, frozen=True, kw_only=True):
+    """How candidates are asked in part: ``[sequential]`` of the config.
+
+    The baseline is asked in full; candidates cluster by cluster in a seeded order, with ``looks`` planned looks at the data. A
+    suite stops when all rules about it are decided. ``method``: alpha spending at the planned looks, or bounds that hold at any
+    time. ``futility``: give a suite up when the chance that it will still be decided is below this (0: never). ``suites``: which
+    ones; empty: every one that can be asked in part. ``min_items``: before the first look.
+    """
+
+    looks: int = 5
+    method: Literal["group_sequential", "anytime"] = "group_sequential"
+    spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
+    futility: float = 0.1
+    suites: tuple[str, ...] = ()
+    min_items: int = 50
+
+
+class Looks(Record, frozen=True, kw_only=True):
+    """How a sequential run went. ``planned`` and ``made`` count the items asked so far at each look; ``stopped`` says why it ended
+    before the last, and is empty where it did not. The run's samples stand in the order in which they were asked."""
+
+    settings: Sequential
+    planned: tuple[int, ...]
+    made: tuple[int, ...] = ()
+    stopped: str = ""
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """One candidate put through one suite, on disk, self-describing.
+
+    ``graded`` is the fingerprint that names the folder: what was asked of whom, and how it was graded. ``declared`` is the hash
+    of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
+    ``reference`` names the candidate that forgetting is measured against. ``seconds`` is the wall time of the stages that this run
+    took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl``
+    held. ``groups`` are tasks that are read together: group -> metric -> task -> how much the task counts. ``looks``: it was
+    asked in part, look by look. ``replicate``: 0, or the number of a repetition of the same questions (A/A).
+    """
+
+    format: int = FORMAT
+    candidate: Candidate
+    suite: str
+    use: str
+    fingerprints: Fingerprints
+    graded: str
+    items_hash: str
+    suite_hash: str
+    judge_hash: str | None = None
+    engine: dict[str, Any] = {}
+    metrics: dict[str, Metric] = {}
+    primary: str = ""
+    groups: dict[str, dict[str, dict[str, float]]] = {}
+    watched: tuple[Flag, ...] = ()
+    retained: bool = False
+    expect: dict[str, tuple[float, float]] = {}
+    planned: int = 0
+    asked: int = 0
+    failed: int = 0
+    reused_requests: int = 0
+    sent_requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    flags: dict[str, int] = {}
+    looks: Looks | None = None
+    replicate: int = 0
+    admission: Admission | None = None
+    seed: int = 0
+    limit: int | None = None
+    declared: str = ""
+    reference: str | None = None
+    seconds: float = 0.0
+    created: str = ""
+    environment: dict[str, Any] = {}
+    samples_hash: str = ""
+
+
+class Measured(Record, frozen=True, kw_only=True):
+    """A run with its samples, as read from the store."""
+
+    run: Run
+    samples: tuple[Sample, ...] = ()
