@@ -308,7 +308,7 @@ def test_a_store_below_a_file_is_an_error(
 WRITING = textwrap.dedent("""
     import os, random, signal, sys, time
     from pathlib import Path
-    import harness.commands.run, harness.pipeline, reports.page, reports.summary, suites.prompted, harness.engines.fake
+    import harness.commands.run, harness.pipeline, reports.page, reports.comment, suites.prompted, harness.engines.fake
     from harness.cli import main
     config, seed, limit = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     store, pick, kills = Path(config).parent / "runs", random.Random(seed), 0

@@ -104,8 +104,9 @@ def decide(loaded: Loaded) -> tuple[Conclusion, dict[tuple[str, str], Measured]]
 
 def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> Path:
     """verdict.json, report.html, summary.md and junit.xml in the store; the path of the report."""
+    from reports.comment import markdown
+    from reports.junit import junit
     from reports.page import render
-    from reports.summary import junit, markdown
 
     store = Store(loaded.store)
     store.write_text("verdict.json", msgspec.json.format(msgspec.json.encode(conclusion), indent=1).decode())
@@ -133,7 +134,7 @@ def read_training(loaded: Loaded) -> dict[str, Training]:
 
 def announce(conclusion: Conclusion, report: Path | None) -> None:
     """The verdicts, for a person at a terminal; with a report, also where it is and what the exit code will say."""
-    from reports.summary import terminal
+    from reports.terminal import terminal
 
     for line in terminal(conclusion):
         out.print(line, markup=False)

@@ -1,0 +1,188 @@
+"""The conclusion as a comment on a pull request: Markdown within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.records import Conclusion, Finding, Outcome, Verdict
+from reports.answer import hero, spoken
+from reports.hostile import escaped
+from reports.standing import Gain, Standing, standings
+from reports.wording import bound_of, count_text, gain_text, interval_text, margin_text, moment, p_text, rule_name, score_text
+
+MARKER = "<!-- sftgate:gate -->"
+BUDGET = 60_000
+_ALERT: dict[Outcome, str] = {
+    "pass": "TIP",
+    "fail": "CAUTION",
+    "invalid": "CAUTION",
+    "not_comparable": "CAUTION",
+    "no_baseline": "WARNING",
+    "inconclusive": "WARNING",
+    "insensitive": "WARNING",
+}
+_ICON: dict[Outcome, str] = {
+    "pass": "✅",
+    "fail": "❌",
+    "invalid": "🔥",
+    "not_comparable": "🚫",
+    "no_baseline": "🚫",
+    "inconclusive": "❔",
+    "insensitive": "❔",
+}
+
+
+def markdown(conclusion: Conclusion, *, budget: int = BUDGET) -> str:
+    """A comment for a pull request: a hidden marker to find it again by, one alert with the verdict, a table of the candidates, the
+    rules that did not pass, the rest folded. Never longer than ``budget`` characters: details go first, and it says so."""
+    ranked = standings(conclusion, {})
+    head = [MARKER, *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
+    foot = ["", _footer(conclusion)]
+    optional = [_unhappy(verdict) for verdict in conclusion.verdicts] + [_folded(conclusion)]
+    kept: list[str] = []
+    left_out = False
+    room = budget - len("\n".join(head + foot)) - 200
+    for block in optional:
+        text = "\n".join(block)
+        if not block or len(text) + 1 <= room:
+            kept += block
+            room -= len(text) + 1
+            continue
+        shorter = _shortened(block, room)
+        left_out = True
+        kept += shorter
+        room -= len("\n".join(shorter)) + 1
+    if left_out:
+        kept += ["", "_Cut to fit a comment; the whole is in the report._"]
+    text = "\n".join(head + kept + foot) + "\n"
+    return (
+        text
+        if len(text) <= budget
+        else text[: budget - 60].rsplit("\n", 1)[0] + "\n\n_Cut to fit a comment; the whole is in the report._\n"
+    )
+
+
+def _alert(conclusion: Conclusion, ranked: Sequence[Standing]) -> list[str]:
+    said = hero(conclusion, ranked)
+    mixed = conclusion.outcome != "pass" and bool(said.badge.outcome == "pass")
+    lines = [
+        f"> [!{'WARNING' if mixed else _ALERT[conclusion.outcome]}]",
+        f"> **{escaped(said.headline)}.** {escaped(said.sentence)}",
+    ]
+    if said.also:
+        lines += [">", f"> May ship too: {escaped(', '.join(said.also))}."]
+    lines += [line for other in said.others for line in (">", f"> {escaped(other)}.")]
+    if said.caution:
+        lines += [">", f"> {escaped(said.caution)}"]
+    if said.change:
+        lines += [">", f"> What would change this: {escaped(said.change)}"]
+    return lines
+
+
+def _candidates(conclusion: Conclusion, ranked: Sequence[Standing]) -> list[str]:
+    if not ranked:
+        return []
+    lines = ["| | Candidate | Target gain | Worst retained | Rules that did not pass |", "|---|---|---:|---:|---|"]
+    verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
+    for each in ranked:
+        unhappy = [finding for finding in verdicts[each.candidate].findings if finding.outcome != "pass"]
+        names = list(dict.fromkeys(rule_name(finding.rule) for finding in unhappy))
+        listed = ", ".join(escaped(name) for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        said = f"{_ICON[each.outcome]} {each.outcome.replace('_', ' ')}"
+        lines.append(f"| {said} | {escaped(each.candidate)} | {_gain(each.target)} | {_gain(each.worst)} | {listed or '–'} |")
+    return lines
+
+
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
+        return "–"
+    inside = (
+        "" if gain.low is None and gain.high is None else f" ({interval_text(gain.low, gain.high, gain.kind, like=gain.baseline)})"
+    )
+    return f"**{gain_text(gain.gain, gain.kind, like=gain.baseline)}**{inside}<br>{escaped(gain.metric)}"
+
+
+_COLUMNS = (
+    "| | Rule | Baseline | Candidate | Gain (interval) | Margin | p | Items (−/+) |",
+    "|---|---|---:|---:|---|---:|---:|---:|",
+)
+
+
+def _unhappy(verdict: Verdict) -> list[str]:
+    findings = [finding for finding in verdict.findings if finding.outcome != "pass"]
+    if not findings:
+        return []
+    lines = ["", f"**{escaped(verdict.candidate)}**: {escaped(spoken(verdict))}", "", *_COLUMNS]
+    return lines + [_row(finding) for finding in findings]
+
+
+def _folded(conclusion: Conclusion) -> list[str]:
+    lines: list[str] = []
+    for verdict in conclusion.verdicts:
+        passed = [finding for finding in verdict.findings if finding.outcome == "pass"]
+        if passed:
+            title = f"{len(passed)} rules passed by {escaped(verdict.candidate)}"
+            lines += [
+                "",
+                f"<details><summary>{title}</summary>",
+                "",
+                *_COLUMNS,
+                *(_row(finding) for finding in passed),
+                "",
+                "</details>",
+            ]
+    differing = list(dict.fromkeys((each.what, each.candidate) for each in conclusion.parity if not each.equal and each.required))
+    if differing:
+        lines += ["", "<details><summary>What was not equal</summary>", ""]
+        lines += [f"- {escaped(what)} of {escaped(candidate)}" for what, candidate in differing] + ["", "</details>"]
+    return lines
+
+
+def _row(finding: Finding) -> str:
+    found = finding.comparison
+    name = escaped(rule_name(finding.rule))
+    if finding.metric and finding.metric != rule_name(finding.rule):
+        name += f"<br>{escaped(finding.metric)}"
+    word = f"{_ICON[finding.outcome]}" if finding.rule.severity == "block" else f"⚠️ {finding.rule.severity}"
+    if finding.outcome == "pass":
+        word = _ICON["pass"]
+    if found is None:
+        return f"| {word} | {name} | – | – | {escaped(finding.reason)} | – | – | – |"
+    bound = bound_of(finding.rule, found)
+    bounds = () if bound is None else (bound,)
+    gain = gain_text(found.gain, found.kind, bounds=bounds, like=found.baseline_value)
+    inside = interval_text(found.low, found.high, found.kind, bounds=bounds, like=found.baseline_value)
+    cells = [
+        word,
+        name,
+        score_text(found.baseline_value, found.kind),
+        score_text(found.candidate_value, found.kind),
+        f"{gain} ({inside})",
+        margin_text(finding.rule, found.kind),
+        p_text(found.parameters["p_contrary"] if _contrary(finding) else found.p, finding.rule.alpha),
+        f"{count_text(found.items)} ({found.lost}/{found.won})",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _contrary(finding: Finding) -> bool:
+    """Whether the p to show is that of the contrary: a failure is proven by it, not by the rule's own hypothesis."""
+    return finding.outcome == "fail" and finding.comparison is not None and "p_contrary" in finding.comparison.parameters
+
+
+def _shortened(block: Sequence[str], room: int) -> list[str]:
+    """As many lines of a block as fit, with every fold closed again."""
+    kept: list[str] = []
+    folds = 0
+    for line in block:
+        if len("\n".join(kept)) + len(line) + 40 > room:
+            break
+        folds += line.startswith("<details>") - line.startswith("</details>")
+        kept.append(line)
+    return kept + ["", "</details>"] * max(0, folds)
+
+
+def _footer(conclusion: Conclusion) -> str:
+    when = f", {moment(conclusion.created)}" if conclusion.created else ""
+    said = f"Baseline {escaped(conclusion.baseline)}, seed {conclusion.seed}{escaped(when)}. Exit code {conclusion.exit_code}."
+    return f"<sub>{said}</sub>"

@@ -1,0 +1,94 @@
+"""The conclusion as a JUnit file, for the test views of CI systems."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from harness.records import Comparison, Conclusion, Finding, Outcome
+from reports.hostile import legal
+from reports.wording import rule_name
+
+
+def junit(conclusion: Conclusion) -> bytes:
+    """One test case per rule, metric and candidate. Blocking failures are ``failure``, invalid or incomparable ones ``error``,
+    undecided ones and those that only warn ``skipped``; class name and name together are unique."""
+    root = ElementTree.Element("testsuites", name="sftgate")
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for verdict in conclusion.verdicts:
+        suite = ElementTree.SubElement(root, "testsuite", name=legal(f"sftgate.{verdict.candidate}"))
+        counts = dict.fromkeys(totals, 0)
+        used: dict[str, int] = {}
+        for finding in verdict.findings:
+            _testcase(suite, verdict.candidate, finding, used, counts)
+        if not verdict.findings:
+            _add_case(suite, verdict.candidate, "verdict", used, counts, verdict.outcome, verdict.sentence)
+        for name, count in counts.items():
+            suite.set(name, str(count))
+            totals[name] += count
+    for name, count in totals.items():
+        root.set(name, str(count))
+    ElementTree.indent(root)
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
+
+
+def _testcase(suite: ElementTree.Element, candidate: str, finding: Finding, used: dict[str, int], counts: dict[str, int]) -> None:
+    name = rule_name(finding.rule)
+    if finding.metric and finding.metric != name:
+        name = f"{name} [{finding.metric}]"
+    outcome: Outcome = finding.outcome
+    if outcome != "pass" and finding.rule.severity != "block":
+        case = _add_case(suite, candidate, name, used, counts, "pass", "")
+        ElementTree.SubElement(case, "skipped", message=legal(f"{finding.rule.severity}: {outcome}: {finding.reason}"))
+        counts["skipped"] += 1
+    else:
+        case = _add_case(suite, candidate, name, used, counts, outcome, finding.reason)
+    if finding.comparison is not None:
+        case.insert(0, _properties(finding.comparison, finding))
+
+
+def _add_case(
+    suite: ElementTree.Element,
+    candidate: str,
+    name: str,
+    used: dict[str, int],
+    counts: dict[str, int],
+    outcome: Outcome,
+    reason: str,
+) -> ElementTree.Element:
+    name = legal(name)
+    used[name] = used.get(name, 0) + 1
+    unique = name if used[name] == 1 else f"{name} #{used[name]}"
+    case = ElementTree.SubElement(suite, "testcase", classname=legal(f"sftgate.{candidate}"), name=unique)
+    counts["tests"] += 1
+    if outcome == "fail":
+        ElementTree.SubElement(case, "failure", type="Regression", message=legal(reason)).text = legal(reason)
+        counts["failures"] += 1
+    elif outcome in ("invalid", "not_comparable", "no_baseline"):
+        ElementTree.SubElement(case, "error", type=outcome, message=legal(reason)).text = legal(reason)
+        counts["errors"] += 1
+    elif outcome != "pass":
+        ElementTree.SubElement(case, "skipped", message=legal(f"{outcome}: {reason}"))
+        counts["skipped"] += 1
+    return case
+
+
+def _properties(found: Comparison, finding: Finding) -> ElementTree.Element:
+    properties = ElementTree.Element("properties")
+    values = {
+        "outcome": finding.outcome,
+        "severity": finding.rule.severity,
+        "against": found.baseline,
+        "gain": found.gain,
+        "low": found.low,
+        "high": found.high,
+        "margin": finding.rule.margin,
+        "p": found.p,
+        "items": found.items,
+        "lost": found.lost,
+        "won": found.won,
+    }
+    for name, value in values.items():
+        if value is not None:
+            ElementTree.SubElement(properties, "property", name=name, value=legal(str(value)))
+    return properties

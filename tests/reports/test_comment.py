@@ -1,0 +1,77 @@
+"""The comment on a pull request: short, complete, and safe to show."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from harness.records import Conclusion
+from reports.comment import BUDGET, MARKER, markdown
+from tests.reports import fixtures
+from tests.reports.told import HOSTILE_NAME, concluded, finding
+
+
+@pytest.fixture(scope="module")
+def conclusion() -> Conclusion:
+    return fixtures.full()[0]
+
+
+def test_the_comment_starts_with_its_marker_and_one_alert(conclusion: Conclusion) -> None:
+    lines = markdown(conclusion).splitlines()
+    assert lines[0] == MARKER
+    assert lines[1] == "> [!WARNING]"
+    assert lines[2].startswith("> **Ship full-replay.**")
+    assert any("would have shipped careless" in line for line in lines[:12])
+    assert markdown(concluded(finding())).splitlines()[1] == "> [!CAUTION]"
+    assert markdown(concluded(finding("pass"), outcome="pass")).splitlines()[1] == "> [!TIP]"
+
+
+def test_the_comment_shows_worst_retained_losses_without_the_runs(conclusion: Conclusion) -> None:
+    row = next(line for line in markdown(conclusion).splitlines() if line.startswith("| ❌ fail | careless"))
+    assert "+99.5 pp" in row
+    assert "−51.3 pp" in row
+    assert "general/refusals/acc" in row
+
+
+def test_the_comment_shows_failures_open_and_passes_folded(conclusion: Conclusion) -> None:
+    text = markdown(conclusion)
+    assert text.index("keeps refusals") < text.index("<details>")
+    assert text.count("<details>") == text.count("</details>") == len(conclusion.verdicts) + 1  # and one for what was not equal
+
+
+def test_numbers_beside_a_margin_are_not_rounded_onto_it() -> None:
+    text = markdown(concluded(finding()))
+    assert "−2.01 pp" in text
+    assert "< 0.0001" in text
+
+
+@pytest.mark.parametrize("count", [1000, 5000])
+def test_a_comment_never_exceeds_its_budget_and_says_that_it_was_cut(count: int) -> None:
+    findings = tuple(finding("fail" if number % 2 else "pass", name=f"rule {number}") for number in range(count))
+    text = markdown(concluded(*findings))
+    assert len(text) <= BUDGET
+    assert "Cut to fit a comment" in text
+    assert text.count("<details>") == text.count("</details>")
+    assert text.startswith(MARKER)
+
+
+def test_a_comment_about_very_many_candidates_still_fits() -> None:
+    one = concluded(finding()).verdicts[0]
+    many = tuple(msgspec.structs.replace(one, candidate=f"candidate {number} " + "x" * 80) for number in range(600))
+    text = markdown(msgspec.structs.replace(concluded(finding()), verdicts=many))
+    assert len(text) <= BUDGET
+    assert "Cut to fit a comment" in text
+
+
+def test_names_and_reasons_cannot_become_html_links_mentions_or_table_borders() -> None:
+    text = markdown(concluded(finding(name=HOSTILE_NAME), candidate=HOSTILE_NAME))
+    assert "<img" not in text
+    assert "@everyone" not in text
+    assert "](javascript" not in text
+    assert "#1" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ❌")}
+    assert widths <= {6, 9}
