@@ -31,7 +31,7 @@ def test_the_terminal_says_the_answer_first_and_names_every_rule_that_did_not_pa
         assert text.count(f" {verdict.candidate}: ") == 1
         names = {each.rule.name or each.metric or each.rule.metric for each in verdict.findings if each.outcome != "pass"}
         assert not [name for name in names if name not in text]
-    assert lines[-1] == "Every reason, with its numbers, is in report.html and md."
+    assert lines[-1] == "Every reason, with its numbers, is in report.html and summary.md."
 
 
 def test_the_terminal_keeps_the_reasons_for_the_report_and_the_warnings_for_the_reader() -> None:
