@@ -15,6 +15,7 @@ import msgspec
 
 from harness.checkpoints import answering, read_adapter_config
 from harness.errors import ConfigError, UsageError
+from harness.lines import entry_lines
 from harness.plugins import did_you_mean
 from harness.records import Candidate, Handover, Quarantined, Record, Rule, Sequential
 from harness.strict import convert, expand, override, read
@@ -135,9 +136,18 @@ def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str
         _declare(raw, declared, path)
     config = convert(expand(raw, file=str(path)), Config, file=str(path))
     folder = path.resolve().parent
-    config = _absolute(config, folder)
+    config = _placed(_absolute(config, folder), path)
     _check(config, str(path))
     return Loaded(config=config, folder=folder, file=str(path))
+
+
+def _placed(config: Config, path: Path) -> Config:
+    """Every rule with its line in the file, where the file holds just these rules."""
+    lines = entry_lines(path, "rules")
+    if len(lines) != len(config.rules):
+        return config
+    rules = tuple(msgspec.structs.replace(rule, line=line) for rule, line in zip(config.rules, lines, strict=True))
+    return msgspec.structs.replace(config, rules=rules)
 
 
 def _from_here(assignment: str) -> str:

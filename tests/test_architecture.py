@@ -25,7 +25,7 @@ DRAWING = """
     harness.gate  harness.compare  harness.plan  harness.store  harness.journal  harness.config
     harness.stats  harness.fingerprint  harness.checkpoints  harness.environment
     harness.protocols
-    harness.strict  harness.plugins  harness.records  harness.errors
+    harness.strict  harness.lines  harness.plugins  harness.records  harness.errors
 """
 
 # What the drawing allows and we forbid all the same: reports and trainers work without any suite.
