@@ -79,6 +79,11 @@ def draw_seed(seed: int, key: str, draw: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}\0{key}\0{draw}".encode()).digest()[:4], "big") & 0x7FFFFFFF
 
 
+def replicate_seed(seed: int, replicate: int) -> int:
+    """The seed (31 bits) of the same sampled answer in a repetition of the same questions."""
+    return draw_seed(seed, "replicate", replicate)
+
+
 def document_key(document: Any) -> str:
     """The key of an item that has none of its own: the first 16 hex digits of its document's digest."""
     return digest(document)[:KEY_LENGTH]

@@ -24,7 +24,7 @@ from typing import Any, Self
 import msgspec
 
 from harness.errors import ConfigError, EngineError
-from harness.fingerprint import journal_key
+from harness.fingerprint import journal_key, replicate_seed
 from harness.journal import Journal
 from harness.plugins import did_you_mean
 from harness.protocols import Answered, Asked, Conversation, Engine
@@ -131,8 +131,9 @@ def drive(
 ) -> Generator[Done, None, None]:
     """Drive conversations to their end and yield each as it ends, in any order.
 
-    ``asked`` gives the *asked* fingerprint of every destination; ``replicate`` keeps A/A repeats apart in the journal. Without a
-    journal every request is sent, identical or not. ``concurrency``: at most so many conversations at once; None: as many as keep
+    ``asked`` gives the *asked* fingerprint of every destination. ``replicate`` above 0 is a repetition of the same questions (A/A):
+    it is kept apart in the journal, and what is sampled has other seeds, of which ``first_requests`` is not told. Without a journal
+    every request is sent, identical or not. ``concurrency``: at most so many conversations at once; None: as many as keep
     ``Engine.capacity`` requests in flight. ``first_requests`` is told what each conversation asked first.
 
     A request that fails, or that an engine answers with ``finish="error"``, ends its conversation with ``Done.error``; so does an
@@ -316,6 +317,8 @@ class _Floor:
                 if self._first_requests is not None:
                     self._first_requests(seat.talk.id, requests)
             completions = ()
+        if self._replicate:
+            requests = tuple(_reseeded(request, self._replicate) for request in requests)
         seat.answers = [None] * len(requests)
         seat.missing = len(requests)
         for index, request in enumerate(requests):
@@ -450,6 +453,13 @@ class _Floor:
         """Journal what was answered; errors are never journalled."""
         if self._journal is not None:
             self._journal.put_many((str(key), result) for key, result in self._settled if isinstance(result, Completion))
+
+
+def _reseeded(request: Request, replicate: int) -> Request:
+    """The same question with other dice; a greedy answer has none."""
+    if not request.temperature:
+        return request
+    return msgspec.structs.replace(request, seed=replicate_seed(request.seed, replicate))
 
 
 def _checked(result: Completion | EngineError) -> Completion | EngineError:

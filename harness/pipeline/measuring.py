@@ -46,15 +46,21 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     One engine per family of candidates; it is closed before the judges' engine opens. A finished run is skipped by fingerprint, and
     one that another process is measuring just now is waited for.
     """
+    done = bring(prepared, list(prepared.pairs()), progress=progress)
+    votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
+    prepared.store.set_current({**votes, **done.paths})
+    return done
+
+
+def bring(prepared: Prepared, pairs: Sequence[Pair], *, progress: Progress = SILENT) -> Measurement:
+    """Bring these (suite, candidate) to disk like ``measure``, and select nothing."""
     started = time.perf_counter()
     done = Measurement()
-    pending = _unfinished(prepared, prepared.pairs(), done)
+    pending = _unfinished(prepared, pairs, done)
     if pending:
         with prepared.store.claim(map(prepared.graded, pending), wait=partial(progress.note, _WAITING)):
             pending = _unfinished(prepared, pending, done)  # another process may have finished some in the meantime
             _measure(prepared, pending, progress, done)
-    votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
-    prepared.store.set_current({**votes, **done.paths})
     done.seconds = time.perf_counter() - started
     return done
 
@@ -146,12 +152,13 @@ def _ask(
         progress.stage(f"asking {', '.join(members)}", sum(len(prepared.items(suite)) for suite, _ in pairs))
         opened: list[Engine] = []
         with Desk(_openers(prepared, members, done, opened, swaps)) as desk:
-            for suites, concurrency, use_journal in _rounds(prepared, pairs):
+            for replicate, suites, concurrency, use_journal in _rounds(prepared, pairs):
                 answered = drive(
-                    _talks(prepared, [pair for pair in pairs if pair[0] in suites]),
+                    _talks(prepared, [pair for pair in _repeating(prepared, pairs, replicate) if pair[0] in suites], replicate),
                     desk,
                     journal=journal if use_journal else None,
                     asked=_asked_prints(prepared),
+                    replicate=replicate,
                     concurrency=concurrency,
                     first_requests=lambda key, requests: _remember_prompt(gathered, key, requests),
                 )
@@ -183,21 +190,36 @@ def families(prepared: Prepared) -> list[tuple[str, ...]]:
     return [tuple(names) for names in groups.values()]
 
 
-def _rounds(prepared: Prepared, pairs: Iterable[Pair]) -> Iterator[tuple[set[str], int | None, bool]]:
-    """Suites that can share the engine go together; one with its own load (latency) goes alone, after the others."""
-    suites = {suite for suite, _ in pairs}
-    together = {name for name in suites if prepared.suites[name].concurrency is None and prepared.suites[name].journalled}
-    if together:
-        yield together, None, True
-    for name in sorted(suites - together):
-        yield {name}, prepared.suites[name].concurrency, prepared.suites[name].journalled
+def _rounds(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[tuple[int, set[str], int | None, bool]]:
+    """Suites that can share the engine go together; one with its own load (latency) goes alone, after the others. Repetitions of
+    the same questions come after what they repeat."""
+    for replicate in _replicates(prepared, pairs):
+        suites = {suite for suite, _ in _repeating(prepared, pairs, replicate)}
+        together = {name for name in suites if prepared.suites[name].concurrency is None and prepared.suites[name].journalled}
+        if together:
+            yield replicate, together, None, True
+        for name in sorted(suites - together):
+            yield replicate, {name}, prepared.suites[name].concurrency, prepared.suites[name].journalled
 
 
-def _talks(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[Talk]:
-    """Conversations of one round: item by item, all candidates side by side, so that the engine's batches mix adapters fairly."""
+def _replicates(prepared: Prepared, pairs: Iterable[Pair]) -> list[int]:
+    return sorted({prepared.replicates.get(name, 0) for _, name in pairs})
+
+
+def _repeating(prepared: Prepared, pairs: Iterable[Pair], replicate: int) -> list[Pair]:
+    """The pairs that are this repetition of their questions; 0: the ones that repeat nothing."""
+    return [pair for pair in pairs if prepared.replicates.get(pair[1], 0) == replicate]
+
+
+def _talks(prepared: Prepared, pairs: Sequence[Pair], replicate: int) -> Iterator[Talk]:
+    """Conversations of one round: item by item, all candidates side by side, so that the engine's batches mix adapters fairly. A
+    repetition goes through the items in a seeded order of its own."""
     for suite in dict.fromkeys(suite for suite, _ in pairs):
         names = [name for owner, name in pairs if owner == suite]
-        for item in prepared.items(suite):
+        items = prepared.items(suite)
+        if replicate:
+            items = sorted(items, key=lambda item: digest([prepared.config.seed, replicate, item.key]))
+        for item in items:
             for name in names:
                 yield Talk(id=((suite, name), item.key), candidate=name, conversation=prepared.suites[suite].ask(item))
 
@@ -276,23 +298,28 @@ def _consult(
         before = time.perf_counter()
         progress.stage(f"consulting {judge}", sum(len(asked[pair].answers) for pair in pairs) + len({suite for suite, _ in pairs}))
         with Desk({judge: _opener(prepared, [judge], done, [])}) as desk:
-            for finished in drive(_consultations(prepared, pairs, asked), desk, journal=journal, asked=_asked_prints(prepared)):
-                if isinstance(finished.id, str):
-                    admissions[finished.id] = _admission(finished, judge)
-                else:
-                    _note_judgment(asked[finished.id[0]], finished, done)
+            for finished in drive(_examinations(prepared, pairs), desk, journal=journal, asked=_asked_prints(prepared)):
+                admissions[finished.id] = _admission(finished, judge)
                 progress.advance()
+            for replicate in _replicates(prepared, pairs):
+                talks = _consultations(prepared, _repeating(prepared, pairs, replicate), asked)
+                for finished in drive(talks, desk, journal=journal, asked=_asked_prints(prepared), replicate=replicate):
+                    _note_judgment(asked[finished.id[0]], finished, done)
+                    progress.advance()
         for pair in pairs:
             asked[pair].seconds += time.perf_counter() - before
     return admissions
 
 
-def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pair, Gathered]) -> Iterator[Talk]:
+def _examinations(prepared: Prepared, pairs: Sequence[Pair]) -> Iterator[Talk]:
     for name in dict.fromkeys(suite for suite, _ in pairs):
         suite = prepared.suites[name]
         examination = suite.admit() if isinstance(suite, Judged) else None
         if examination is not None and suite.judge is not None:
             yield Talk(id=name, candidate=suite.judge, conversation=examination)
+
+
+def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pair, Gathered]) -> Iterator[Talk]:
     for pair in pairs:
         suite = prepared.suites[pair[0]]
         if not isinstance(suite, Judged) or suite.judge is None:
@@ -363,6 +390,7 @@ def _run(
         admission=admission,
         seed=prepared.config.seed,
         limit=prepared.limit,
+        replicate=prepared.replicates.get(name, 0),
         declared=declared_hash(prepared.config, pair),
         reference=prepared.references.get(name),
         seconds=asked.seconds,

@@ -34,7 +34,11 @@ HUMAN = "human"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked config with its suites built and its candidates fingerprinted. ``limit``: items per suite (``--smoke``)."""
+    """A checked config with its suites built and its candidates fingerprinted. ``limit``: items per suite (``--smoke``).
+
+    ``replicates``: candidates that repeat what another one was asked (A/A), with the number of the repetition: they are asked in
+    another order, with other seeds, and never answered from the journal of another repetition.
+    """
 
     loaded: Loaded
     suites: Mapping[str, Suite]
@@ -44,6 +48,7 @@ class Prepared:
     prints: Mapping[str, Fingerprints]
     references: Mapping[str, str]
     limit: int | None = None
+    replicates: Mapping[str, int] = field(default_factory=dict)
     _items: dict[str, list[Item]] = field(default_factory=dict)
 
     @property
@@ -82,7 +87,7 @@ class Prepared:
 
         A suite that measures speed (``journalled`` False) is measured anew elsewhere, with other resources, over a fleet.
         """
-        suite = self.suites[pair[0]]
+        suite, replicate = self.suites[pair[0]], self.replicates.get(pair[1], 0)
         return digest(
             {
                 "asked": self.prints[pair[1]].asked,
@@ -94,6 +99,7 @@ class Prepared:
                 "limit": self.limit,
             }
             | ({} if suite.journalled else {"resources": self._speed(pair[1]), "hardware": self._hardware})
+            | ({"replicate": replicate} if replicate else {})
         )
 
     def _speed(self, name: str) -> Any:
