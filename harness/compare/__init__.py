@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.compare.columns import Column, columns, metric_id, pooled, sliced, transitions
+from harness.compare.columns import Column, columns, metric_id, pooled, transitions
 from harness.compare.levels import Level, level_of
 from harness.compare.pairs import LEVEL, Pair, align, compare
 from harness.compare.parity import ALLOWABLE, broken, comparable, parity
@@ -22,6 +22,5 @@ __all__ = [
     "metric_id",
     "parity",
     "pooled",
-    "sliced",
     "transitions",
 ]

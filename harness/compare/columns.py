@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,6 @@ class Column:
     flag: bool = False
     retained: bool = False
     group: bool = False
-    slices: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
 
     @property
     def value(self) -> float | None:
@@ -72,7 +71,6 @@ class Column:
             clusters=self.clusters[index],
             strata=self.strata[index],
             weights=self.weights[index],
-            slices=tuple(self.slices[i] for i in index),
         )
 
     def where(self, mask: Sequence[bool] | NDArray[np.bool_]) -> Column:
@@ -168,7 +166,6 @@ def _frame(measured: Measured, task: str, answered: Sequence[Sample], errors: fr
         weights=np.asarray([sample.weight for sample in answered], dtype=float),
         errors=errors,
         retained=run.retained,
-        slices=tuple(sample.slices for sample in answered),
     )
 
 
@@ -257,10 +254,4 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
         errors=frozenset(f"{place} {key}" for place, part in zip(places, parts, strict=True) for key in part.errors),
         flag=all(part.flag for part in parts),
         retained=all(part.retained for part in parts),
-        slices=tuple(slices for part in parts for slices in part.slices),
     )
-
-
-def sliced(column: Column, field_name: str, value: str) -> Column:
-    """The items of one slice. Errors stay: an item that failed cannot say where it belongs."""
-    return column.where([slices.get(field_name) == value for slices in column.slices])

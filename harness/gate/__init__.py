@@ -10,14 +10,27 @@ import msgspec
 from harness.compare import comparable, compare
 from harness.errors import ComparabilityError
 from harness.gate.cases import case_of
+from harness.gate.checks import check_keys, check_quarantine, check_rules
 from harness.gate.findings import findings_of
+from harness.gate.many import over_candidates
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, check_rules, jobs, matches
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, is_pin, jobs, matches
 from harness.gate.verdicts import EXIT_CODES, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity
 from harness.stats import benjamini_hochberg
 
-__all__ = ["HUMAN_WIN", "TRANSITIONS", "Policy", "check_rules", "conclude", "judged", "matches"]
+__all__ = [
+    "HUMAN_WIN",
+    "TRANSITIONS",
+    "Policy",
+    "check_keys",
+    "check_quarantine",
+    "check_rules",
+    "conclude",
+    "is_pin",
+    "judged",
+    "matches",
+]
 
 
 def conclude(
@@ -41,10 +54,10 @@ def conclude(
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
-    listed = jobs(policy, measurements.metrics, measurements.groups)
-    verdicts = tuple(
-        verdict_of(name, findings_of([case_of(job, name, measurements) for job in listed]), measurements) for name in names
-    )
+    listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)
+    cases = {name: [case_of(job, name, measurements) for job in listed] for name in names}
+    over = over_candidates(cases, measurements)
+    verdicts = tuple(verdict_of(name, findings_of(cases[name], over[name]), measurements) for name in names)
     outcome = gravest([verdict.outcome for verdict in verdicts])
     return Conclusion(
         created=created,
@@ -59,16 +72,20 @@ def conclude(
         admissions=_admissions(measured),
         runs=_runs(measured),
         seed=policy.seed,
+        judged=policy.judged,
+        quarantined=policy.quarantine,
         command=command,
         environment=dict(environment),
     )
 
 
 def judged(measurements: Measurements) -> list[str]:
-    """Who gets a verdict: everyone measured but the baseline and those who only serve as the reference of others."""
+    """Who gets a verdict: everyone measured but the baseline, pins, and those who only serve as the reference of others."""
     policy = measurements.policy
     only_references = set(policy.references.values())
-    return [name for name in measurements.candidates if name != policy.baseline and name not in only_references]
+    return [
+        name for name in measurements.candidates if name != policy.baseline and not is_pin(name) and name not in only_references
+    ]
 
 
 def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
@@ -78,6 +95,8 @@ def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
     """
     policy = measurements.policy
     for name in measurements.candidates:
+        if is_pin(name):
+            continue
         reference = policy.references.get(name)
         for other in dict.fromkeys([policy.baseline, *([reference] if reference in measurements.candidates else [])]):
             if other is None or other == name:
@@ -106,7 +125,7 @@ def _compared(measurements: Measurements, metric: str, name: str, other: str) ->
 def _parity(measurements: Measurements) -> Iterator[Parity]:
     baseline = measurements.policy.baseline
     for suite, name in measurements.measured:
-        if name != baseline and (suite, baseline) in measurements.measured:
+        if name != baseline and not is_pin(name) and (suite, baseline) in measurements.measured:
             yield from measurements.parity(suite, baseline, name)
 
 

@@ -5,7 +5,7 @@ Nothing here looks at other jobs; the correction for many tests comes afterwards
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness import stats
@@ -13,6 +13,7 @@ from harness.compare import Column, Level, Pair, broken, level_of
 from harness.gate.blindness import Blind, blindness
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, matches
+from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
 from harness.records import Outcome, Rule
 
@@ -22,7 +23,8 @@ VALUE_RULES = ("at_least", "at_most")
 @dataclass(frozen=True)
 class Case:
     """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, too many absent ones,
-    or a smoke run: why, and the remedy where it is not just more items."""
+    or a smoke run: why, and the remedy where it is not just more items. ``excluded``: how many items the rule leaves out because
+    training data contain them; None where it leaves none out."""
 
     job: Job
     candidate: str
@@ -33,6 +35,7 @@ class Case:
     level: Level | None = None
     blind: Blind | None = None
     short: tuple[str, str | None] | None = None
+    excluded: int | None = None
 
     @property
     def rule(self) -> Rule:
@@ -125,15 +128,48 @@ def _first_error(measurements: Measurements, suite: str, side: str) -> str:
 
 def _tested(job: Job, candidate: str, other: str, measurements: Measurements) -> Case:
     policy, rule = measurements.policy, job.rule
-    pair = measurements.pair(job.metrics, job.label, candidate, other, rule.slice)
+    selected = measurements.within(selection_of(rule))
+    pair = selected.pair(job.metrics, job.label, candidate, other)
     if pair is None or pair.evidence is None:
-        where = f" in slice {rule.slice}" if rule.slice else ""
-        return Case(job, candidate, other, "invalid", f"no item{where} has a value of {job.label} on both sides")
-    mine = measurements.column_of(candidate, job.metrics, job.label, policy.references.get(candidate), rule.slice)
+        return Case(job, candidate, other, "invalid", _nothing(job, candidate, other, measurements))
+    mine = selected.column_of(candidate, job.metrics, job.label, policy.references.get(candidate))
     level = None if mine is None else _level(rule, mine, policy.seed)
     blind = blindness(job, pair, measurements, candidate, other)
     short = _smoke(job, candidate, measurements) or _short(rule, pair)
-    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=short)
+    excluded = _excluded(job, candidate, other, pair, measurements)
+    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded)
+
+
+def _nothing(job: Job, candidate: str, other: str, measurements: Measurements) -> str:
+    """Why no item that the rule is about has a value on both sides."""
+    rule, selected = job.rule, measurements.within(selection_of(job.rule))
+    reference = measurements.policy.references.get(candidate)
+    columns = {side: selected.column_of(side, job.metrics, job.label, reference) for side in (candidate, other)}
+    without = [side for side, column in columns.items() if column is None or not column.keys]
+    if rule.slice is not None:
+        field, _, value = rule.slice.partition("=")
+        known = measurements.slice_values(job.metrics, field)
+        if value not in known:
+            return f"no item is in the slice {rule.slice}" + (
+                f" (known: {joined(known, most=9)})" if known else f": no item has {field!r} among its slices"
+            )
+    if without:
+        where = f" where {rule.slice}" if rule.slice else " that the rule is about" if selection_of(rule) != EVERYTHING else ""
+        return f"no item{where} has a value of {job.label} for {joined(without)}"
+    return f"no item has a value of {job.label} on both sides"
+
+
+def _excluded(job: Job, candidate: str, other: str, pair: Pair, measurements: Measurements) -> int | None:
+    """How many items a rule leaves out because they were found in training data."""
+    selection = selection_of(job.rule)
+    if not selection.clean:
+        return None
+    whole = measurements.within(replace(selection, clean=False)).pair(job.metrics, job.label, candidate, other)
+    return 0 if whole is None else sum(w - p for w, p in zip(_counts(whole), _counts(pair), strict=True))
+
+
+def _counts(pair: Pair) -> tuple[int, int, int]:
+    return pair.items, pair.absent, pair.failed
 
 
 def _level(rule: Rule, column: Column, seed: int) -> Level | None:

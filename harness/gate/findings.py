@@ -1,14 +1,16 @@
 """What each rule says about each comparison, corrected for how many were looked at.
 
 Which tests are corrected: all blocking non-inferiority rules must hold, an intersection–union test that needs no correction. Any
-blocking ``not_regressed`` can raise a false alarm, and any ``superior`` can be a false claim: Holm over each family, per candidate.
-Rules that only warn or inform form families of their own, so that adding one never weakens a blocking rule.
+blocking ``not_regressed`` can raise a false alarm, and any ``superior`` can be a false claim: Holm over each family, per candidate;
+claims that several candidates make are adjusted over the candidates first (``harness.gate.many``).
+Rules that only warn or inform, and rules about slices, form families of their own, so that adding one never weakens a blocking rule
+about whole suites.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,37 +18,38 @@ from harness import stats
 from harness.compare import compare
 from harness.gate import sentences as words
 from harness.gate.cases import VALUE_RULES, Case
+from harness.gate.many import Over
 from harness.records import Comparison, Finding, Outcome
 
 
-def findings_of(cases: Sequence[Case]) -> list[Finding]:
-    """One finding per case, in order. All cases are of one candidate."""
-    adjusted = _corrected(cases)
-    return [_finding(case, adjusted.get(index)) for index, case in enumerate(cases)]
+def findings_of(cases: Sequence[Case], over: Mapping[int, Over]) -> list[Finding]:
+    """One finding per case, in order. All cases are of one candidate; ``over``: place of a case -> its p over all candidates."""
+    adjusted = _corrected(cases, over)
+    return [_finding(case, over.get(index), adjusted.get(index)) for index, case in enumerate(cases)]
 
 
-def _corrected(cases: Sequence[Case]) -> dict[int, float]:
-    families: dict[tuple[str, bool], list[int]] = defaultdict(list)
+def _corrected(cases: Sequence[Case], over: Mapping[int, Over]) -> dict[int, float]:
+    families: dict[tuple[str, bool, bool], list[int]] = defaultdict(list)
     for index, case in enumerate(cases):
         if case.pair is not None and case.rule.require in ("not_regressed", "superior"):
-            families[case.rule.require, case.rule.severity == "block"].append(index)
+            families[case.rule.require, case.rule.severity == "block", case.rule.slice is None].append(index)
     adjusted: dict[int, float] = {}
     for members in families.values():
-        p = [cases[index].claim.p for index in members]
+        p = [over[index].p if index in over else cases[index].claim.p for index in members]
         floors = [cases[index].claim.floor for index in members]
         alpha = max(cases[index].rule.alpha for index in members)
         adjusted |= dict(zip(members, stats.holm(p, floors=floors, alpha=alpha), strict=True))
     return adjusted
 
 
-def _finding(case: Case, adjusted: float | None) -> Finding:
+def _finding(case: Case, over: Over | None, adjusted: float | None) -> Finding:
     if case.pair is None:
         outcome: Outcome = case.stopped or "invalid"
         return Finding(rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {case.why}.", metric=case.job.label)
-    comparison = _comparison(case, adjusted)
+    comparison = _comparison(case, over, adjusted)
     if comparison is None:
         raise ValueError("a tested case always has a comparison")
-    outcome, reason = _decided(case, comparison, adjusted)
+    outcome, reason = _decided(case, comparison, over, adjusted)
     if case.short is not None and outcome != "fail":
         outcome, reason = "inconclusive", case.short[0]
     if case.blind is not None and not (outcome == "fail" and case.blind.failures_stand):
@@ -56,13 +59,15 @@ def _finding(case: Case, adjusted: float | None) -> Finding:
     if outcome == "inconclusive" and case.short is None and case.rule.on_inconclusive != "inconclusive":
         outcome = case.rule.on_inconclusive
         reason += f"; the rule takes that for a {outcome}"
+    reason += words.excluded(case.excluded)
     return Finding(
         rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {reason}.", metric=case.job.label, comparison=comparison
     )
 
 
-def _comparison(case: Case, adjusted: float | None) -> Comparison | None:
-    """The numbers behind a finding; ``p`` is of the rule's own hypothesis, before correction (after it: ``p_holm``)."""
+def _comparison(case: Case, over: Over | None, adjusted: float | None) -> Comparison | None:
+    """The numbers behind a finding; ``p`` is of the rule's own hypothesis, before correction (over candidates: ``p_max_t``, or
+    ``p_holm_candidates``; then over metrics: ``p_holm``)."""
     pair, level = case.pair, case.level
     if pair is None:
         return None
@@ -71,12 +76,17 @@ def _comparison(case: Case, adjusted: float | None) -> Comparison | None:
     if comparison is None:
         return None
     extra: dict[str, object] = {"margin": case.margin}
+    if over is not None:
+        extra |= {"p_max_t" if over.method == "max-T" else "p_holm_candidates": over.p, "candidates": over.candidates}
+        extra |= {"no_max_t": over.why} if over.why else {}
     if adjusted is not None:
         extra["p_holm"] = adjusted
     if case.blind is not None:
         extra["remedy"] = case.blind.remedy
     elif case.short is not None and case.short[1] is not None:
         extra["remedy"] = case.short[1]
+    if case.excluded is not None:
+        extra["excluded"] = case.excluded
     if level is not None:
         extra |= {"value": case.rule.value, "score": level.score, "score_low": level.low, "score_high": level.high}
     elif case.rule.require != "not_regressed":
@@ -92,7 +102,7 @@ def _level_p(case: Case) -> float:
     return case.level.above if case.rule.require == "at_least" else case.level.below
 
 
-def _decided(case: Case, comparison: Comparison, adjusted: float | None) -> tuple[Outcome, str]:
+def _decided(case: Case, comparison: Comparison, over: Over | None, adjusted: float | None) -> tuple[Outcome, str]:
     """Outcome and reason from the numbers alone."""
     require = case.rule.require
     if require in VALUE_RULES:
@@ -100,7 +110,7 @@ def _decided(case: Case, comparison: Comparison, adjusted: float | None) -> tupl
     if require == "not_regressed":
         return _not_regressed(case, comparison, adjusted if adjusted is not None else case.claim.p)
     if require == "superior":
-        return _superior(case, comparison, adjusted if adjusted is not None else case.claim.p)
+        return _superior(case, comparison, over, adjusted if adjusted is not None else case.claim.p)
     return _non_inferior(case, comparison)
 
 
@@ -120,10 +130,10 @@ def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     return "inconclusive", f"{gain}: {state} (margin {margin}, {method}, {p}); {_needed(comparison)}"
 
 
-def _superior(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
+def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: float) -> tuple[Outcome, str]:
     kind, alpha = comparison.kind, case.rule.alpha
     gain, method = words.gain(comparison), case.claim.method
-    p = _two_p(case.claim.p, p_holm)
+    p = _three_p(case.claim.p, over, p_holm)
     more = f" of more than {words.amount(case.margin, kind)}" if case.margin else ""
     if p_holm <= alpha:
         return "pass", f"{gain}: a gain{more} is proven ({method}, {p})"
@@ -164,6 +174,15 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
 def _two_p(p: float, adjusted: float) -> str:
     """A p-value, with its correction where that changed it."""
     return words.probability(p) if adjusted <= p else f"{words.probability(p)}, after Holm {words.probability(adjusted)}"
+
+
+def _three_p(p: float, over: Over | None, adjusted: float) -> str:
+    """A p-value, after looking at several candidates, and after Holm over the candidate's own claims."""
+    if over is None:
+        return _two_p(p, adjusted)
+    why = f" ({over.why})" if over.why else ""
+    first = f"{words.probability(p)}, after {over.method} over {over.candidates} candidates{why} {words.probability(over.p)}"
+    return first if adjusted <= over.p else f"{first}, after Holm {words.probability(adjusted)}"
 
 
 def _items_needed(case: Case) -> tuple[int | None, bool]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
-from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, sliced, transitions
-from harness.gate.policy import TRANSITIONS, Policy
+from msgspec import structs
+
+from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, transitions
+from harness.gate.policy import TRANSITIONS, Policy, is_pin
+from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
 from harness.records import Health, Measured, Parity, Run
 
 Key = tuple[str, str]
@@ -14,30 +18,87 @@ Key = tuple[str, str]
 
 
 class Measurements:
-    """Runs with everything that is derived from them, each derived once."""
+    """Runs with everything that is derived from them, each derived once.
+
+    ``everything`` is what was measured; ``measured`` is without the items that the policy has in quarantine, and ``within`` gives
+    the same again over the items of one rule.
+    """
 
     def __init__(self, measured: Mapping[Key, Measured], policy: Policy) -> None:
-        self.measured = measured
+        self.everything = measured
         self.policy = policy
+        self._within: dict[Selection, Measurements] = {EVERYTHING: self}
+        self._traits: dict[str, Mapping[str, Traits]] = {}
         self._columns: dict[Key, dict[str, Column]] = {}
         self._transitions: dict[tuple[str, str, str], dict[str, Column]] = {}
         self._parity: dict[tuple[str, str, str], list[Parity]] = {}
-        self._pairs: dict[tuple[tuple[str, ...], str | None, str, str], Pair | None] = {}
+        self._pairs: dict[tuple[tuple[str, ...], str, str], Pair | None] = {}
+
+    @cached_property
+    def measured(self) -> Mapping[Key, Measured]:
+        """The runs without what is in quarantine."""
+        out = self.quarantined
+        return _restricted(self.everything, {suite: (self.traits(suite), self.traits(suite).keys() - out[suite]) for suite in out})
+
+    @cached_property
+    def quarantined(self) -> dict[str, set[str]]:
+        """Suite -> keys that do not count until a day."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for entry in self.policy.quarantine:
+            found[entry.suite].add(entry.key)
+        return dict(found)
+
+    def within(self, selection: Selection) -> Measurements:
+        """The same measurements over the items of a selection, once."""
+        if selection not in self._within:
+            kept: dict[str, tuple[Collection[str], Collection[str]]] = {}
+            for suite in self.suites:
+                bad = set(self.policy.contaminated.get(suite, ()))
+                out = self.quarantined.get(suite, ())
+                items = {key: each for key, each in self.traits(suite).items() if key not in out}
+                kept[suite] = (items, {key for key, each in items.items() if selection.keeps(key, each, bad)})
+            bare = structs.replace(self.policy, quarantine=())
+            self._within[selection] = Measurements(_restricted(self.measured, kept), bare)
+        return self._within[selection]
+
+    def traits(self, suite: str) -> Mapping[str, Traits]:
+        """What is known of every item of a suite, by key, whoever answered it; the baseline's word counts first."""
+        if suite not in self._traits:
+            found: dict[str, Traits] = {}
+            names = sorted(self.candidates, key=lambda name: name != self.policy.baseline)
+            runs = [each for name in names if (each := self.everything.get((suite, name))) is not None]
+            for answered in (True, False):
+                for each in runs:
+                    for sample in each.samples:
+                        if (sample.error is None) == answered and sample.key not in found:
+                            found[sample.key] = Traits(sample.cluster or sample.key, sample.slices, answered)
+            self._traits[suite] = found
+        return self._traits[suite]
+
+    def slice_values(self, metrics: Iterable[str], field: str) -> list[str]:
+        """Every value of a slice among the items of the suites that have these metrics."""
+        suites = {metric.split("/", 1)[0] for metric in metrics}
+        return sorted({each.slices[field] for suite in suites for each in self.traits(suite).values() if field in each.slices})
 
     @cached_property
     def suites(self) -> list[str]:
         """Names of suites, in the order measured."""
-        return list(dict.fromkeys(suite for suite, _ in self.measured))
+        return list(dict.fromkeys(suite for suite, _ in self.everything))
 
     @cached_property
     def candidates(self) -> list[str]:
         """Names of everything measured, in the order measured."""
-        return list(dict.fromkeys(name for _, name in self.measured))
+        return list(dict.fromkeys(name for _, name in self.everything))
 
     def run(self, suite: str, candidate: str) -> Run | None:
         """A run, or None where this candidate was not put through this suite."""
         found = self.measured.get((suite, candidate))
         return None if found is None else found.run
+
+    def looked(self, suite: str, candidate: str) -> bool:
+        """Whether a run was looked at while it was asked: tests that take its size for fixed do not hold."""
+        run = self.run(suite, candidate)
+        return run is not None and run.looks is not None
 
     def columns(self, suite: str, candidate: str) -> dict[str, Column]:
         """Every column of a run; none where there is no run."""
@@ -91,25 +152,19 @@ class Measurements:
             return self.transitions(suite, candidate, reference).get(metric)
         return found
 
-    def column_of(
-        self, candidate: str, metrics: tuple[str, ...], label: str, reference: str | None, part: str | None
-    ) -> Column | None:
-        """One column, or the pooled one of several; ``part`` is a slice, ``field=value``. None where nothing has a value."""
+    def column_of(self, candidate: str, metrics: tuple[str, ...], label: str, reference: str | None) -> Column | None:
+        """One column, or the pooled one of several. None where nothing has a value."""
         found = [column for metric in metrics if (column := self.column(candidate, metric, reference)) is not None]
         if not found:
             return None
-        whole = found[0] if len(metrics) == 1 else pooled(found, label)
-        if part is None:
-            return whole
-        field, _, value = part.partition("=")
-        return sliced(whole, field, value)
+        return found[0] if len(metrics) == 1 else pooled(found, label)
 
-    def pair(self, metrics: tuple[str, ...], label: str, candidate: str, other: str, part: str | None = None) -> Pair | None:
+    def pair(self, metrics: tuple[str, ...], label: str, candidate: str, other: str) -> Pair | None:
         """A candidate and another side by side, once; None where either has no value. Transitions are against its reference."""
-        key = (metrics, part, candidate, other)
+        key = (metrics, candidate, other)
         if key not in self._pairs:
             reference = self.policy.references.get(candidate)
-            mine, theirs = (self.column_of(side, metrics, label, reference, part) for side in (candidate, other))
+            mine, theirs = (self.column_of(side, metrics, label, reference) for side in (candidate, other))
             found = None if mine is None or theirs is None else align(label, theirs, mine, seed=self.policy.seed)
             self._pairs[key] = found
         return self._pairs[key]
@@ -145,8 +200,10 @@ class Measurements:
         return [(name, value, band) for name, value, band in values if value is not None and not band[0] <= value <= band[1]]
 
     def health(self) -> Iterable[Health]:
-        """How asking went, run by run."""
-        for (suite, candidate), measured in self.measured.items():
+        """How asking went, run by run, over all items; the score is without those in quarantine. Pins were asked long ago."""
+        for (suite, candidate), measured in self.everything.items():
+            if is_pin(candidate) and candidate != self.policy.baseline:
+                continue
             run = measured.run
             value = self.value(suite, candidate, run.primary) if run.primary else None
             band = run.expect.get(run.primary)
@@ -157,10 +214,22 @@ class Measurements:
                 suite=suite,
                 planned=run.planned or len(measured.samples),
                 asked=len(measured.samples),
-                failed=self.failed(suite, candidate)[0],
+                failed=sum(sample.error is not None for sample in measured.samples),
                 flags=flags,
                 value=value,
                 metric=run.primary,
                 expect=band,
                 in_band=None if band is None or value is None else band[0] <= value <= band[1],
             )
+
+
+def _restricted(
+    measured: Mapping[Key, Measured], kept: Mapping[str, tuple[Collection[str], Collection[str]]]
+) -> Mapping[Key, Measured]:
+    """Runs over fewer items: suite -> all of its items, and those that count. Suites that are not named stay as they are."""
+    found = dict(measured)
+    for (suite, name), each in measured.items():
+        if suite in kept:
+            items, keys = kept[suite]
+            found[suite, name] = restricted(each, keys.__contains__, len(items), len(keys))
+    return found

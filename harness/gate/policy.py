@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Literal
 
-from harness.errors import ConfigError
-from harness.plugins import did_you_mean
-from harness.records import Record, Rule
+from msgspec import structs
+
+from harness.records import Quarantined, Record, Rule
 
 BAD_ANSWERS = ("truncated", "empty", "unparsable")
 """Flags that may not become more frequent than the baseline's, unless a rule of the user's speaks about them (law 2)."""
@@ -25,7 +25,9 @@ class Policy(Record, frozen=True, kw_only=True):
 
     ``references``: candidate -> the name that forgetting is measured against. ``max_errors``: share of a suite's items that may
     fail before its findings are invalid; a rule may set its own. ``allow``: differences between the sides that are accepted.
-    ``bad_answers`` False switches the implicit rules off.
+    ``bad_answers`` False switches the implicit rules off. ``contaminated``: suite -> keys that were found in training data.
+    ``recipes``: candidate -> the recipe that it is a replicate of. ``judged``: suite -> how many different candidates its items
+    have judged so far.
     """
 
     baseline: str
@@ -35,11 +37,23 @@ class Policy(Record, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     seed: int = 0
     bad_answers: bool = True
+    quarantine: tuple[Quarantined, ...] = ()
+    contaminated: dict[str, tuple[str, ...]] = {}
+    recipes: dict[str, str] = {}
+    judged: dict[str, int] = {}
+
+
+def is_pin(name: str) -> bool:
+    """Whether a side of a comparison is a run set kept under version control. Pins are compared with, and never judged."""
+    return name.startswith("pin:")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One decision to take: a rule over one metric, or over several that are pooled. ``label`` is what a person reads."""
+    """One decision to take: a rule over one metric, or over several that are pooled. ``label`` is what a person reads.
+
+    The slice of its rule is one value, never ``field=*``, unless no item has the field.
+    """
 
     rule: Rule
     metrics: tuple[str, ...]
@@ -47,8 +61,11 @@ class Job:
 
     @property
     def title(self) -> str:
-        """How a sentence calls it: the rule's name, if it has one, and the metric."""
-        return self.label if self.rule.name is None else f"{self.rule.name} ({self.label})"
+        """How a sentence calls it: the rule's name, if it has one, the metric, and which items, if not all."""
+        half = {"select": ", the items that select", "gate": ", the items that certify"}
+        part = f" where {self.rule.slice}" if self.rule.slice else ""
+        what = self.label + part + (half[self.rule.split] if self.rule.split else "")
+        return what if self.rule.name is None else f"{self.rule.name} ({what})"
 
 
 def matches(glob: str, metric: str, groups: Collection[str] = ()) -> bool:
@@ -66,26 +83,52 @@ def matches(glob: str, metric: str, groups: Collection[str] = ()) -> bool:
     return "/" not in name and fnmatchcase(f"{suite}//{name}", glob)
 
 
-def jobs(policy: Policy, metrics: Collection[str], groups: Collection[str] = ()) -> list[Job]:
-    """Every decision, the user's rules first, in the order of the policy and then of the metrics' names."""
-    rules = (*policy.rules, *_implicit(policy, metrics))
-    listed = []
-    for rule in rules:
-        meant = tuple(sorted(metric for metric in metrics if matches(rule.metric, metric, groups)))
-        if rule.implicit:
-            meant = tuple(metric for metric in meant if not _covered(policy, metric))
-        if rule.pool or rule.implicit:
-            listed.append(Job(rule, meant, meant[0] if len(meant) == 1 else rule.metric))
-        elif meant:
-            listed += [Job(rule, (metric,), metric) for metric in meant]
-        else:
-            listed.append(Job(rule, (), rule.metric))
-    return listed
+SliceValues = Callable[[Iterable[str], str], Sequence[str]]
+"""The values that a slice's field has among the items of some metrics."""
+
+
+def jobs(
+    policy: Policy,
+    metrics: Collection[str],
+    groups: Collection[str] = (),
+    values: SliceValues | None = None,
+    about: Literal["checkpoint", "recipe"] = "checkpoint",
+) -> list[Job]:
+    """Every decision about checkpoints, or about recipes, the user's rules first, in the order of the policy and then of the
+    metrics' names. A rule about ``field=*`` is one decision per value."""
+    implicit = _implicit(policy, metrics) if about == "checkpoint" else ()
+    rules = [rule for rule in (*policy.rules, *implicit) if rule.about == about]
+    return [
+        job
+        for rule in rules
+        for whole in _jobs(policy, rule, metrics, groups)
+        for job in (_by_slice(whole, values) if values else [whole])
+    ]
+
+
+def _jobs(policy: Policy, rule: Rule, metrics: Collection[str], groups: Collection[str]) -> list[Job]:
+    meant = tuple(sorted(metric for metric in metrics if matches(rule.metric, metric, groups)))
+    if rule.implicit:
+        meant = tuple(metric for metric in meant if not _covered(policy, metric))
+    if rule.pool or rule.implicit:
+        return [Job(rule, meant, meant[0] if len(meant) == 1 else rule.metric)]
+    return [Job(rule, (metric,), metric) for metric in meant] or [Job(rule, (), rule.metric)]
+
+
+def _by_slice(job: Job, values: SliceValues) -> list[Job]:
+    field, _, value = (job.rule.slice or "").partition("=")
+    if value != "*":
+        return [job]
+    rules = [structs.replace(job.rule, slice=f"{field}={found}") for found in values(job.metrics, field)]
+    return [Job(rule, job.metrics, job.label) for rule in rules] or [job]
 
 
 def _covered(policy: Policy, metric: str) -> bool:
-    """Whether a rule of the user's speaks about the metric as a whole, and not only about a slice."""
-    return any(matches(rule.metric, metric) and rule.slice is None for rule in policy.rules)
+    """Whether a rule of the user's speaks about the metric of every checkpoint as a whole, and not only about some items."""
+    return any(
+        matches(rule.metric, metric) and rule.about == "checkpoint" and not (rule.slice or rule.split or rule.exclude)
+        for rule in policy.rules
+    )
 
 
 def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:
@@ -96,69 +139,6 @@ def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:
         watched = [metric for metric in metrics if metric.rsplit("/", 1)[-1] == flag and not _covered(policy, metric)]
         for suite in sorted({metric.split("/", 1)[0] for metric in watched}):
             yield Rule(metric=f"{suite}/*/{flag}", require="not_regressed", pool=True, implicit=True)
-
-
-def check_rules(
-    rules: Sequence[Rule], metrics: Iterable[str], *, candidates: Collection[str] = (), groups: Collection[str] = ()
-) -> None:
-    """ConfigError for a rule that could never be decided, before any model is asked.
-
-    ``metrics`` are all ids that the suites will provide, watched flags and (for retained suites) ``lost`` and ``gained`` included.
-    ``candidates`` are the names that ``against`` may use besides ``baseline`` and ``reference``; empty: not checked. ``groups`` are
-    those of ``matches``.
-    """
-    known = sorted(set(metrics))
-    for index, rule in enumerate(rules):
-        _check_numbers(rule, f"rules[{index}]")
-        if candidates and rule.against not in {"baseline", "reference", *candidates}:
-            expected = did_you_mean(rule.against, {"baseline", "reference", *candidates})
-            raise ConfigError(f"nothing is named {rule.against!r}. {expected}", where=f"rules[{index}].against")
-        if not any(matches(rule.metric, metric, groups) for metric in known):
-            raise ConfigError(_nothing(rule.metric, known), where=f"rules[{index}].metric")
-
-
-def _nothing(glob: str, known: Sequence[str]) -> str:
-    name = glob.rsplit("/", 1)[-1]
-    hint = ""
-    if name in TRANSITIONS:
-        hint = f" Only suites with retained = true and a right-or-wrong metric have {name!r}."
-    if not known:
-        return f"no suite provides a metric that matches {glob!r}: no suite provides any metric."
-    shown = did_you_mean(glob, known)
-    return f"no suite provides a metric that matches {glob!r}.{hint} {shown if len(shown) < 1500 else shown[:1500] + ' …'}"
-
-
-def _check_numbers(rule: Rule, where: str) -> None:
-    if not 0 < rule.alpha < 0.5:
-        raise ConfigError(f"alpha is {rule.alpha}; expected above 0 and below 0.5, such as 0.05.", where=f"{where}.alpha")
-    for name, number in (("margin", rule.margin), ("value", rule.value), ("guard_below", rule.guard_below)):
-        if number is not None and not math.isfinite(number):
-            raise ConfigError(f"{name} is {number}; expected a finite number, such as 0.02.", where=f"{where}.{name}")
-    if rule.require == "non_inferior" and (rule.margin is None or not rule.margin > 0):
-        said = "there is no margin" if rule.margin is None else f"margin is {rule.margin}"
-        raise ConfigError(
-            f"{said}; a non_inferior rule needs a margin above 0 (0.02 is two points), because with none even an "
-            "identical candidate could never pass.",
-            where=f"{where}.margin",
-        )
-    if rule.margin is not None and not rule.margin >= 0:
-        raise ConfigError(f"margin is {rule.margin}; expected 0 or more.", where=f"{where}.margin")
-    if rule.require in ("at_least", "at_most") and rule.value is None:
-        raise ConfigError(f"an {rule.require} rule needs a value.", where=f"{where}.value")
-    if rule.require in ("at_least", "at_most") and rule.margin is not None:
-        raise ConfigError(f"an {rule.require} rule has a value, not a margin.", where=f"{where}.margin")
-    if rule.require not in ("at_least", "at_most") and rule.value is not None:
-        raise ConfigError(f"value belongs to at_least and at_most; a {rule.require} rule has a margin.", where=f"{where}.value")
-    if rule.slice is not None and not all(rule.slice.partition("=")):
-        raise ConfigError(f"slice is {rule.slice!r}; expected field=value, such as lang=zh.", where=f"{where}.slice")
-    if rule.min_items < 1:
-        raise ConfigError(f"min_items is {rule.min_items}; expected 1 or more.", where=f"{where}.min_items")
-    for name in ("max_missing", "max_errors"):
-        share = getattr(rule, name)
-        if share is not None and not 0 <= share <= 1:
-            raise ConfigError(f"{name} is {share}; expected a share between 0 and 1.", where=f"{where}.{name}")
-    if rule.relative and rule.margin is None:
-        raise ConfigError("relative says how a margin is meant, but there is no margin.", where=f"{where}.relative")
 
 
 def absolute_margin(rule: Rule, baseline_value: float) -> float:

@@ -63,6 +63,17 @@ def seen(comparison: Comparison) -> str:
     return f"a loss under {amount(comparison.mde, comparison.kind)} could not have been seen"
 
 
+def excluded(items: int | None) -> str:
+    """What a rule left out because training data contain it; empty where it leaves nothing out."""
+    if items is None:
+        return ""
+    if items == 0:
+        return "; none of these items was found in training data"
+    if items == 1:
+        return "; 1 item that was found in training data is left out"
+    return f"; {items:,} items that were found in training data are left out"
+
+
 def joined(parts: Sequence[str], *, most: int = 3) -> str:
     """``a, b and c``, or ``a, b, c and 4 more``."""
     shown = list(parts[:most])

@@ -19,7 +19,6 @@ from harness.compare import (
     level_of,
     parity,
     pooled,
-    sliced,
     transitions,
 )
 from harness.errors import EvaluationError
@@ -217,11 +216,6 @@ def test_metrics_that_are_not_read_alike_are_not_pooled() -> None:
     up, down = column([1, 0], Metric()), column([1, 0], Metric(direction="lower"))
     with pytest.raises(EvaluationError, match="cannot pool"):
         pooled([up, down], "facts/*")
-
-
-def test_a_slice_keeps_its_items() -> None:
-    found = sliced(column([1, 0, 1], slices=[{"lang": "zh"}, {"lang": "en"}, {}]), "lang", "zh")
-    assert found.keys == ("k0",)
 
 
 def test_a_rate_against_a_value_is_the_binomial_test() -> None:

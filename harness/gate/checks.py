@@ -1,0 +1,131 @@
+"""What is wrong with a policy before anything is asked or looked at: rules that could never be decided, items that nobody has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+
+from harness.errors import ConfigError
+from harness.gate.policy import TRANSITIONS, matches
+from harness.plugins import did_you_mean
+from harness.records import Quarantined, Rule
+
+
+def check_rules(
+    rules: Sequence[Rule], metrics: Iterable[str], *, candidates: Collection[str] = (), groups: Collection[str] = ()
+) -> None:
+    """ConfigError for a rule that could never be decided, before any model is asked.
+
+    ``metrics`` are all ids that the suites will provide, watched flags and (for retained suites) ``lost`` and ``gained`` included.
+    ``candidates`` are the names that ``against`` may use besides ``baseline`` and ``reference``; empty: not checked. ``groups`` are
+    those of ``matches``.
+    """
+    known = sorted(set(metrics))
+    for index, rule in enumerate(rules):
+        _check_numbers(rule, f"rules[{index}]")
+        if candidates and rule.against not in {"baseline", "reference", *candidates}:
+            expected = did_you_mean(rule.against, {"baseline", "reference", *candidates})
+            raise ConfigError(f"nothing is named {rule.against!r}. {expected}", where=f"rules[{index}].against")
+        if not any(matches(rule.metric, metric, groups) for metric in known):
+            raise ConfigError(_nothing(rule.metric, known), where=f"rules[{index}].metric")
+
+
+def _nothing(glob: str, known: Sequence[str]) -> str:
+    name = glob.rsplit("/", 1)[-1]
+    hint = ""
+    if name in TRANSITIONS:
+        hint = f" Only suites with retained = true and a right-or-wrong metric have {name!r}."
+    if not known:
+        return f"no suite provides a metric that matches {glob!r}: no suite provides any metric."
+    shown = did_you_mean(glob, known)
+    return f"no suite provides a metric that matches {glob!r}.{hint} {shown if len(shown) < 1500 else shown[:1500] + ' …'}"
+
+
+def _check_numbers(rule: Rule, where: str) -> None:
+    if not 0 < rule.alpha < 0.5:
+        raise ConfigError(f"alpha is {rule.alpha}; expected above 0 and below 0.5, such as 0.05.", where=f"{where}.alpha")
+    for name, number in (("margin", rule.margin), ("value", rule.value), ("guard_below", rule.guard_below)):
+        if number is not None and not math.isfinite(number):
+            raise ConfigError(f"{name} is {number}; expected a finite number, such as 0.02.", where=f"{where}.{name}")
+    if rule.require == "non_inferior" and (rule.margin is None or not rule.margin > 0):
+        said = "there is no margin" if rule.margin is None else f"margin is {rule.margin}"
+        raise ConfigError(
+            f"{said}; a non_inferior rule needs a margin above 0 (0.02 is two points), because with none even an "
+            "identical candidate could never pass.",
+            where=f"{where}.margin",
+        )
+    if rule.margin is not None and not rule.margin >= 0:
+        raise ConfigError(f"margin is {rule.margin}; expected 0 or more.", where=f"{where}.margin")
+    if rule.require in ("at_least", "at_most") and rule.value is None:
+        raise ConfigError(f"an {rule.require} rule needs a value.", where=f"{where}.value")
+    if rule.require in ("at_least", "at_most") and rule.margin is not None:
+        raise ConfigError(f"an {rule.require} rule has a value, not a margin.", where=f"{where}.margin")
+    if rule.require not in ("at_least", "at_most") and rule.value is not None:
+        raise ConfigError(f"value belongs to at_least and at_most; a {rule.require} rule has a margin.", where=f"{where}.value")
+    if rule.slice is not None and not all(rule.slice.partition("=")):
+        raise ConfigError(
+            f"slice is {rule.slice!r}; expected field=value, such as lang=zh, or field=* for every value by itself.",
+            where=f"{where}.slice",
+        )
+    if rule.split == "select" and rule.severity == "block":
+        raise ConfigError(
+            "a rule over the items that select checkpoints may not block: what selects does not certify. Set severity to warn or "
+            'inform, or split = "gate".',
+            where=f"{where}.split",
+        )
+    if rule.min_items < 1:
+        raise ConfigError(f"min_items is {rule.min_items}; expected 1 or more.", where=f"{where}.min_items")
+    for name in ("max_missing", "max_errors"):
+        share = getattr(rule, name)
+        if share is not None and not 0 <= share <= 1:
+            raise ConfigError(f"{name} is {share}; expected a share between 0 and 1.", where=f"{where}.{name}")
+    if rule.relative and rule.margin is None:
+        raise ConfigError("relative says how a margin is meant, but there is no margin.", where=f"{where}.relative")
+    _check_relative(rule, where)
+
+
+def _check_relative(rule: Rule, where: str) -> None:
+    if rule.relative and rule.margin is None:
+        raise ConfigError("relative says how a margin is meant, but there is no margin.", where=f"{where}.relative")
+    if rule.guard_below is None:
+        return
+    if not rule.relative:
+        raise ConfigError("guard_below belongs to a margin with relative = true.", where=f"{where}.guard_below")
+    if not rule.guard_below > 0:
+        said = f"guard_below is {rule.guard_below}; expected above 0: the score under which the baseline's own is not used."
+        raise ConfigError(said, where=f"{where}.guard_below")
+
+
+def check_quarantine(quarantine: Sequence[Quarantined], suites: Collection[str], today: date) -> None:
+    """ConfigError for an entry without a reason, over, of no suite, or there twice. Keys: ``check_keys``."""
+    seen: set[tuple[str, str]] = set()
+    for index, entry in enumerate(quarantine):
+        where = f"quarantine[{index}]"
+        if entry.suite not in suites:
+            raise ConfigError(f"no suite is named {entry.suite!r}. {did_you_mean(entry.suite, suites)}", where=f"{where}.suite")
+        if not entry.reason.strip():
+            said = f"why item {entry.key!r} is in quarantine is not said; expected a reason that others can check."
+            raise ConfigError(said, where=f"{where}.reason")
+        if entry.until < today:
+            days = (today - entry.until).days
+            ended = f"ended on {entry.until.isoformat()}, {days} day{'' if days == 1 else 's'} ago ({entry.reason.strip()})"
+            raise ConfigError(
+                f"the quarantine of item {entry.key!r} of {entry.suite} {ended}. Fix the item and delete the entry, or set a new "
+                "date.",
+                where=f"{where}.until",
+            )
+        if (entry.suite, entry.key) in seen:
+            raise ConfigError(f"item {entry.key!r} of {entry.suite} is in quarantine twice.", where=f"{where}.key")
+        seen.add((entry.suite, entry.key))
+
+
+def check_keys(named: Iterable[tuple[str, str, str]], keys: Mapping[str, Collection[str]]) -> None:
+    """ConfigError for an item that its suite does not have. ``named``: suite, key, and the place that names them; ``keys``: of the
+    suites that are known in full."""
+    for suite, key, where in named:
+        known = keys.get(suite)
+        if known is not None and key not in known:
+            near = did_you_mean(key, known)
+            shown = near if len(near) < 400 else near[:400] + " …"
+            raise ConfigError(f"suite {suite!r} has no item with the key {key!r}. {shown}", where=where)
