@@ -10,7 +10,7 @@ import msgspec
 from harness.compare import comparable, compare
 from harness.errors import ComparabilityError
 from harness.gate.cases import case_of
-from harness.gate.checks import check_keys, check_quarantine, check_rules
+from harness.gate.checks import check_keys, check_rules
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates
 from harness.gate.measurements import Measurements
@@ -24,7 +24,6 @@ __all__ = [
     "TRANSITIONS",
     "Policy",
     "check_keys",
-    "check_quarantine",
     "check_rules",
     "conclude",
     "is_pin",
@@ -54,6 +53,7 @@ def conclude(
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
+    measurements.check_left_out()
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)
     cases = {name: [case_of(job, name, measurements) for job in listed] for name in names}
     over = over_candidates(cases, measurements)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
 
 from harness.errors import ConfigError
 from harness.gate.policy import TRANSITIONS, matches
 from harness.plugins import did_you_mean
-from harness.records import Quarantined, Rule
+from harness.records import Rule
 
 
 def check_rules(
@@ -63,6 +62,10 @@ def _check_numbers(rule: Rule, where: str) -> None:
         raise ConfigError(f"an {rule.require} rule has a value, not a margin.", where=f"{where}.margin")
     if rule.require not in ("at_least", "at_most") and rule.value is not None:
         raise ConfigError(f"value belongs to at_least and at_most; a {rule.require} rule has a margin.", where=f"{where}.value")
+    if rule.above_noise and rule.metric.rsplit("/", 1)[-1] not in TRANSITIONS:
+        raise ConfigError(
+            "above_noise is for rules about what is lost or gained, such as metric = 'suite/*/lost'.", where=f"{where}.above_noise"
+        )
     if rule.slice is not None and not all(rule.slice.partition("=")):
         raise ConfigError(
             f"slice is {rule.slice!r}; expected field=value, such as lang=zh, or field=* for every value by itself.",
@@ -95,29 +98,6 @@ def _check_relative(rule: Rule, where: str) -> None:
     if not rule.guard_below > 0:
         said = f"guard_below is {rule.guard_below}; expected above 0: the score under which the baseline's own is not used."
         raise ConfigError(said, where=f"{where}.guard_below")
-
-
-def check_quarantine(quarantine: Sequence[Quarantined], suites: Collection[str], today: date) -> None:
-    """ConfigError for an entry without a reason, over, of no suite, or there twice. Keys: ``check_keys``."""
-    seen: set[tuple[str, str]] = set()
-    for index, entry in enumerate(quarantine):
-        where = f"quarantine[{index}]"
-        if entry.suite not in suites:
-            raise ConfigError(f"no suite is named {entry.suite!r}. {did_you_mean(entry.suite, suites)}", where=f"{where}.suite")
-        if not entry.reason.strip():
-            said = f"why item {entry.key!r} is in quarantine is not said; expected a reason that others can check."
-            raise ConfigError(said, where=f"{where}.reason")
-        if entry.until < today:
-            days = (today - entry.until).days
-            ended = f"ended on {entry.until.isoformat()}, {days} day{'' if days == 1 else 's'} ago ({entry.reason.strip()})"
-            raise ConfigError(
-                f"the quarantine of item {entry.key!r} of {entry.suite} {ended}. Fix the item and delete the entry, or set a new "
-                "date.",
-                where=f"{where}.until",
-            )
-        if (entry.suite, entry.key) in seen:
-            raise ConfigError(f"item {entry.key!r} of {entry.suite} is in quarantine twice.", where=f"{where}.key")
-        seen.add((entry.suite, entry.key))
 
 
 def check_keys(named: Iterable[tuple[str, str, str]], keys: Mapping[str, Collection[str]]) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from msgspec import structs
 
 from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, transitions
+from harness.gate.checks import check_keys
 from harness.gate.policy import TRANSITIONS, Policy, is_pin
 from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
 from harness.records import Health, Measured, Parity, Run
@@ -33,6 +34,7 @@ class Measurements:
         self._transitions: dict[tuple[str, str, str], dict[str, Column]] = {}
         self._parity: dict[tuple[str, str, str], list[Parity]] = {}
         self._pairs: dict[tuple[tuple[str, ...], str, str], Pair | None] = {}
+        self._prefixes: dict[tuple[str, str, tuple[str, ...], int], Measurements] = {}
 
     @cached_property
     def measured(self) -> Mapping[Key, Measured]:
@@ -47,6 +49,14 @@ class Measurements:
         for entry in self.policy.quarantine:
             found[entry.suite].add(entry.key)
         return dict(found)
+
+    def check_left_out(self) -> None:
+        """ConfigError for an item in quarantine, or a contaminated one, that its suite does not have."""
+        policy, runs = self.policy, self.everything
+        full = {suite for (suite, name), each in runs.items() if name == policy.baseline and each.run.limit is None}
+        named = [(entry.suite, entry.key, f"quarantine[{index}].key") for index, entry in enumerate(policy.quarantine)]
+        named += [(suite, key, "contaminated") for suite, keys in policy.contaminated.items() for key in keys]
+        check_keys(named, {suite: self.traits(suite) for suite in full})
 
     def within(self, selection: Selection) -> Measurements:
         """The same measurements over the items of a selection, once."""
@@ -99,6 +109,19 @@ class Measurements:
         """Whether a run was looked at while it was asked: tests that take its size for fixed do not hold."""
         run = self.run(suite, candidate)
         return run is not None and run.looks is not None
+
+    def prefix(self, suite: str, candidate: str, others: tuple[str, ...], items: int) -> Measurements:
+        """The first ``items`` that a candidate was asked in a suite, and the same items of ``others``, once."""
+        key = (suite, candidate, others, items)
+        if key not in self._prefixes:
+            asked = self.measured[suite, candidate].samples[:items]
+            keys = {sample.key for sample in asked}
+            runs = {(suite, candidate): structs.replace(self.measured[suite, candidate], samples=asked)}
+            for other in others:
+                samples = tuple(sample for sample in self.measured[suite, other].samples if sample.key in keys)
+                runs[suite, other] = structs.replace(self.measured[suite, other], samples=samples)
+            self._prefixes[key] = Measurements(runs, structs.replace(self.policy, quarantine=()))
+        return self._prefixes[key]
 
     def columns(self, suite: str, candidate: str) -> dict[str, Column]:
         """Every column of a run; none where there is no run."""
