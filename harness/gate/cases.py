@@ -5,6 +5,7 @@ Nothing here looks at other jobs; the correction for many tests comes afterwards
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +13,8 @@ from harness import stats
 from harness.compare import Column, Level, Pair, broken, level_of
 from harness.gate.blindness import Blind, blindness
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, matches
+from harness.gate.noise import again, beside, excess, no_second_run
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, is_pin, matches
 from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
 from harness.records import Outcome, Rule
@@ -24,7 +26,7 @@ VALUE_RULES = ("at_least", "at_most")
 class Case:
     """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, too many absent ones,
     or a smoke run: why, and the remedy where it is not just more items. ``excluded``: how many items the rule leaves out because
-    training data contain them; None where it leaves none out."""
+    training data contain them; None where it leaves none out. ``noise``: the noise floor in words, where one is known."""
 
     job: Job
     candidate: str
@@ -36,6 +38,7 @@ class Case:
     blind: Blind | None = None
     short: tuple[str, str | None] | None = None
     excluded: int | None = None
+    noise: str = ""
 
     @property
     def rule(self) -> Rule:
@@ -77,6 +80,11 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
     other = named.get(job.rule.against, job.rule.against) or ""
     if not other or (needs_reference and reference is None):
         return Case(job, candidate, other, "no_baseline", f"no reference of {candidate} was measured")
+    if job.rule.above_noise and reference is not None:
+        other = again(reference)
+        unknown = [suite for suite in suites_of(job.metrics) if measurements.run(suite, other) is None]
+        if unknown:
+            return Case(job, candidate, other, "no_baseline", no_second_run(reference, unknown))
     if other not in measurements.candidates:
         return Case(job, candidate, other, "no_baseline", f"{other} was not measured")
     sides = list(dict.fromkeys([candidate, other, *([reference] if needs_reference and reference else [])]))
@@ -86,9 +94,14 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
     return _tested(job, candidate, other, measurements)
 
 
+def suites_of(metrics: Iterable[str]) -> list[str]:
+    """The suites of these metrics, each once."""
+    return list(dict.fromkeys(metric.split("/", 1)[0] for metric in metrics))
+
+
 def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
     """Reasons for not looking at numbers: nothing measured, too many failures, or sides that were not asked alike."""
-    suites = list(dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics))
+    suites = suites_of(job.metrics)
     if not suites and matches(job.rule.metric, HUMAN_WIN):
         return "inconclusive", "nobody has voted yet: export a review, and import its votes"
     if not suites:
@@ -101,7 +114,7 @@ def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Ou
             if measurements.run(suite, side) is None and suite == HUMAN_WIN.split("/")[0]:
                 return "inconclusive", f"nobody has voted on {side} yet: export a review, and import its votes"
             if measurements.run(suite, side) is None:
-                return "invalid", f"{side} was not put through {suite}"
+                return "no_baseline" if is_pin(side) else "invalid", f"{side} was not put through {suite}"
             failed, planned = measurements.failed(suite, side)
             if planned == 0:
                 return "invalid", f"{side} was asked nothing in {suite}"
@@ -133,11 +146,12 @@ def _tested(job: Job, candidate: str, other: str, measurements: Measurements) ->
     if pair is None or pair.evidence is None:
         return Case(job, candidate, other, "invalid", _nothing(job, candidate, other, measurements))
     mine = selected.column_of(candidate, job.metrics, job.label, policy.references.get(candidate))
-    level = None if mine is None else _level(rule, mine, policy.seed)
+    level = None if mine is None else excess(rule, pair) if rule.above_noise else _level(rule, mine, policy.seed)
     blind = blindness(job, pair, measurements, candidate, other)
     short = _smoke(job, candidate, measurements) or _short(rule, pair)
     excluded = _excluded(job, candidate, other, pair, measurements)
-    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded)
+    noise = beside(job, candidate, selected)
+    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded, noise=noise)
 
 
 def _nothing(job: Job, candidate: str, other: str, measurements: Measurements) -> str:

@@ -59,7 +59,7 @@ def _finding(case: Case, over: Over | None, adjusted: float | None) -> Finding:
     if outcome == "inconclusive" and case.short is None and case.rule.on_inconclusive != "inconclusive":
         outcome = case.rule.on_inconclusive
         reason += f"; the rule takes that for a {outcome}"
-    reason += words.excluded(case.excluded)
+    reason += words.excluded(case.excluded) + case.noise
     return Finding(
         rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {reason}.", metric=case.job.label, comparison=comparison
     )

@@ -43,9 +43,14 @@ class Policy(Record, frozen=True, kw_only=True):
     judged: dict[str, int] = {}
 
 
+AGAIN = "again:"
+"""What the name of a second run of the same candidate (A/A) begins with, among the measured runs."""
+
+
 def is_pin(name: str) -> bool:
-    """Whether a side of a comparison is a run set kept under version control. Pins are compared with, and never judged."""
-    return name.startswith("pin:")
+    """Whether a side of a comparison is a run set kept under version control, or a second run (A/A): those are compared with, and
+    never judged."""
+    return name.startswith(("pin:", AGAIN))
 
 
 @dataclass(frozen=True)

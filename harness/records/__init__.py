@@ -22,6 +22,7 @@ from harness.records.measured import (
     Sample,
     Sequential,
 )
+from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
 from harness.records.record import FORMAT, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
 from harness.records.trained import Handover, Training, TrainingPoint, ValidationPoint
 
@@ -46,17 +47,22 @@ __all__ = [
     "Message",
     "Metric",
     "MetricKind",
+    "Noise",
     "Outcome",
     "Parity",
+    "Plant",
     "Quarantined",
     "Record",
+    "Repetition",
     "Request",
     "Require",
     "Rule",
     "Run",
     "Sample",
+    "SelfTest",
     "Sequential",
     "Severity",
+    "Sight",
     "Training",
     "TrainingPoint",
     "ValidationPoint",
