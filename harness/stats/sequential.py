@@ -1,0 +1,139 @@
+"""Looking several times at data that grow, and still being wrong at most ``alpha`` of the time: group-sequential tests.
+
+Each look tests at its own *nominal* level. The levels are chosen so that, were there nothing to be found, the chance of a false claim
+at any of the looks so far is what the spending function allows by then (Lan & DeMets, Biometrika 70 (1983) 659). Standardised
+statistics of the looks behave like Brownian motion observed at the information fractions; the chance of staying below all bounds is
+integrated numerically look by look (Armitage, McPherson & Rowe, JRSS A 132 (1969) 235; Jennison & Turnbull, Group Sequential Methods,
+2000, chapter 19), here with Gauss–Legendre nodes as fine as the step between two looks needs.
+
+The *sequential p-value* is the smallest ``alpha`` at which one of the looks so far would have rejected (Liu & Anderson, JASA 103
+(2008) 1614): it may be used wherever a p-value may. It is fed with the p-values of the ordinary tests, so that tests that are exact,
+and therefore a little careful, stay so.
+
+``fractions`` are increasing shares of the information that was planned for: items seen by each look over all items. A last look that
+comes out larger than planned (a fraction above 1) spends what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+Spending = Literal["obrien_fleming", "pocock"]
+
+Array = NDArray[np.float64]
+
+FARTHEST = 8.5
+"""Standard deviations below 0 beyond which nothing is integrated: less than 1e-17 of all paths."""
+
+NEVER = 37.0
+"""A bound that no statistic reaches, where there is nothing to spend (a p-value of 1e-299)."""
+
+LARGEST = 0.999
+"""A sequential p above this is 1: nothing is decided up there."""
+
+
+def spent(fraction: float, alpha: float, spending: Spending) -> float:
+    """How much of ``alpha`` (one-sided) may have been used by ``fraction`` of the information; all of it from 1 on."""
+    share = min(fraction, 1.0)
+    if spending == "pocock":
+        return alpha * math.log1p((math.e - 1) * share)
+    return 2 * float(ndtr(ndtri(alpha / 2) / math.sqrt(share)))
+
+
+def bounds(fractions: Sequence[float], alpha: float, spending: Spending) -> tuple[float, ...]:
+    """The standardised statistic that each look must reach, one-sided. ValueError for fractions that do not increase from above 0."""
+    steps = tuple(float(fraction) for fraction in fractions)
+    if not steps or steps[0] <= 0 or any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+        raise ValueError(f"information fractions are {list(steps)}; expected increasing numbers above 0")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; expected above 0 and below 1")
+    return _bounds(steps, alpha, spending)
+
+
+@lru_cache(maxsize=4096)
+def _bounds(fractions: tuple[float, ...], alpha: float, spending: Spending) -> tuple[float, ...]:
+    found: list[float] = []
+    before, at, used = 0.0, np.zeros(1), 0.0
+    mass: Array = np.ones(1)  # of the paths that no look has stopped: one path, at 0, before the first
+    for index, fraction in enumerate(fractions):
+        step, total = math.sqrt(fraction - before), spent(fraction, alpha, spending)
+        bound = _bound(at, mass, step, math.sqrt(fraction), total - used)
+        found.append(bound)
+        if index + 1 == len(fractions):
+            break
+        nodes, widths = _nodes(bound * math.sqrt(fraction), fraction, fractions[index + 1] - fraction)
+        density = np.exp(-0.5 * ((nodes[:, None] - at[None, :]) / step) ** 2) @ mass / (step * math.sqrt(2 * math.pi))
+        before, at, used, mass = fraction, nodes, total, density * widths
+    return tuple(found)
+
+
+def _bound(at: Array, mass: Array, step: float, scale: float, allowed: float) -> float:
+    """The bound that paths, ``mass`` of them ``at`` these places, cross with probability ``allowed`` after a step."""
+    if allowed < 1e-290:
+        return NEVER
+    target = math.log(allowed)
+
+    def excess(bound: float) -> float:
+        crossed = float(mass @ ndtr((at - bound * scale) / step))
+        return math.log(max(crossed, 1e-300)) - target
+
+    if excess(-FARTHEST) <= 0:  # not even all paths that are left are too many
+        return -FARTHEST
+    return float(brentq(excess, -FARTHEST, NEVER + 1, xtol=1e-10, rtol=1e-12))
+
+
+def _nodes(edge: float, fraction: float, gap: float) -> tuple[Array, Array]:
+    """Gauss–Legendre nodes and widths below ``edge``, about as many as standard deviations of the narrower density, and a half."""
+    low = -FARTHEST * math.sqrt(fraction)
+    high = min(edge, -low)
+    narrow = math.sqrt(min(gap, fraction))
+    count = int(min(2_000, max(24, 1.5 * (high - low) / narrow)))
+    points, weights = _legendre(count)
+    half = (high - low) / 2
+    return low + half * (points + 1), half * weights
+
+
+@lru_cache(maxsize=256)
+def _legendre(count: int) -> tuple[Array, Array]:
+    points, weights = np.polynomial.legendre.leggauss(count)
+    return np.asarray(points, dtype=float), np.asarray(weights, dtype=float)
+
+
+def nominal(look: int, fractions: Sequence[float], alpha: float, spending: Spending) -> float:
+    """The p-value that look number ``look`` (from 0) must come under; it depends on the looks up to it alone."""
+    return float(ndtr(-bounds(fractions[: look + 1], alpha, spending)[-1]))
+
+
+def sequential_p(p_values: Sequence[float], fractions: Sequence[float], spending: Spending) -> tuple[float, int]:
+    """The smallest alpha at which one of the looks so far rejects, and which (from 0; the last where none ever would).
+
+    ``p_values``: the one-sided fixed-sample p of each look made. A look is solved only where it could beat the ones before it.
+    """
+    if len(p_values) != len(fractions):
+        raise ValueError(f"{len(p_values)} p-values for {len(fractions)} information fractions")
+    best, which = LARGEST, len(p_values) - 1
+    for look, p in enumerate(p_values):
+        if nominal(look, fractions, best, spending) >= p:
+            best, which = _smallest(look, p, fractions, best, spending), look
+    return (1.0 if best >= LARGEST else best), which
+
+
+def _smallest(look: int, p: float, fractions: Sequence[float], most: float, spending: Spending) -> float:
+    """The alpha below ``most`` for which the look's nominal level is ``p``."""
+    score = -float(ndtri(max(p, 1e-290)))
+
+    def room(quantile: float) -> float:
+        return score - bounds(fractions[: look + 1], float(ndtr(quantile)), spending)[-1]
+
+    least = float(ndtri(1e-280))
+    if room(least) >= 0:
+        return 1e-280
+    return min(most, float(ndtr(brentq(room, least, float(ndtri(most)), xtol=1e-9))))
