@@ -2,7 +2,8 @@
 
 ``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
 permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``passes``
-pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``power`` what could have been seen. ``paired`` is the face that they share.
+pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``max_t`` many candidates against one baseline; ``power`` what could have
+been seen. ``paired`` is the face that they share.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from harness.stats.binary import (
 )
 from harness.stats.corpora import CorpusPairs
 from harness.stats.corpus import WIDTHS, aggregate, alike, each, score
+from harness.stats.max_t import flipped, step_down
 from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
@@ -46,6 +48,7 @@ __all__ = [
     "difference_p",
     "each",
     "exact_p",
+    "flipped",
     "holm",
     "mcnemar",
     "mcnemar_midp",
@@ -56,6 +59,7 @@ __all__ = [
     "normal_quantile",
     "pass_at",
     "score",
+    "step_down",
     "tango_interval",
     "tango_p",
     "tango_statistic",

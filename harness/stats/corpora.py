@@ -106,27 +106,38 @@ class CorpusPairs:
     def test(self, delta: float, side: Side) -> PValue:
         return self._randomisation(side) if delta == 0 else self._percentile(delta, side)
 
-    def _randomisation(self, side: Side) -> PValue:
+    def null(self, delta: float) -> Array:
+        """Statistics under "the gain is ``delta``", large where it is above, what was seen first: for tests of many candidates,
+        which share the resamples where they share seed and clusters."""
+        if delta == 0:
+            return self._swapped
+        plain = self.sign * (self.resampled[1] - self.resampled[0])
+        return np.concatenate([[self.gain - delta], plain - self.gain])
+
+    @cached_property
+    def _swapped(self) -> Array:
+        """Gains after swapping the two sides of random documents, what was seen first."""
         baseline, candidate = self._sums
         change = candidate - baseline
-        hits = total = 0
-        observed, tolerance = self.gain, 1e-9 * max(1.0, abs(self.values[0]))
+        found = [] if resampling.exact(self.units) else [np.asarray([self.gain])]
         for swapped in resampling.flips(self.units, self.seed):
             left = self._scores(baseline, swapped, change)
             right = self._scores(candidate, swapped, -change)
-            gains = self.sign * (right - left)
-            if side == "greater":
-                hits += int((gains >= observed - tolerance).sum())
-            elif side == "less":
-                hits += int((gains <= observed + tolerance).sum())
-            else:
-                hits += int((np.abs(gains) >= abs(observed) - tolerance).sum())
-            total += len(gains)
-        extra = 0 if resampling.exact(self.units) else 1
-        differing = int((np.abs(change).sum(axis=1) > 0).sum())
-        parameters = {"delta": 0.0, "side": side, "resamples": total + extra, "seed": self.seed}
-        floor = max(1 / (total + extra), 0.5**differing)
-        return PValue((hits + extra) / (total + extra), "approximate randomisation", parameters, floor)
+            found.append(self.sign * (right - left))
+        return np.concatenate(found)
+
+    def _randomisation(self, side: Side) -> PValue:
+        gains, observed, tolerance = self._swapped, self.gain, 1e-9 * max(1.0, abs(self.values[0]))
+        if side == "greater":
+            hits = gains >= observed - tolerance
+        elif side == "less":
+            hits = gains <= observed + tolerance
+        else:
+            hits = np.abs(gains) >= abs(observed) - tolerance
+        baseline, candidate = self._sums
+        differing = int((np.abs(candidate - baseline).sum(axis=1) > 0).sum())
+        parameters = {"delta": 0.0, "side": side, "resamples": len(gains), "seed": self.seed}
+        return PValue(float(hits.mean()), "approximate randomisation", parameters, max(1 / len(gains), 0.5**differing))
 
     def _percentile(self, delta: float, side: Side) -> PValue:
         parameters = {"delta": delta, "side": side, "resamples": len(self._gains), "seed": self.seed}

@@ -1,0 +1,105 @@
+"""Several candidates that claim a gain on the same metric: the more of them, the likelier that one looks better by luck.
+
+Claims of one rule about one metric are adjusted over the candidates by max-T: they share the baseline and the items, so that Holm
+would pay for tests that are nearly one. Holm stands in, and says why, where the claims have no common resamples. Afterwards comes
+Holm over the metrics of each candidate (``harness.gate.findings``). So a false claim is at most ``alpha`` probable on any one
+metric whoever makes it, for any one candidate whatever it claims, and over everything where no candidate is better anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import stats
+from harness.compare import Pair
+from harness.gate.cases import Case
+from harness.gate.measurements import Measurements
+
+Array = NDArray[np.float64]
+
+FEW_UNITS = 10
+"""Under so many units their signs have too few patterns for the small p-values that a test with a margin can give."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """A p-value after looking at several ``candidates``; ``why`` it was Holm where it was not max-T."""
+
+    p: float
+    candidates: int
+    method: Literal["max-T", "Holm"]
+    why: str = ""
+
+
+def over_candidates(cases: Mapping[str, Sequence[Case]], measurements: Measurements) -> dict[str, dict[int, Over]]:
+    """Candidate -> place of a case -> its p over all candidates; only for claims that several candidates make.
+
+    ``cases`` are of the same jobs in the same order for every candidate.
+    """
+    found: dict[str, dict[int, Over]] = {name: {} for name in cases}
+    for place in range(max((len(listed) for listed in cases.values()), default=0)):
+        claims = {name: listed[place] for name, listed in cases.items() if _claims(listed[place])}
+        if len(claims) > 1:
+            for name, over in zip(claims, _over(list(claims.values()), measurements), strict=True):
+                found[name][place] = over
+    return found
+
+
+def _claims(case: Case) -> bool:
+    return case.rule.require == "superior" and case.pair is not None
+
+
+def _over(claims: Sequence[Case], measurements: Measurements) -> list[Over]:
+    p = [case.claim.p for case in claims]
+    null, why = None, _apart(claims, measurements)
+    if not why:
+        pairs = [case.pair for case in claims if case.pair is not None]
+        null, why = shared_null(pairs, [case.margin for case in claims])
+    if null is None:
+        return [Over(adjusted, len(p), "Holm", why) for adjusted in stats.holm(p)]
+    return [Over(adjusted, len(p), "max-T") for adjusted in stats.step_down(p, null)]
+
+
+def _apart(claims: Sequence[Case], measurements: Measurements) -> str:
+    """Why the claims cannot be resampled together, before looking at any number; empty where they can."""
+    if len({case.other for case in claims}) > 1:
+        return "they are compared with different models"
+    suites = {metric.split("/", 1)[0] for metric in claims[0].job.metrics}
+    if any(measurements.looked(suite, case.candidate) for suite in suites for case in claims):
+        return "their runs were looked at while they were asked"
+    return ""
+
+
+def shared_null(pairs: Sequence[Pair], margins: Sequence[float], *, two_sided: bool = False) -> tuple[Array | None, str]:
+    """Statistics of all pairs under resamples that they share, shape (resamples, pairs); or why they share none."""
+    evidence = [pair.evidence for pair in pairs]
+    if all(isinstance(each, stats.CorpusPairs) for each in evidence):
+        corpora = [each for each in evidence if isinstance(each, stats.CorpusPairs)]
+        if any(not np.array_equal(each.clusters, corpora[0].clusters) for each in corpora):
+            return None, "they have different documents"
+        columns = [each.null(margin) for each, margin in zip(corpora, margins, strict=True)]
+        null = np.stack([np.abs(column) if two_sided else column for column in columns], axis=1)
+        return null, ""
+    if not all(isinstance(each, (stats.BinaryPairs, stats.MeanPairs)) for each in evidence):
+        return None, "their methods have no resamples in common"
+    centred = _centred(pairs, margins)
+    if any(margins) and int((np.abs(centred) > 0).sum(axis=0).min()) < FEW_UNITS:
+        return None, f"fewer than {FEW_UNITS} units"
+    return stats.flipped(centred, pairs[0].seed, two_sided=two_sided), ""
+
+
+def _centred(pairs: Sequence[Pair], margins: Sequence[float]) -> Array:
+    """Each cluster's summed weighted (gain − margin), shape (clusters, pairs); 0 where a pair does not have the cluster."""
+    room = 1 + max(int(pair.baseline.clusters.max()) for pair in pairs)
+    return np.stack(
+        [
+            np.bincount(pair.baseline.clusters, pair.baseline.weights * (pair.differences - margin), room)
+            for pair, margin in zip(pairs, margins, strict=True)
+        ],
+        axis=1,
+    )
