@@ -19,7 +19,8 @@ VERBS = {
     "measure": "ask every candidate and grade the answers",
     "gate": "decide from what was measured",
     "report": "write the report from what was measured",
-    "compare": "compare two candidates, metric by metric",
+    "compare": "compare candidates, or any runs of one suite, metric by metric",
+    "baseline": "pin runs under a name, promote one to be the baseline",
     "show": "show how the candidates answered an item",
     "list": "list suites, engines, judges, or the runs of a store",
     "review": "export a blind review, import the votes",
@@ -47,13 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         complain(f"{verb!r} is not a command. {did_you_mean(verb, VERBS)}")
         return EXIT_USAGE
+    from harness.commands.github import muted
+
+    with muted():
+        return _execute(verb, words[1:])
+
+
+def _execute(verb: str, words: Sequence[str]) -> int:
+    from harness.commands.github import tell_error
+
     try:
         command = importlib.import_module(f"harness.commands.{verb}")
         parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG, allow_abbrev=False)
         command.declare(parser)
-        code: int = command.execute(parser.parse_args(words[1:]))
+        code: int = command.execute(parser.parse_args(words))
     except SftgateError as error:
         complain(str(error))
+        tell_error(verb, str(error))
         return error.exit_code
     except KeyboardInterrupt:
         complain("interrupted. Everything answered so far is in the journal; run the same command again to continue.")

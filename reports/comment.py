@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from harness.records import Conclusion, Finding, Outcome, Verdict
 from reports.answer import hero, spoken
@@ -10,8 +12,9 @@ from reports.hostile import escaped
 from reports.standing import Gain, Standing, standings
 from reports.wording import bound_of, count_text, gain_text, interval_text, margin_text, moment, p_text, rule_name, score_text
 
-MARKER = "<!-- sftgate:gate -->"
 BUDGET = 60_000
+"""Characters. GitHub refuses a comment of more than 65,536."""
+
 _ALERT: dict[Outcome, str] = {
     "pass": "TIP",
     "fail": "CAUTION",
@@ -32,11 +35,18 @@ _ICON: dict[Outcome, str] = {
 }
 
 
+def marker(conclusion: Conclusion) -> str:
+    """The hidden first line by which a comment is found again; one per policy, so that two gates do not overwrite each other."""
+    place = "-".join(PurePath(conclusion.policy).parts[-2:])
+    name = re.sub(r"[^\w.]+", "-", place).strip("-") or "policy"
+    return f"<!-- sftgate:gate:{name} -->"
+
+
 def markdown(conclusion: Conclusion, *, budget: int = BUDGET) -> str:
     """A comment for a pull request: a hidden marker to find it again by, one alert with the verdict, a table of the candidates, the
     rules that did not pass, the rest folded. Never longer than ``budget`` characters: details go first, and it says so."""
     ranked = standings(conclusion, {})
-    head = [MARKER, *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
+    head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
     optional = [_unhappy(verdict) for verdict in conclusion.verdicts] + [_folded(conclusion)]
     kept: list[str] = []

@@ -11,7 +11,11 @@ from reports.wording import rule_name
 
 def junit(conclusion: Conclusion) -> bytes:
     """One test case per rule, metric and candidate. Blocking failures are ``failure``, invalid or incomparable ones ``error``,
-    undecided ones and those that only warn ``skipped``; class name and name together are unique."""
+    undecided ones and those that only warn ``skipped``; class name and name together are unique.
+
+    Valid against the schema of Jenkins' xUnit plugin (junit-10), which knows no properties of a test case: its numbers stand in
+    ``system-out``, in the form ``[[PROPERTY|name=value]]`` that several readers of JUnit files understand.
+    """
     root = ElementTree.Element("testsuites", name="sftgate")
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for verdict in conclusion.verdicts:
@@ -25,8 +29,8 @@ def junit(conclusion: Conclusion) -> bytes:
         for name, count in counts.items():
             suite.set(name, str(count))
             totals[name] += count
-    for name, count in totals.items():
-        root.set(name, str(count))
+    for name in ("tests", "failures", "errors"):
+        root.set(name, str(totals[name]))
     ElementTree.indent(root)
     written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
@@ -44,7 +48,7 @@ def _testcase(suite: ElementTree.Element, candidate: str, finding: Finding, used
     else:
         case = _add_case(suite, candidate, name, used, counts, outcome, finding.reason)
     if finding.comparison is not None:
-        case.insert(0, _properties(finding.comparison, finding))
+        ElementTree.SubElement(case, "system-out").text = _numbers(finding.comparison, finding)
 
 
 def _add_case(
@@ -73,22 +77,21 @@ def _add_case(
     return case
 
 
-def _properties(found: Comparison, finding: Finding) -> ElementTree.Element:
-    properties = ElementTree.Element("properties")
+def _numbers(found: Comparison, finding: Finding) -> str:
     values = {
         "outcome": finding.outcome,
         "severity": finding.rule.severity,
+        "method": found.method,
         "against": found.baseline,
         "gain": found.gain,
         "low": found.low,
         "high": found.high,
+        "level": found.level,
         "margin": finding.rule.margin,
         "p": found.p,
+        "mde": found.mde,
         "items": found.items,
         "lost": found.lost,
         "won": found.won,
     }
-    for name, value in values.items():
-        if value is not None:
-            ElementTree.SubElement(properties, "property", name=name, value=legal(str(value)))
-    return properties
+    return "".join(f"\n[[PROPERTY|{name}={legal(str(value))}]]" for name, value in values.items() if value is not None) + "\n"

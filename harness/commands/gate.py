@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from harness.commands.gating import announce, decide, declare_config, load_config, write_outputs
+from harness.commands.gating import declare_config, gate_now, load_config
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,4 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Conclude, write verdict, summary, JUnit and report; the exit code is the gate's."""
-    loaded = load_config(arguments)
-    conclusion, measured = decide(loaded)
-    announce(conclusion, write_outputs(loaded, conclusion, measured))
-    return conclusion.exit_code
+    return gate_now(load_config(arguments))

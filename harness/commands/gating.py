@@ -11,6 +11,7 @@ import msgspec
 from rich.table import Table
 
 from harness.commands.console import Bars, err, out
+from harness.commands.github import tell
 from harness.config import Loaded, load
 from harness.errors import UsageError
 from harness.pipeline import Measurement, Preview, conclude, measure, prepare, preview
@@ -100,6 +101,15 @@ def decide(loaded: Loaded) -> tuple[Conclusion, dict[tuple[str, str], Measured]]
     """Conclude from the store."""
     measured = read_measured(loaded)
     return conclude(loaded, measured, command=shlex.join(["sftgate", *sys.argv[1:]])), measured
+
+
+def gate_now(loaded: Loaded) -> int:
+    """Conclude, write everything, and say it to people and to CI; the gate's exit code."""
+    conclusion, measured = decide(loaded)
+    report = write_outputs(loaded, conclusion, measured)
+    announce(conclusion, report)
+    tell(conclusion, loaded, report)
+    return conclusion.exit_code
 
 
 def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> Path:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from harness.records import Conclusion
-from reports.comment import BUDGET, MARKER, markdown
+from reports.comment import BUDGET, markdown, marker
 from tests.reports import fixtures
 from tests.reports.told import HOSTILE_NAME, concluded, finding
 
@@ -20,7 +20,7 @@ def conclusion() -> Conclusion:
 
 def test_the_comment_starts_with_its_marker_and_one_alert(conclusion: Conclusion) -> None:
     lines = markdown(conclusion).splitlines()
-    assert lines[0] == MARKER
+    assert lines[0] == marker(conclusion) == "<!-- sftgate:gate:policy -->"
     assert lines[1] == "> [!WARNING]"
     assert lines[2].startswith("> **Ship full-replay.**")
     assert any("would have shipped careless" in line for line in lines[:12])
@@ -54,7 +54,7 @@ def test_a_comment_never_exceeds_its_budget_and_says_that_it_was_cut(count: int)
     assert len(text) <= BUDGET
     assert "Cut to fit a comment" in text
     assert text.count("<details>") == text.count("</details>")
-    assert text.startswith(MARKER)
+    assert text.startswith("<!-- sftgate:gate:policy -->\n")
 
 
 def test_a_comment_about_very_many_candidates_still_fits() -> None:
@@ -75,3 +75,17 @@ def test_names_and_reasons_cannot_become_html_links_mentions_or_table_borders() 
     assert "\u202e" not in text
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ❌")}
     assert widths <= {6, 9}
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [
+        ("gate.toml", "gate.toml"),
+        ("teams/search/gate.toml", "search-gate.toml"),
+        ("a --> <b>\n/x.toml", "a-b-x.toml"),
+        ("候选/门.toml", "候选-门.toml"),
+    ],
+)
+def test_every_policy_has_a_comment_of_its_own(policy: str, name: str) -> None:
+    said = msgspec.structs.replace(concluded(finding()), policy=policy)
+    assert markdown(said).splitlines()[0] == f"<!-- sftgate:gate:{name} -->"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from lxml import etree
 
 from harness.records import Conclusion
 from reports.junit import junit
@@ -49,14 +51,17 @@ def test_junit_keeps_doubled_rules_apart() -> None:
 )
 def test_junit_maps_outcomes_to_what_ci_systems_know(outcome: Any, severity: Any, child: str | None) -> None:
     case = cases(concluded(finding(outcome, severity), outcome="fail"))[0]
-    assert [each.tag for each in case if each.tag != "properties"] == ([child] if child else [])
-    assert {each.get("name") for each in case.iter("property")} >= {"gain", "low", "high", "margin", "p", "items"}
+    assert [each.tag for each in case if each.tag != "system-out"] == ([child] if child else [])
+    numbers = dict(re.findall(r"(?m)^\[\[PROPERTY\|(\w+)=(.*)\]\]$", case.findtext("system-out") or ""))
+    assert numbers | {"gain": "-0.04", "margin": "0.02", "items": "1200"} == numbers
+    assert {"low", "high", "p", "method"} <= set(numbers)
 
 
 def test_junit_counts_what_it_holds(conclusion: Conclusion) -> None:
     root = ElementTree.fromstring(junit(conclusion))
     for attribute, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        assert int(root.get(attribute) or -1) == len(list(root.iter(tag)))
+        for place in (*root, root) if attribute != "skipped" else root:
+            assert int(place.get(attribute) or -1) == len(list(place.iter(tag)))
 
 
 def test_junit_drops_what_xml_cannot_hold() -> None:
@@ -68,3 +73,45 @@ def test_junit_drops_what_xml_cannot_hold() -> None:
 
 def test_a_verdict_without_findings_is_still_a_case() -> None:
     assert len(cases(concluded(outcome="inconclusive"))) == 1
+
+
+JENKINS = """
+<grammar xmlns="http://relaxng.org/ns/structure/1.0" datatypeLibrary="http://www.w3.org/2001/XMLSchema-datatypes">
+  <start><element name="testsuites">
+    <ref name="counted"/><optional><attribute name="name"/></optional>
+    <zeroOrMore><ref name="suite"/></zeroOrMore>
+  </element></start>
+  <define name="counted">
+    <optional><attribute name="tests"><data type="nonNegativeInteger"/></attribute></optional>
+    <optional><attribute name="failures"><data type="nonNegativeInteger"/></attribute></optional>
+    <optional><attribute name="errors"><data type="nonNegativeInteger"/></attribute></optional>
+  </define>
+  <define name="suite"><element name="testsuite">
+    <attribute name="name"/>
+    <attribute name="tests"/><attribute name="failures"/><attribute name="errors"/>
+    <optional><attribute name="skipped"/></optional>
+    <zeroOrMore><element name="testcase">
+      <attribute name="name"/><attribute name="classname"/>
+      <zeroOrMore><choice>
+        <element name="skipped"><ref name="said"/></element>
+        <element name="error"><ref name="said"/></element>
+        <element name="failure"><ref name="said"/></element>
+        <element name="system-out"><text/></element>
+      </choice></zeroOrMore>
+    </element></zeroOrMore>
+  </element></define>
+  <define name="said">
+    <optional><attribute name="type"/></optional><optional><attribute name="message"/></optional><text/>
+  </define>
+</grammar>
+"""
+"""What the junit-10 schema of Jenkins' xUnit plugin allows, as far as we use it."""
+
+
+def test_junit_is_what_the_schema_of_jenkins_allows(conclusion: Conclusion) -> None:
+    schema = etree.RelaxNG(etree.fromstring(JENKINS))
+    hostile = concluded(finding(name=HOSTILE_NAME), finding("pass"), finding("invalid"), candidate=HOSTILE_NAME)
+    empty = Conclusion(created="", baseline="b", outcome="no_baseline", exit_code=12)
+    for each in (conclusion, hostile, concluded(outcome="inconclusive"), empty):
+        assert schema.validate(etree.fromstring(junit(each))), schema.error_log
+    assert not schema.validate(etree.fromstring(b"<testsuites><testsuite name='x'/></testsuites>"))

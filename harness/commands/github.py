@@ -1,0 +1,80 @@
+"""How the commands speak inside GitHub Actions, whose runner obeys lines of the log.
+
+While a command runs, the runner is told to obey nothing (``::stop-commands::``), because answers and error messages may hold such
+lines; it listens again only for what we say ourselves. Elsewhere all of this does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.config import Loaded
+from harness.records import Conclusion
+
+_TOKEN = secrets.token_hex(16)
+"""What ends the silence; no text that a model wrote before can hold it."""
+
+
+def here() -> bool:
+    """Do we run inside GitHub Actions?"""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """The runner obeys no line of the log while this lasts."""
+    if not here():
+        yield
+        return
+    _say([f"::stop-commands::{_TOKEN}"])
+    try:
+        yield
+    finally:
+        _say([f"::{_TOKEN}::"])
+
+
+def tell(conclusion: Conclusion, loaded: Loaded, report: Path) -> None:
+    """Annotations at the lines of the policy, the job summary, and the step's outputs."""
+    if not here():
+        return
+    from reports.comment import markdown
+    from reports.github import SUMMARY_BUDGET, outputs, workflow_commands
+
+    _say([f"::{_TOKEN}::", *workflow_commands(conclusion, file=_from_root(Path(loaded.file))), f"::stop-commands::{_TOKEN}"])
+    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, budget=SUMMARY_BUDGET))
+    _append("GITHUB_OUTPUT", outputs(conclusion, report=str(report)))
+
+
+def tell_error(verb: str, message: str) -> None:
+    """Why a command could not be carried out, as an annotation."""
+    if here():
+        from reports.github import command
+
+        _say([f"::{_TOKEN}::", command("error", message, title=f"sftgate {verb}"), f"::stop-commands::{_TOKEN}"])
+
+
+def _say(lines: Iterable[str]) -> None:
+    """On stdout, in order with what goes to stderr: both are one log."""
+    sys.stderr.flush()
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
+def _from_root(file: Path) -> str:
+    """The policy's path from the repository's root, as annotations name files; empty where it lies outside."""
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or ".").resolve()
+    path = file.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+
+
+def _append(variable: str, text: str) -> None:
+    place = os.environ.get(variable)
+    if place:
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.write(text)

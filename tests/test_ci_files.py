@@ -1,0 +1,127 @@
+"""The action and the recipes for CI: what they run exists, and the comment on a pull request is edited, never doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.cli import VERBS
+from reports.comment import markdown
+from tests.reports.told import HOSTILE_NAME, concluded, finding
+
+ROOT = Path(__file__).parents[1]
+GH = """#!/bin/sh
+# Stands for GitHub's own command: answers the listing, and writes down what is posted.
+for word in "$@"; do case $word in body=@*) body=${word#body=@};; esac; done
+case "$*" in
+  *"-X PATCH"*) echo "edit $*" >> "$LOG"; cp "$body" "$LOG.body";;
+  *"-X POST"*) echo "post $*" >> "$LOG"; cp "$body" "$LOG.body";;
+  *comments*) while [ $# -gt 1 ]; do [ "$1" = --jq ] && filter=$2; shift; done; exec jq -r "$filter" "$COMMENTS";;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def action() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def steps(action: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = action["runs"]["steps"]
+    return found
+
+
+def run(script: str, folder: Path, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+    return subprocess.run(
+        ["bash", "-c", script], cwd=folder, env={**os.environ, "PATH": path, **surroundings}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def executable(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def test_no_input_is_pasted_into_a_script(action: dict[str, Any]) -> None:
+    """What a pull request may choose reaches a script as a variable: text inside ${{ }} would be code."""
+    scripts = [step["run"] for step in steps(action) if "run" in step]
+    assert len(scripts) == 2
+    assert not [script for script in scripts if "${{" in script]
+
+
+def test_the_gate_step_hands_its_inputs_on_and_fails_as_the_gate_does(action: dict[str, Any], tmp_path: Path) -> None:
+    executable(tmp_path / "python", '#!/bin/sh\nfor word in "$@"; do echo "<$word>"; done > words\nexit 10\n')
+    done = run(
+        steps(action)[0]["run"], tmp_path, PYTHON=str(tmp_path / "python"), EXTRA="", ACTION=str(ROOT), COMMAND="run",
+        CONFIG="policy/a gate.toml", ARGUMENTS="--candidate week47=out/week47 --smoke 3",
+    )  # fmt: skip
+    assert done.returncode == 10, done.stderr
+    assert (tmp_path / "words").read_text().splitlines() == [
+        "<-m>", "<harness.cli>", "<run>", "<policy/a gate.toml>", "<--candidate>", "<week47=out/week47>", "<--smoke>", "<3>",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq, which stands in for the query language of gh, is not installed")
+@pytest.mark.parametrize("found", [True, False])
+def test_a_comment_is_edited_where_one_of_this_policy_stands_and_posted_where_none_does(
+    action: dict[str, Any], tmp_path: Path, found: bool
+) -> None:
+    text = markdown(concluded(finding(), candidate=HOSTILE_NAME))
+    (tmp_path / "summary.md").write_text(text)
+    marker = text.splitlines()[0]
+    comments = [
+        {"id": 1, "body": "looks good"},
+        {"id": 2, "body": "<!-- sftgate:gate:other.toml -->\nanother policy"},
+        {"id": 3, "body": f"I quote it:\n{marker}"},
+        {"id": 4, "body": f"{marker}\r\nlast week's"},
+        {"id": 5, "body": f"{marker}\na copy"},
+    ]
+    (tmp_path / "comments.json").write_text(json.dumps(comments if found else comments[:3]))
+    executable(tmp_path / "bin" / "gh", GH)
+    done = run(
+        steps(action)[1]["run"], tmp_path, SUMMARY="summary.md", REPOSITORY="team/models", NUMBER="7",
+        LOG=str(tmp_path / "log"), COMMENTS=str(tmp_path / "comments.json"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (call,) = (tmp_path / "log").read_text().splitlines()
+    assert call.split()[0] == ("edit" if found else "post")
+    assert ("repos/team/models/issues/comments/4" if found else "repos/team/models/issues/7/comments") in call
+    assert (tmp_path / "log.body").read_text() == text
+
+
+def test_without_a_summary_there_is_no_comment(action: dict[str, Any], tmp_path: Path) -> None:
+    executable(tmp_path / "bin" / "gh", "#!/bin/sh\nexit 1\n")
+    done = run(steps(action)[1]["run"], tmp_path, SUMMARY="summary.md", REPOSITORY="team/models", NUMBER="7")
+    assert done.returncode == 0
+    assert "nothing to comment" in done.stdout
+
+
+def test_the_recipes_use_what_there_is(action: dict[str, Any]) -> None:
+    workflow = yaml.safe_load((ROOT / "examples/ci/github.yml").read_text(encoding="utf-8"))
+    (used,) = [step["with"] for step in workflow["jobs"]["gate"]["steps"] if "with" in step]
+    assert set(used) <= set(action["inputs"])
+    assert action["inputs"]["command"]["default"] in VERBS
+    job = yaml.safe_load((ROOT / "examples/ci/gitlab.yml").read_text(encoding="utf-8"))["gate"]
+    assert job["script"][0].split()[:2] == ["sftgate", "run"]
+    assert job["artifacts"]["reports"]["junit"].endswith("/junit.xml")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [(0, "pass"), (10, "fail"), (11, "inconclusive"), (12, "no baseline"), (13, "itself"), (2, "usage")]
+)
+def test_the_shell_recipe_ends_with_the_gates_exit_code(tmp_path: Path, code: int, says: str) -> None:
+    executable(tmp_path / "bin" / "sftgate", f"#!/bin/sh\nexit {code}\n")
+    done = run(f"{ROOT}/examples/ci/gate.sh gate.toml", tmp_path)
+    assert done.returncode == code
+    assert says in done.stdout
