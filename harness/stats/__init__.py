@@ -3,11 +3,12 @@
 ``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
 permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``passes``
 pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``max_t`` many candidates against one baseline; ``power`` what could have
-been seen. ``paired`` is the face that they share.
+been seen; ``sequential`` several looks at growing data, ``anytime`` any number of them. ``paired`` is the face that they share.
 """
 
 from __future__ import annotations
 
+from harness.stats.anytime import Bets, log_discordant
 from harness.stats.binary import (
     difference_p,
     exact_p,
@@ -25,40 +26,68 @@ from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
 from harness.stats.passes import pass_at
-from harness.stats.power import binary_items, binary_mde, mcnemar_power, mean_items, mean_mde, normal_quantile
+from harness.stats.power import (
+    Design,
+    binary_items,
+    binary_mde,
+    items_for,
+    mde,
+    mean_items,
+    mean_mde,
+    method_of,
+    normal_quantile,
+    pass_probability,
+    smallest_gain,
+    smallest_margin,
+    starting_items,
+)
 from harness.stats.proportion import Side, binomial_p, clopper_pearson, wilson
+from harness.stats.sequential import Spending, bounds, nominal, sequential_p
 
 __all__ = [
     "FEW_CLUSTERS",
     "WIDTHS",
+    "Bets",
     "BinaryPairs",
     "CorpusPairs",
+    "Design",
     "Evidence",
     "Interval",
     "MeanPairs",
     "PValue",
     "Side",
+    "Spending",
     "aggregate",
     "alike",
     "benjamini_hochberg",
     "binary_items",
     "binary_mde",
     "binomial_p",
+    "bounds",
     "clopper_pearson",
     "difference_p",
     "each",
     "exact_p",
     "flipped",
     "holm",
+    "items_for",
+    "log_discordant",
     "mcnemar",
     "mcnemar_midp",
-    "mcnemar_power",
+    "mde",
     "mean_items",
     "mean_mde",
+    "method_of",
     "newcombe_interval",
+    "nominal",
     "normal_quantile",
     "pass_at",
+    "pass_probability",
     "score",
+    "sequential_p",
+    "smallest_gain",
+    "smallest_margin",
+    "starting_items",
     "step_down",
     "tango_interval",
     "tango_p",

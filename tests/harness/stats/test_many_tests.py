@@ -43,22 +43,8 @@ def test_the_detectable_loss_is_what_the_test_delivers_in_simulation() -> None:
         assert proven == pytest.approx(0.80, abs=0.025)
 
 
-def test_power_joins_up_where_enumeration_gives_way_to_approximation() -> None:
-    exact = stats.mcnemar_power(0.05, 149.9 / 1000, 1000, 0.05)
-    normal = stats.mcnemar_power(0.05, 150.1 / 1000, 1000, 0.05)
-    assert exact == pytest.approx(normal, abs=0.03)
-
-
 def test_four_items_can_prove_nothing() -> None:
     assert stats.binary_mde(0, 4, 0.05) is None
-
-
-TABLE = [(0.05, 0.01, 3092), (0.10, 0.02, 1546), (0.20, 0.05, 495), (0.10, 0.10, 62)]
-
-
-@pytest.mark.parametrize(("discordance", "margin", "items"), TABLE)
-def test_items_needed_are_those_of_the_table(discordance: float, margin: float, items: int) -> None:
-    assert stats.binary_items(discordance, margin, 0.05) == pytest.approx(items, abs=1)
 
 
 def test_no_distance_needs_no_end_of_items() -> None:

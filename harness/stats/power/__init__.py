@@ -1,0 +1,41 @@
+"""What could have been seen, and how many items would show it: the deployed tests, inverted numerically.
+
+``enumerated`` adds up the probabilities of all outcomes that a test of right-or-wrong items would let pass; ``design`` asks that,
+or a noncentral t, for items, margins and losses; ``starting`` holds the closed formulas, which are where a search begins.
+"""
+
+from __future__ import annotations
+
+from harness.stats.power.design import (
+    Design,
+    binary_items,
+    binary_mde,
+    items_for,
+    mde,
+    method_of,
+    pass_probability,
+    smallest_gain,
+    smallest_margin,
+)
+from harness.stats.power.enumerated import critical_statistic, proof_probability
+from harness.stats.power.starting import connor_items, mean_items, mean_mde, miller_items, normal_quantile, starting_items
+
+__all__ = [
+    "Design",
+    "binary_items",
+    "binary_mde",
+    "connor_items",
+    "critical_statistic",
+    "items_for",
+    "mde",
+    "mean_items",
+    "mean_mde",
+    "method_of",
+    "miller_items",
+    "normal_quantile",
+    "pass_probability",
+    "proof_probability",
+    "smallest_gain",
+    "smallest_margin",
+    "starting_items",
+]

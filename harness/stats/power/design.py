@@ -1,0 +1,260 @@
+"""Questions to a design that was not asked yet: does this rule pass, how many items does it need, what is the smallest margin?
+
+Independent right-or-wrong items are enumerated (``enumerated``), scores of one side by the exact binomial; everything else takes
+the noncentral t of the clustered standard error sd·√(design effect/items), with design effect 1 + (items per cluster − 1)·icc.
+
+Exact tests are saw-toothed: one item more can mean a little less power. What is found here is right up to one tooth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from scipy.special import bdtrc, nctdtr, ndtr, ndtri, stdtrit
+
+from harness.stats.binary import EXACT_ITEMS
+from harness.stats.power.enumerated import critical_statistic, proof_probability
+from harness.stats.power.starting import starting_items
+
+Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_most"]
+
+MOST_ITEMS = 10_000_000
+"""Nobody asks more; a need above it is no need that can be met."""
+
+NORMAL_FREEDOM = 400
+"""From so many degrees of freedom on the noncentral t is taken as normal."""
+
+
+Reached = Callable[[float, float | None], bool]
+"""Whether a point of a search does, at a critical value of Tango's statistic (None: the deployed test's own)."""
+
+Critical = Callable[[float], float | None]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is known of a comparison before it is made.
+
+    ``discordance``: share of independent items that one side gets right and the other wrong; it is never below the effect asked
+    about. ``sd``: of the per-item differences, where they are not just won, lost or tied. ``clusters`` None: every item its own;
+    ``icc``: correlation of the differences inside one. ``score``: of the candidate, for rules about a value.
+    """
+
+    items: int
+    discordance: float = 0.10
+    clusters: int | None = None
+    icc: float = 0.0
+    sd: float | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.items < 1:
+            raise ValueError(f"a design has {self.items} items; expected 1 or more")
+        if self.clusters is not None and not 1 <= self.clusters <= self.items:
+            raise ValueError(f"a design of {self.items} items has {self.clusters} clusters; expected 1 to as many as items")
+        for name, value in (("discordance", self.discordance), ("icc", self.icc), ("score", self.score)):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value}; expected a share between 0 and 1")
+        if self.sd is not None and not (self.sd >= 0 and math.isfinite(self.sd)):
+            raise ValueError(f"sd is {self.sd}; expected 0 or more")
+
+    @property
+    def units(self) -> int:
+        return self.items if self.clusters is None else self.clusters
+
+    @property
+    def counted(self) -> bool:
+        """Independent items that are won, lost or tied."""
+        return self.sd is None and self.units == self.items
+
+    @property
+    def design_effect(self) -> float:
+        return 1 + (self.items / self.units - 1) * self.icc
+
+    def with_items(self, items: int) -> Design:
+        """More or fewer items, in clusters of the same size."""
+        clusters = None if self.clusters is None else min(items, max(1, round(self.clusters * items / self.items)))
+        return replace(self, items=items, clusters=clusters)
+
+
+def method_of(require: Require, design: Design, margin: float = 0.0) -> str:
+    """How ``pass_probability`` finds its answer."""
+    if require in ("at_least", "at_most"):
+        return "exact binomial"
+    if not design.counted:
+        return "noncentral t" + ("" if design.units == design.items else f" with a design effect of {design.design_effect:.2g}")
+    test = "exact McNemar" if margin == 0 else "exact unconditional test" if design.items <= EXACT_ITEMS else "Tango's score test"
+    return f"{test}, enumerated"
+
+
+def pass_probability(require: Require, design: Design, effect: float = 0.0, margin: float = 0.0, alpha: float = 0.05) -> float:
+    """P(a rule passes) where the true gain is ``effect``. ``margin``: for rules about a value, that value.
+
+    ``not_regressed`` passes unless a loss is proven. A family of m tests under Holm is passed by all of them where each passes at
+    alpha/m; a claim of gain in such a family passes at least as often as at alpha/m.
+    """
+    if require in ("at_least", "at_most"):
+        if design.score is None:
+            raise ValueError("a rule about a value needs the score that the candidate is assumed to have")
+        score, value = design.score + effect, margin
+        if require == "at_most":
+            score, value = 1 - design.score - effect, 1 - margin
+        return _value_probability(design.items, min(max(score, 0.0), 1.0), value, alpha)
+    if require == "not_regressed":
+        return 1.0 - _proof(design, -effect, margin, alpha)
+    return _proof(design, effect, margin if require == "superior" else -margin, alpha)
+
+
+@lru_cache(maxsize=65536)
+def _proof(design: Design, effect: float, delta: float, alpha: float, critical: float | None = None) -> float:
+    """P(a gain above ``delta`` is proven)."""
+    if design.counted:
+        discordance = min(1.0, max(design.discordance, abs(effect)))
+        return proof_probability(design.items, (discordance + effect) / 2, (discordance - effect) / 2, delta, alpha, critical)
+    freedom = design.units - 1
+    if freedom < 1 or 0.5**design.units > alpha:  # no pattern of signs is rare enough
+        return 0.0
+    spread = math.sqrt(max(design.discordance, abs(effect)) - effect**2) if design.sd is None else design.sd
+    error = spread * math.sqrt(design.design_effect / design.items)
+    if error == 0.0:
+        return float(effect > delta)
+    distance = (effect - delta) / error
+    if freedom >= NORMAL_FREEDOM:
+        return float(ndtr(distance + ndtri(alpha)))
+    return float(1 - nctdtr(freedom, min(max(distance, -30.0), 30.0), stdtrit(freedom, 1 - alpha)))
+
+
+def _value_probability(items: int, score: float, value: float, alpha: float) -> float:
+    """P(the exact binomial proves that the score is above ``value``)."""
+    if value >= 1:
+        return 0.0
+    if value < 0:
+        return 1.0
+    low, high = 0, items + 1  # hits that do not prove it, hits that do
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if float(bdtrc(middle - 1, items, value)) <= alpha else (middle, high)
+    return 0.0 if high > items else float(bdtrc(high - 1, items, score))
+
+
+def items_for(
+    require: Require, design: Design, effect: float = 0.0, margin: float = 0.0, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Items with which the rule passes (``not_regressed``: proves the loss ``-effect``) with probability ``power``; None: never."""
+    if require in ("at_least", "at_most"):
+        if design.score is None:
+            raise ValueError("a rule about a value needs the score that the candidate is assumed to have")
+        above = design.score + effect > margin if require == "at_least" else design.score + effect < margin
+
+        def reached(items: float, _: float | None) -> bool:
+            return pass_probability(require, design.with_items(round(items)), effect, margin, alpha) >= power
+
+        return _items(reached, design.items, lambda _: None) if above else None
+    gain, delta = (-effect, margin) if require == "not_regressed" else (effect, margin if require == "superior" else -margin)
+    if gain <= delta:
+        return None
+    start = (
+        starting_items(max(design.discordance, abs(effect), 1e-4), gain - delta, alpha, power) if design.counted else design.items
+    )
+
+    def proven(items: float, critical: float | None) -> bool:
+        return _proof(design.with_items(round(items)), gain, delta, alpha, critical) >= power
+
+    return _items(proven, start, _criticals(design, alpha, lambda items: (round(items), delta)))
+
+
+def _items(reached: Reached, start: float, critical_at: Critical) -> int | None:
+    found = _smallest(reached, critical_at, start=max(1.0, start), ceiling=MOST_ITEMS, width=lambda high: max(1.0, high / 200))
+    return None if found is None else round(found)
+
+
+def smallest_margin(design: Design, effect: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """The smallest margin at which ``non_inferior`` passes with ``power``; None where none below everything does."""
+
+    def reached(margin: float, critical: float | None) -> bool:
+        return _proof(design, effect, -margin, alpha, critical) >= power
+
+    return _distance(reached, design, _criticals(design, alpha, lambda margin: (design.items, -margin)))
+
+
+def smallest_gain(design: Design, margin: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """The smallest true gain that ``superior`` proves with ``power``; None where not even the largest is."""
+
+    def reached(gain: float, critical: float | None) -> bool:
+        return _proof(design, gain, margin, alpha, critical) >= power
+
+    return _distance(reached, design, _criticals(design, alpha, lambda _: (design.items, margin)))
+
+
+def mde(design: Design, margin: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """The smallest true loss that ``not_regressed`` proves with ``power``; None where not even losing everything is."""
+    return smallest_gain(design, margin, alpha, power)
+
+
+def _distance(reached: Reached, design: Design, critical_at: Critical) -> float | None:
+    """A margin, a gain or a loss, to a two-hundredth of itself; shares end at 1."""
+    scale = design.sd if design.sd is not None else math.sqrt(design.discordance + 1 / design.items)
+    start = 2.5 * scale * math.sqrt(design.design_effect / design.items)
+    if start == 0.0:
+        return None
+    ceiling = 1.0 if design.sd is None else 1e6 * scale
+    return _smallest(reached, critical_at, start=min(start, ceiling), ceiling=ceiling, width=lambda high: max(1e-6, high / 200))
+
+
+def _criticals(design: Design, alpha: float, where: Callable[[float], tuple[int, float]]) -> Critical:
+    """The critical value of Tango's statistic at a point of a search; None where the test is another one."""
+
+    def critical_at(point: float) -> float | None:
+        items, delta = where(point)
+        if not design.counted or delta == 0 or abs(delta) >= 1:
+            return None
+        return critical_statistic(items, delta, alpha)
+
+    return critical_at
+
+
+def _smallest(
+    reached: Reached, critical_at: Critical, *, start: float, ceiling: float, width: Callable[[float], float]
+) -> float | None:
+    """The smallest point that does. The critical value of the exact test is dear, and changes slowly from point to point: every
+    round of the search takes that of where the last one ended. In the end it is the deployed test that must be satisfied."""
+    found = start
+    for _ in range(4):
+        before, critical = found, critical_at(found)
+        low, high = 0.0, found
+        while not reached(high, critical):
+            if high >= ceiling:
+                return None
+            low, high = high, min(ceiling, high * 1.3 + 1e-9)
+        while high - low > width(high):
+            middle = (low + high) / 2
+            low, high = (low, middle) if reached(middle, critical) else (middle, high)
+        found = high
+        if critical is None or abs(found - before) <= 1.5 * width(found):
+            break
+    while not reached(found, None):
+        found += 2 * width(found)
+        if found >= ceiling:
+            return None
+    return found
+
+
+@lru_cache(maxsize=4096)
+def binary_mde(discordant: int, items: int, alpha: float, power: float = 0.8) -> float | None:
+    """Smallest true loss that McNemar proves with ``power``; None where not even losing everything would be proven.
+
+    The share of discordant items is as observed, with one more (nothing seen is not nothing possible), and never below the loss.
+    """
+    return mde(Design(items, min(1.0, (discordant + 1) / items)), alpha=alpha, power=power)
+
+
+@lru_cache(maxsize=4096)
+def binary_items(discordance: float, distance: float, alpha: float, power: float = 0.8) -> int | None:
+    """Items for ``non_inferior`` of an equally good candidate at a margin of ``distance``; None where it is not above 0."""
+    if distance <= 0:
+        return None
+    return items_for("non_inferior", Design(1, discordance), 0.0, min(distance, 0.999), alpha, power)

@@ -1,0 +1,110 @@
+"""P(the deployed test of paired right-or-wrong items proves its claim), summed over every outcome that would.
+
+(won, lost) are multinomial. For a given number of losses the tests let pass from some number of wins on (their regions are stairs),
+so that one sum over the losses, with a binomial tail of the wins, is exact; losses of a probability under 1e-15 are left out.
+McNemar's test depends on won + lost alone, and is summed over that instead.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, bdtrc, gammaln, ndtri, xlog1py, xlogy
+
+from harness.stats.binary import EXACT_ITEMS, difference_p, tango_statistic
+
+Array = NDArray[np.float64]
+
+RESOLUTION = 0.002
+"""How finely the critical value of the exact test is searched, on the scale of a z; the stricter end is kept."""
+
+
+def proof_probability(items: int, won: float, lost: float, delta: float, alpha: float, critical: float | None = None) -> float:
+    """P(one-sided test at ``alpha`` proves a gain above ``delta``), the true shares of items won and lost being these.
+
+    ``critical``: take this for the critical value of Tango's statistic, instead of finding that of the deployed test.
+    """
+    if items < 1 or delta >= 1:
+        return 0.0
+    if delta <= -1:
+        return 1.0
+    if delta == 0:
+        return _mcnemar(items, won, lost, alpha)
+    losses, weight = _binomial(items, lost)
+    fewest = _fewest_wins(losses, items, delta, critical_statistic(items, delta, alpha) if critical is None else critical)
+    room = (items - losses).astype(np.intp)
+    share = min(1.0, won / max(1.0 - lost, 1e-300))
+    tail = np.where(fewest <= 0, 1.0, bdtrc(np.clip(fewest - 1, 0, room), room, share))
+    return min(1.0, float((weight * np.where(fewest <= room, tail, 0.0)).sum()))
+
+
+def _binomial(items: int, rate: float) -> tuple[Array, Array]:
+    """Counts that are not all but impossible, and their probabilities."""
+    rate = min(max(rate, 0.0), 1.0)
+    middle, reach = items * rate, 8.5 * math.sqrt(items * rate * (1 - rate)) + 20
+    counts = np.arange(max(0, math.floor(middle - reach)), min(items, math.ceil(middle + reach)) + 1, dtype=float)
+    logs = gammaln(items + 1) - gammaln(counts + 1) - gammaln(items - counts + 1)
+    return counts, np.exp(logs + xlogy(counts, rate) + xlog1py(items - counts, -rate))
+
+
+def _fewest_wins(losses: Array, items: int, delta: float, critical: float) -> Array:
+    """For each number of losses, the fewest wins whose statistic reaches ``critical``; items + 1 where none does."""
+    low, high = np.full(losses.shape, -1.0), np.full(losses.shape, items + 1.0)
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        reached = tango_statistic(middle, losses, items, delta) >= critical
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return high
+
+
+@lru_cache(maxsize=4096)
+def critical_statistic(items: int, delta: float, alpha: float) -> float:
+    """The value of Tango's statistic from which on the deployed test of "gain above delta" is significant; infinite: never."""
+    normal = float(ndtri(1 - alpha))
+    if items > EXACT_ITEMS:
+        return normal
+    won, lost = np.nonzero(np.add.outer(np.arange(items + 1), np.arange(items + 1)) <= items)
+    statistic = tango_statistic(won.astype(float), lost.astype(float), items, delta)
+    order = np.argsort(statistic)
+    ranked = statistic[order]
+
+    def significant(rank: int) -> bool:
+        at = order[rank]
+        return difference_p(int(won[at]), int(lost[at]), items, delta, "greater")[0] <= alpha
+
+    low, high, width = -1, len(order), 0.02
+    while high - low > 1 and (width < 1e3 or low >= 0 or high < len(order)):  # a bracket around the normal's value, then halves
+        if low >= 0 and high < len(order):
+            if ranked[high] - ranked[low] < RESOLUTION:
+                break
+            rank = (low + high) // 2
+        else:
+            rank = int(np.searchsorted(ranked, normal + width if high == len(order) else normal - width))
+            rank, width = min(max(rank, low + 1), high - 1), 2 * width
+        low, high = (low, rank) if significant(rank) else (rank, high)
+    return float(ranked[high]) - 1e-9 if high < len(order) else math.inf
+
+
+def _mcnemar(items: int, won: float, lost: float, alpha: float) -> float:
+    discordance = won + lost
+    if discordance <= 0:
+        return 0.0
+    counts, weight = _binomial(items, discordance)
+    most = _most_losses(alpha, 1 << math.ceil(math.log2(counts[-1] + 2)))[counts.astype(int)]
+    tail = np.where(most >= 0, bdtr(np.maximum(most, 0), counts.astype(np.intp), min(1.0, lost / discordance)), 0.0)
+    return min(1.0, float((weight * tail).sum()))
+
+
+@lru_cache(maxsize=64)
+def _most_losses(alpha: float, size: int) -> Array:
+    """For each number of discordant items below ``size``, the most losses that still prove a gain; −1 where none do."""
+    counts = np.arange(size)
+    low, high = np.full(size, -1.0), np.floor(counts / 2) + 1
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        proven = bdtr(middle, counts, 0.5) <= alpha
+        low, high = np.where(proven, middle, low), np.where(proven, high, middle)
+    return low
