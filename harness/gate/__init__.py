@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from harness.compare import comparable, compare
+from harness.compare import comparable
 from harness.errors import ComparabilityError
-from harness.gate.cases import case_of
+from harness.gate.cases import case_of, compared
 from harness.gate.checks import check_keys, check_rules
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates
@@ -91,7 +91,8 @@ def judged(measurements: Measurements) -> list[str]:
 def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
     """For reading: every metric against the baseline; metrics of retained suites against the reference too.
 
-    ``p`` is of "no difference", on its own; ``parameters["p_bh"]`` is adjusted for the false discovery rate over this table.
+    ``p`` is of "no difference", on its own; ``parameters["p_bh"]`` is adjusted for the false discovery rate over this table. A run
+    that was looked at while it was asked has neither.
     """
     policy = measurements.policy
     for name in measurements.candidates:
@@ -103,8 +104,10 @@ def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
                 continue
             meant = [m for m in sorted(measurements.metrics) if other == policy.baseline or _retained(measurements, m, name)]
             found = [each for metric in meant if (each := _compared(measurements, metric, name, other)) is not None]
-            for each, adjusted in zip(found, benjamini_hochberg([1.0 if c.p is None else c.p for c in found]), strict=True):
-                yield msgspec.structs.replace(each, parameters={**each.parameters, "p_bh": adjusted})
+            adjusted = iter(benjamini_hochberg([each.p for each in found if each.p is not None]))
+            for each in found:
+                more = {} if each.p is None else {"p_bh": next(adjusted)}
+                yield msgspec.structs.replace(each, parameters={**each.parameters, **more})
 
 
 def _retained(measurements: Measurements, metric: str, candidate: str) -> bool:
@@ -118,8 +121,7 @@ def _compared(measurements: Measurements, metric: str, name: str, other: str) ->
         return None
     if not comparable(measurements.parity(suite, other, name)):
         return None
-    pair = measurements.pair((metric,), metric, name, other)
-    return None if pair is None else compare(pair, other, name)
+    return compared(metric, name, other, measurements)
 
 
 def _parity(measurements: Measurements) -> Iterator[Parity]:

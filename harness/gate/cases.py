@@ -9,15 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from msgspec import structs
+
 from harness import stats
-from harness.compare import Column, Level, Pair, broken, level_of
+from harness.compare import LEVEL, Column, Level, Pair, broken, compare, level_of
 from harness.gate.blindness import Blind, blindness
+from harness.gate.looked import Looked, looked
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, beside, excess, no_second_run
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, is_pin, matches
 from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
-from harness.records import Outcome, Rule
+from harness.records import Comparison, Outcome, Rule
 
 VALUE_RULES = ("at_least", "at_most")
 
@@ -26,7 +29,8 @@ VALUE_RULES = ("at_least", "at_most")
 class Case:
     """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, too many absent ones,
     or a smoke run: why, and the remedy where it is not just more items. ``excluded``: how many items the rule leaves out because
-    training data contain them; None where it leaves none out. ``noise``: the noise floor in words, where one is known."""
+    training data contain them; None where it leaves none out. ``noise``: the noise floor in words, where one is known.
+    ``looked``: the looks at a run that was asked in part, over which every test holds; ``pair`` is then what the last one saw."""
 
     job: Job
     candidate: str
@@ -39,6 +43,7 @@ class Case:
     short: tuple[str, str | None] | None = None
     excluded: int | None = None
     noise: str = ""
+    looked: Looked | None = None
 
     @property
     def rule(self) -> Rule:
@@ -47,28 +52,48 @@ class Case:
     @cached_property
     def margin(self) -> float:
         """On the metric's own scale."""
-        return 0.0 if self.pair is None else absolute_margin(self.rule, self.pair.values[0])
+        if self.pair is None:
+            return 0.0
+        baseline = self.pair.values[0] if self.looked is None else self.looked.whole.value
+        return absolute_margin(self.rule, baseline or 0.0)
+
+    @property
+    def border(self) -> float:
+        """The gain that the rule's hypotheses part at."""
+        return self.margin if self.rule.require == "superior" else -self.margin
 
     @cached_property
     def claim(self) -> stats.PValue:
         """The test of what the rule is about: the claim to be proven, or for ``not_regressed`` the loss that must not be."""
-        evidence = self._evidence
-        if self.rule.require == "superior":
-            return evidence.test(self.margin, "greater")
-        if self.rule.require == "non_inferior":
-            return evidence.test(-self.margin, "greater")
-        return evidence.test(-self.margin, "less")
+        return self._test("greater" if self.rule.require in ("superior", "non_inferior") else "less")
 
     @cached_property
     def contrary(self) -> stats.PValue:
         """The test of the opposite, which proves a failure."""
-        return self._evidence.test(self.margin if self.rule.require == "superior" else -self.margin, "less")
+        return self._test("less")
 
-    @property
-    def _evidence(self) -> stats.Evidence:
+    def _test(self, side: stats.Side) -> stats.PValue:
+        if self.looked is not None:
+            return self.looked.test(self.border, side)
         if self.pair is None or self.pair.evidence is None:
             raise ValueError("a stopped case has no evidence")
-        return self.pair.evidence
+        return self.pair.evidence.test(self.border, side)
+
+    @property
+    def nominal(self) -> float:
+        """The ordinary p that proves something now: alpha, unless there were looks."""
+        return self.rule.alpha if self.looked is None else self.looked.nominal(self.rule.alpha)
+
+    @property
+    def final(self) -> float:
+        """The ordinary p that proves something once everything is asked."""
+        return self.rule.alpha if self.looked is None else self.looked.final(self.rule.alpha)
+
+    def comparison(self, p: stats.PValue) -> Comparison | None:
+        """What a person reads, with this p; None without shared items."""
+        if self.looked is not None:
+            return self.looked.comparison(self.other, self.candidate, p)
+        return None if self.pair is None else compare(self.pair, self.other, self.candidate, level=1 - 2 * self.rule.alpha, p=p)
 
 
 def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
@@ -88,7 +113,7 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
     if other not in measurements.candidates:
         return Case(job, candidate, other, "no_baseline", f"{other} was not measured")
     sides = list(dict.fromkeys([candidate, other, *([reference] if needs_reference and reference else [])]))
-    stopped = _stopped(job, sides, measurements)
+    stopped = stopped_by(job, sides, measurements)
     if stopped is not None:
         return Case(job, candidate, other, *stopped)
     return _tested(job, candidate, other, measurements)
@@ -99,7 +124,7 @@ def suites_of(metrics: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(metric.split("/", 1)[0] for metric in metrics))
 
 
-def _stopped(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
+def stopped_by(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
     """Reasons for not looking at numbers: nothing measured, too many failures, or sides that were not asked alike."""
     suites = suites_of(job.metrics)
     if not suites and matches(job.rule.metric, HUMAN_WIN):
@@ -144,17 +169,72 @@ def _tested(job: Job, candidate: str, other: str, measurements: Measurements) ->
     selected = measurements.within(selection_of(rule))
     pair = selected.pair(job.metrics, job.label, candidate, other)
     if pair is None or pair.evidence is None:
-        return Case(job, candidate, other, "invalid", _nothing(job, candidate, other, measurements))
-    mine = selected.column_of(candidate, job.metrics, job.label, policy.references.get(candidate))
-    level = None if mine is None else excess(rule, pair) if rule.above_noise else _level(rule, mine, policy.seed)
-    blind = blindness(job, pair, measurements, candidate, other)
-    short = _smoke(job, candidate, measurements) or _short(rule, pair)
+        return Case(job, candidate, other, "invalid", nothing_shared(job, candidate, other, measurements))
     excluded = _excluded(job, candidate, other, pair, measurements)
+    refused, looks = _looks(job, candidate, other, selected)
+    if refused:
+        return Case(job, candidate, other, "inconclusive", refused)
+    if looks is not None:
+        pair, level = looks.last, None if rule.value is None else looks.level(rule.value, policy.seed)
+    else:
+        mine = selected.column_of(candidate, job.metrics, job.label, policy.references.get(candidate))
+        level = None if mine is None else excess(rule, pair) if rule.above_noise else _level(rule, mine, policy.seed)
+    blind = blindness(job, pair, measurements, candidate, other)
+    short = smoke(job, candidate, measurements) or too_few(rule, pair)
     noise = beside(job, candidate, selected)
-    return Case(job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded, noise=noise)
+    return Case(
+        job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded, noise=noise, looked=looks
+    )
 
 
-def _nothing(job: Job, candidate: str, other: str, measurements: Measurements) -> str:
+def _looks(job: Job, candidate: str, other: str, selected: Measurements) -> tuple[str, Looked | None]:
+    """Why a job over runs that were asked in part cannot be decided, or the looks at one that can; neither, where all was asked."""
+    suites, reference = suites_of(job.metrics), selected.policy.references.get(candidate)
+    needed = (other, reference) if job.metrics[0].rsplit("/", 1)[-1] in TRANSITIONS else (other,)
+    others = tuple(dict.fromkeys(side for side in needed if side is not None and side != candidate))
+    partial = [(side, suite) for suite in suites for side in (*others, candidate) if selected.looked(suite, side)]
+    if not partial:
+        return "", None
+    side, suite = partial[0]
+    run = selected.run(suite, candidate)
+    if side != candidate or run is None or run.looks is None:
+        return f"{side} was itself asked in part in {suite}: a candidate is compared only with runs that were asked in full", None
+    if len(suites) > 1:
+        return f"{candidate} was asked in part in {suite}, and a rule over several suites can only be decided in full", None
+    if job.rule.above_noise:
+        return f"{candidate} was asked in part in {suite}, and what is lost beyond noise can only be counted in full", None
+    whole = selected.column_of(other, job.metrics, job.label, reference)
+
+    def cut(items: int) -> tuple[Pair | None, Column | None]:
+        prefix = selected.prefix(suite, candidate, others, items)
+        own = prefix.column_of(candidate, job.metrics, job.label, reference)
+        return prefix.pair(job.metrics, job.label, candidate, other), own
+
+    looks, found = run.looks, None
+    if whole is not None and looks.made:
+        found = looked(cut, whole, looks.settings, made=looks.made, planned=looks.planned, alpha=job.rule.alpha)
+    if found is None:
+        return f"the looks at {suite} so far saw no item of some of the tasks in {job.label}", None
+    return "", found
+
+
+def compared(metric: str, candidate: str, other: str, measurements: Measurements) -> Comparison | None:
+    """A metric as a person reads it where no rule is about it. No p for a run that was looked at while it was asked: the test
+    of "no difference" takes the number of items for fixed. None where the sides share nothing that may be compared."""
+    pair = measurements.pair((metric,), metric, candidate, other)
+    if pair is None:
+        return None
+    job = Job(Rule(metric=metric, require="not_regressed", alpha=(1 - LEVEL) / 2), (metric,), metric)
+    refused, looks = _looks(job, candidate, other, measurements)
+    if looks is not None:
+        return looks.comparison(other, candidate, None)
+    found = compare(pair, other, candidate)
+    if found is None or not refused:
+        return found
+    return structs.replace(found, p=None, low=None, high=None, mde=None, method="none", parameters={}, note=refused)
+
+
+def nothing_shared(job: Job, candidate: str, other: str, measurements: Measurements) -> str:
     """Why no item that the rule is about has a value on both sides."""
     rule, selected = job.rule, measurements.within(selection_of(job.rule))
     reference = measurements.policy.references.get(candidate)
@@ -192,7 +272,7 @@ def _level(rule: Rule, column: Column, seed: int) -> Level | None:
     return level_of(column, rule.value, level=1 - 2 * rule.alpha, seed=seed)
 
 
-def _smoke(job: Job, candidate: str, measurements: Measurements) -> tuple[str, str] | None:
+def smoke(job: Job, candidate: str, measurements: Measurements) -> tuple[str, str] | None:
     """A run that was cut to a few items shows that everything works, and decides nothing but what it proves to be broken."""
     for suite in dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics):
         run = measurements.run(suite, candidate)
@@ -202,7 +282,7 @@ def _smoke(job: Job, candidate: str, measurements: Measurements) -> tuple[str, s
     return None
 
 
-def _short(rule: Rule, pair: Pair) -> tuple[str, str | None] | None:
+def too_few(rule: Rule, pair: Pair) -> tuple[str, str | None] | None:
     if pair.items < rule.min_items:
         return f"{pair.items:,} shared items are fewer than the {rule.min_items:,} that the rule wants", None
     absent = pair.absent / (pair.items + pair.absent + pair.failed)

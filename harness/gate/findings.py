@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import stats
-from harness.compare import compare
 from harness.gate import sentences as words
 from harness.gate.cases import VALUE_RULES, Case
 from harness.gate.many import Over
@@ -72,7 +71,7 @@ def _comparison(case: Case, over: Over | None, adjusted: float | None) -> Compar
     if pair is None:
         return None
     own = stats.PValue(_level_p(case), level.method, level.parameters) if level is not None else case.claim
-    comparison = compare(pair, case.other, case.candidate, level=1 - 2 * case.rule.alpha, p=own)
+    comparison = case.comparison(own)
     if comparison is None:
         return None
     extra: dict[str, object] = {"margin": case.margin}
@@ -194,18 +193,18 @@ def _items_needed(case: Case) -> tuple[int | None, bool]:
     if level is not None and rule.value is not None:
         if level.low is None or level.high is None:
             return None, False
-        error = (level.high - level.low) / (2 * stats.normal_quantile(1 - rule.alpha))
+        error = (level.high - level.low) / (2 * stats.normal_quantile(1 - case.nominal))
         distance = (level.score - rule.value) * (1 if rule.require == "at_least" else -1)
-        return stats.mean_items(error, level.items, distance, rule.alpha), False
+        return stats.mean_items(error, level.items, distance, case.final), False
     evidence = case.pair.evidence if case.pair is not None else None
     if evidence is None:
         return None, False
     if rule.require == "superior":
-        return evidence.items_needed(evidence.gain - case.margin, rule.alpha), False
-    equal = evidence.items_needed(case.margin, rule.alpha)
+        return evidence.items_needed(evidence.gain - case.margin, case.final), False
+    equal = evidence.items_needed(case.margin, case.final)
     if equal is None or equal > evidence.items:
         return equal, True
-    return evidence.items_needed(case.margin + evidence.gain, rule.alpha), False
+    return evidence.items_needed(case.margin + evidence.gain, case.final), False
 
 
 def _needed(comparison: Comparison) -> str:
@@ -227,9 +226,9 @@ def _worst_case(case: Case, outcome: Outcome) -> str:
     if evidence is None:
         return ""
     if case.rule.require == "not_regressed":
-        changed = evidence.test(-case.margin, "less").p <= case.rule.alpha
+        changed = evidence.test(case.border, "less").p <= case.nominal
     else:
-        changed = evidence.test(case.margin if case.rule.require == "superior" else -case.margin, "greater").p > case.rule.alpha
+        changed = evidence.test(case.border, "greater").p > case.nominal
     count = f"{missing:,} missing item{'' if missing == 1 else 's'}"
     if not changed:
         return f"; {count} counted as lost would not change that"

@@ -1,13 +1,14 @@
 """Evidence that may be looked at after every item: e-processes, whose smallest inverse so far is a p-value (Ville's inequality).
 
-Against "no difference", on discordant pairs: the likelihood of the wins and losses under a win rate drawn uniformly from [0, 1], over
-the one under ½: E = 2^(won + lost) · B(won + 1, lost + 1). One-sided, the rate is drawn from [½, 1]; every such ratio is a
-supermartingale where wins are at most as likely as losses.
+Against "no difference", on discordant pairs: the likelihood of the wins and losses under a win rate drawn uniformly from [0,
+1], over the one under ½: E = 2^(won + lost) · B(won + 1, lost + 1). One-sided, the rate is drawn from [½, 1]; every such ratio
+is a supermartingale where wins are at most as likely as losses.
 
-Against a margin, for bounded scores: the capital of a gambler who stakes a share of it on every unit (Waudby-Smith & Ramdas, JRSS B 86
-(2024) 1, arXiv 2010.09686): Π (1 + λ (gain − delta)), which nobody can expect to grow unless the mean gain is above ``delta``. Which
-stake is best depends on what is not known yet: the capital is spread evenly over ``STAKES`` (their diversified Kelly bettor), so that
-no stake is ever chosen from the data. A cluster is one unit: its summed gain over the largest cluster's size.
+Against a margin, for bounded scores: the capital of a gambler who stakes a share of it on every unit (Waudby-Smith & Ramdas,
+JRSS B 86 (2024) 1, arXiv 2010.09686): Π (1 + λ (gain − delta)), which nobody can expect to grow unless the mean gain is above
+``delta``. Which stake is best depends on what is not known yet: the capital is spread evenly over ``STAKES`` (their diversified
+Kelly bettor), so that no stake is ever chosen from the data. A cluster is one unit: its summed gain over the largest cluster's
+size.
 
 These hold whenever one stops, and cost about twice the width of a test at a planned number of items.
 """

@@ -1,17 +1,17 @@
 """Looking several times at data that grow, and still being wrong at most ``alpha`` of the time: group-sequential tests.
 
-Each look tests at its own *nominal* level. The levels are chosen so that, were there nothing to be found, the chance of a false claim
-at any of the looks so far is what the spending function allows by then (Lan & DeMets, Biometrika 70 (1983) 659). Standardised
-statistics of the looks behave like Brownian motion observed at the information fractions; the chance of staying below all bounds is
-integrated numerically look by look (Armitage, McPherson & Rowe, JRSS A 132 (1969) 235; Jennison & Turnbull, Group Sequential Methods,
-2000, chapter 19), here with Gauss–Legendre nodes as fine as the step between two looks needs.
+Each look tests at its own *nominal* level. The levels are chosen so that, were there nothing to be found, the chance of a false
+claim at any of the looks so far is what the spending function allows by then (Lan & DeMets, Biometrika 70 (1983) 659).
+Standardised statistics of the looks behave like Brownian motion observed at the information fractions; the chance of staying
+below all bounds is integrated numerically look by look (Armitage, McPherson & Rowe, JRSS A 132 (1969) 235; Jennison & Turnbull,
+Group Sequential Methods, 2000, chapter 19), here with Gauss–Legendre nodes as fine as the step between two looks needs.
 
 The *sequential p-value* is the smallest ``alpha`` at which one of the looks so far would have rejected (Liu & Anderson, JASA 103
-(2008) 1614): it may be used wherever a p-value may. It is fed with the p-values of the ordinary tests, so that tests that are exact,
-and therefore a little careful, stay so.
+(2008) 1614): it may be used wherever a p-value may. It is fed with the p-values of the ordinary tests, so that tests that are
+exact, and therefore a little careful, stay so.
 
-``fractions`` are increasing shares of the information that was planned for: items seen by each look over all items. A last look that
-comes out larger than planned (a fraction above 1) spends what is left.
+``fractions`` are increasing shares of the information that was planned for: items seen by each look over all items. A last look
+that comes out larger than planned (a fraction above 1) spends what is left.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -49,9 +50,10 @@ def spent(fraction: float, alpha: float, spending: Spending) -> float:
 
 
 def bounds(fractions: Sequence[float], alpha: float, spending: Spending) -> tuple[float, ...]:
-    """The standardised statistic that each look must reach, one-sided. ValueError for fractions that do not increase from above 0."""
+    """The standardised statistic that each look must reach, one-sided. ValueError for fractions that do not increase from above
+    0."""
     steps = tuple(float(fraction) for fraction in fractions)
-    if not steps or steps[0] <= 0 or any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+    if not steps or steps[0] <= 0 or any(later <= earlier for earlier, later in pairwise(steps)):
         raise ValueError(f"information fractions are {list(steps)}; expected increasing numbers above 0")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; expected above 0 and below 1")
