@@ -7,12 +7,14 @@ the command runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from harness.baselines import PREFIX, PROMOTED, means_pin, read_pins
 from harness.checkpoints import answering, read_adapter_config
 from harness.errors import ConfigError, UsageError
 from harness.lines import entry_lines
@@ -21,7 +23,7 @@ from harness.records import Candidate, Handover, Quarantined, Record, Rule, Sequ
 from harness.strict import convert, expand, override, read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PATH_KEYS = {"model", "adapter", "chat_template", "store", "items", "text", "admission", "include"}
+_PATH_KEYS = {"model", "adapter", "chat_template", "store", "pins", "items", "text", "admission", "include", "contaminated"}
 
 
 class CandidateConfig(Candidate, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,8 +82,8 @@ class Comparability(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off.
 
-    ``baseline``: a candidate's name, or ``pin:NAME`` of the file ``pins``, which is kept under version control. ``contaminated``: a
-    file with the items that were found in training data.
+    ``baseline``: a candidate's name, ``pin:NAME`` of the file ``pins`` (which is kept under version control), or ``pin`` for the one
+    that is promoted there. ``contaminated``: a file with the items that were found in training data.
     """
 
     candidates: tuple[CandidateConfig, ...]
@@ -106,6 +108,10 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 return candidate
         raise ConfigError(f"no candidate is named {name!r}. {did_you_mean(name, [c.name for c in self.candidates])}")
 
+    def suite(self, name: str) -> SuiteConfig:
+        """The suite named ``name``, which is there."""
+        return next(suite for suite in self.suites if suite.name == name)
+
 
 class Loaded(Record, frozen=True, kw_only=True):
     """A config and where it came from."""
@@ -118,6 +124,11 @@ class Loaded(Record, frozen=True, kw_only=True):
     def store(self) -> Path:
         """The store's folder."""
         return self.folder / self.config.store
+
+    @property
+    def pins(self) -> Path:
+        """The pin file."""
+        return self.folder / self.config.pins
 
 
 def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str] = ()) -> Loaded:
@@ -138,6 +149,8 @@ def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str
     folder = path.resolve().parent
     config = _placed(_absolute(config, folder), path)
     _check(config, str(path))
+    if config.baseline == PROMOTED and (promoted := read_pins(folder / config.pins).promoted):
+        config = msgspec.structs.replace(config, baseline=f"{PREFIX}{promoted}")
     return Loaded(config=config, folder=folder, file=str(path))
 
 
@@ -273,13 +286,17 @@ def _check(config: Config, file: str) -> None:
     if any(suite.name == "human" for suite in config.suites):
         raise wrong("'human' is the suite of people's votes. Give this one another name.", "suites")
     names = [candidate.name for candidate in config.candidates]
-    if config.baseline not in names:
+    if PROMOTED in names:
+        raise wrong(f"{PROMOTED!r} is what the promoted baseline is called. Give this candidate another name.", "candidates")
+    if config.baseline not in names and not means_pin(config.baseline):
         raise wrong(f"the baseline {config.baseline!r} is not a candidate. {did_you_mean(config.baseline, names)}", "baseline")
     for name in config.engines:
         if name in names:
             raise wrong(f"{name!r} is the name of a candidate too. Give the engine another name.", f"engines.{name}")
     if not 0 <= config.limits.max_errors < 1:
         raise wrong(f"expected a share between 0 and 1, found {config.limits.max_errors!r}", "limits.max_errors")
+    for place, message in _sequential_faults(config):
+        raise wrong(message, f"sequential.{place}")
     for index, candidate in enumerate(config.candidates):
         if candidate.reference is not None and candidate.reference not in names:
             raise wrong(f"the reference {candidate.reference!r} is not a candidate. {did_you_mean(candidate.reference, names)}",
@@ -293,3 +310,59 @@ def _check(config: Config, file: str) -> None:
         for low, high in bands:
             if low >= high:
                 raise wrong(f"expected a band [low, high] with low < high, found [{low}, {high}]", f"suites[{index}].expect")
+    for index, rule in enumerate(config.rules):
+        if rule.exclude is not None and config.contaminated is None:
+            raise wrong(
+                "the rule leaves contaminated items out, and nothing says which they are. Set contaminated to the file that names "
+                'them (one {"suite": …, "key": …, "overlap": …} per line).',
+                f"rules[{index}].exclude",
+            )
+        if rule.about == "recipe" and not any(candidate.recipe for candidate in config.candidates):
+            raise wrong(
+                'the rule is about a recipe, and no candidate is a replicate of one. Set recipe = "NAME" on the candidates that '
+                "differ by their training seed only.",
+                f"rules[{index}].about",
+            )
+    _check_quarantine(config, file)
+
+
+def _check_quarantine(config: Config, file: str) -> None:
+    """Every entry has a suite, a reason and a date to come. Whether the suite has the item is checked when its items are known."""
+    suites, today = [suite.name for suite in config.suites], datetime.now(UTC).date()
+    seen: set[tuple[str, str]] = set()
+    for index, entry in enumerate(config.quarantine):
+        where, wrong = f"quarantine[{index}]", ""
+        if entry.suite not in suites:
+            where, wrong = f"{where}.suite", f"no suite is named {entry.suite!r}. {did_you_mean(entry.suite, suites)}"
+        elif not entry.reason.strip():
+            where = f"{where}.reason"
+            wrong = f"it is not said why item {entry.key!r} is in quarantine. Expected a reason that others can check."
+        elif entry.until < today:
+            days = (today - entry.until).days
+            where = f"{where}.until"
+            wrong = (
+                f"the quarantine of item {entry.key!r} of {entry.suite} ended on {entry.until.isoformat()}, "
+                f"{days} day{'' if days == 1 else 's'} ago ({entry.reason.strip()}). Fix the item and delete the entry, or set a "
+                "new date."
+            )
+        elif (entry.suite, entry.key) in seen:
+            where, wrong = f"{where}.key", f"item {entry.key!r} of {entry.suite} is in quarantine twice. Keep one entry."
+        if wrong:
+            raise ConfigError(wrong, where=where, file=file)
+        seen.add((entry.suite, entry.key))
+
+
+def _sequential_faults(config: Config) -> Iterator[tuple[str, str]]:
+    """What is wrong with ``[sequential]``: where, and the sentence."""
+    settings, names = config.sequential, [suite.name for suite in config.suites]
+    if settings is None:
+        return
+    if not 2 <= settings.looks <= 10:
+        yield "looks", f"expected 2 to 10 looks at the data, the last one included, found {settings.looks}"
+    if not 0 <= settings.futility < 1:
+        yield "futility", f"expected a chance from 0 (never give a suite up) to below 1, such as 0.1, found {settings.futility}"
+    if settings.min_items < 1:
+        yield "min_items", f"expected 1 item or more before the first look, such as 50, found {settings.min_items}"
+    for index, name in enumerate(settings.suites):
+        if name not in names:
+            yield f"suites[{index}]", f"no suite is named {name!r}. {did_you_mean(name, names)}"

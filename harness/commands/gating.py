@@ -89,6 +89,8 @@ def show_preview(plan: Preview) -> None:
         )
         if plan.passes is not None:
             err.print(f"P(the whole gate passes a harmless candidate) ≈ {plan.passes:.0%}")
+    for line in plan.looks:
+        err.print(f"look by look: {line}", markup=False)
     for line in plan.unequal:
         err.print(f"[yellow]not equal[/] {line}", markup=True)
     err.print(

@@ -21,7 +21,7 @@ def execute(arguments: argparse.Namespace) -> int:
     measurement = measure_now(loaded, smoke=arguments.smoke, dry_run=arguments.dry_run)
     if measurement is not None:
         out.print(f"{len(measurement.paths)} runs in {loaded.store}", markup=False)
-        if measurement.failed > loaded.config.limits.max_errors * max(1, measurement.planned):
-            err.print(f"{measurement.failed} of {measurement.planned} items failed; `sftgate show` says why", markup=False)
+        if measurement.failed > loaded.config.limits.max_errors * max(1, measurement.asked):
+            err.print(f"{measurement.failed} of {measurement.asked} items failed; `sftgate show` says why", markup=False)
             return EXIT_EVALUATION
     return 0

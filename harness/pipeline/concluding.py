@@ -8,52 +8,70 @@ from pathlib import Path
 import msgspec
 
 from harness.checkpoints import source
-from harness.config import Config, Loaded
+from harness.config import Loaded, SuiteConfig
 from harness.environment import environment
 from harness.errors import ComparabilityError
 from harness.fingerprint import adapter_digest, weights_digest
 from harness.gate import Policy
 from harness.gate import conclude as decide
-from harness.pipeline.measuring import bands
+from harness.pipeline.left_out import contaminated, judged_so_far, who
+from harness.pipeline.noise import second_runs
+from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash
-from harness.records import Candidate, Conclusion, Fingerprints, Measured, Rule, Run
+from harness.pipeline.recording import bands
+from harness.records import Candidate, Conclusion, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
 
 def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
-    """The selected runs of every (suite, candidate) of the config, and the people's votes where there are any.
+    """The selected runs of every (suite, candidate) of the config, those of the pins that it names, second runs (A/A) and the
+    people's votes where there are any.
 
-    ComparabilityError where a pair was never measured, or was measured under another declaration than the config's.
+    ComparabilityError where a pair was never measured, or was measured under another declaration than the config's; where a pin or
+    a run of one is missing.
     """
     config, store = loaded.config, Store(loaded.store)
+    pinned = read_pinned(loaded)
     current = store.current()
-    now = {candidate.name: _contents(config.candidate(candidate.name)) for candidate in config.candidates}
-    measured: dict[Pair, Measured] = {}
-    for suite in config.suites:
-        for candidate in config.candidates:
-            pair = (suite.name, candidate.name)
-            if pair not in current:
-                raise ComparabilityError(
-                    f"{candidate.name!r} was not measured in suite {suite.name!r} (store {str(loaded.store)!r}). "
-                    f"Run: sftgate measure {loaded.file}"
-                )
-            found = store.read(current[pair])
-            if found.run.declared != declared_hash(config, pair):
-                raise ComparabilityError(
-                    f"{candidate.name!r} was measured last in suite {suite.name!r} otherwise than {loaded.file} says now: it "
-                    "has changed since then, or was measured with other flags, or by another version of sftgate. "
-                    f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
-                )
-            _refuse_other_contents(found.run, now[candidate.name], loaded.file)
-            run = msgspec.structs.replace(found.run, retained=suite.retained, expect=bands(suite.expect, found.run.primary))
-            measured[pair] = msgspec.structs.replace(found, run=run)
+    by_name = {candidate.name: read_candidate(loaded, candidate.name) for candidate in config.candidates}
+    measured = {(suite.name, name): runs[suite.name] for suite in config.suites for name, runs in by_name.items()}
     for pair, path in current.items():
-        if pair[0] == HUMAN and pair[1] in {candidate.name for candidate in config.candidates}:
+        if pair[0] == HUMAN and pair[1] in by_name:
             votes = store.read(path)
             answered = measured[(config.suites[0].name, pair[1])].run.fingerprints
-            if _who(votes.run.fingerprints) == _who(answered):
+            if who(votes.run.fingerprints) == who(answered):
                 measured[pair] = votes  # votes about other weights say nothing about these
-    return measured
+    suites = {suite.name: suite for suite in config.suites}
+    return measured | {pair: as_policy(suites[pair[0]], found) for pair, found in pinned.items()}
+
+
+def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
+    """The selected runs of one candidate of the config, by suite; ComparabilityError as ``read_measured``."""
+    config, store = loaded.config, Store(loaded.store)
+    current, now = store.current(), _contents(config.candidate(name))
+    found = {}
+    for suite in config.suites:
+        pair = (suite.name, name)
+        if pair not in current:
+            raise ComparabilityError(
+                f"{name!r} was not measured in suite {suite.name!r} (store {str(loaded.store)!r}). Run: sftgate measure {loaded.file}"
+            )
+        measured = store.read(current[pair])
+        if measured.run.declared != declared_hash(config, pair):
+            raise ComparabilityError(
+                f"{name!r} was measured last in suite {suite.name!r} otherwise than {loaded.file} says now: it "
+                "has changed since then, or was measured with other flags, or by another version of sftgate. "
+                f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
+            )
+        _refuse_other_contents(measured.run, now, loaded.file)
+        found[suite.name] = as_policy(suite, measured)
+    return found
+
+
+def as_policy(suite: SuiteConfig, measured: Measured) -> Measured:
+    """What is retained and what is expected may change without asking again: the config's word counts, not the run's."""
+    run = msgspec.structs.replace(measured.run, retained=suite.retained, expect=bands(suite.expect, measured.run.primary))
+    return msgspec.structs.replace(measured, run=run)
 
 
 def _contents(candidate: Candidate) -> tuple[str | None, str | None]:
@@ -77,13 +95,9 @@ def _refuse_other_contents(run: Run, now: tuple[str | None, str | None], file: s
             )
 
 
-def _who(prints: Fingerprints) -> tuple[str | None, ...]:
-    """Whose answers these are: weights and adapter, or for what has none (recorded answers, an endpoint) all that was asked."""
-    return (prints.asked,) if prints.weights is None else (prints.weights, prints.adapter)
-
-
-def policy_of(config: Config, measured: dict[Pair, Measured]) -> Policy:
-    """The gate's policy, as the config states it."""
+def policy_of(loaded: Loaded, measured: dict[Pair, Measured]) -> Policy:
+    """The gate's policy, as the config and the files that it names state it."""
+    config = loaded.config
     references = {pair[1]: each.run.reference for pair, each in measured.items() if each.run.reference and pair[0] != HUMAN}
     return Policy(
         baseline=config.baseline,
@@ -93,10 +107,18 @@ def policy_of(config: Config, measured: dict[Pair, Measured]) -> Policy:
         allow=config.comparability.allow,
         seed=config.seed,
         bad_answers=config.bad_answers,
+        quarantine=tuple(
+            Quarantined(**{key: getattr(entry, key) for key in Quarantined.__struct_fields__}) for entry in config.quarantine
+        ),
+        contaminated=contaminated(loaded),
+        recipes={candidate.name: candidate.recipe for candidate in config.candidates if candidate.recipe},
     )
 
 
 def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "") -> Conclusion:
     """Compare, decide, and say why."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return decide(measured, policy_of(loaded.config, measured), created=created, environment=environment(), command=command)
+    policy = msgspec.structs.replace(policy_of(loaded, measured), judged=judged_so_far(Store(loaded.store), measured.values()))
+    found = decide(measured, policy, created=created, environment=environment(), command=command)
+    pins = {text: pin.day for text, pin in meant_pins(loaded).items()}
+    return msgspec.structs.replace(found, policy=loaded.file, pins=pins)

@@ -28,15 +28,16 @@ class Gathered:
     seconds: float = 0.0
 
 
-def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, Gathered]) -> list[Sample]:
-    """One sample per item, in the suite's order: scores, or the error that left it without."""
+def grade(prepared: Prepared, pair: Pair, asked: Mapping[Pair, Gathered], items: Sequence[Item]) -> list[Sample]:
+    """One sample per item, in their order: scores, or the error that left it without. All of them were asked."""
     suite, own = prepared.suites[pair[0]], asked[pair]
     others = asked[(pair[0], prepared.config.baseline)].answers if suite.needs_baseline else {}
     baseline = {key: answer for key, answer in others.items() if answer.error is None}
-    answers = [answer for key, answer in own.answers.items() if answer.error is None and key not in own.judge_errors]
+    found = [own.answers[item.key] for item in items if item.key not in own.judge_errors]
+    answers = [answer for answer in found if answer.error is None]
     graded = {sample.key: sample for sample in _graded(suite, answers, own.judgments, baseline)}
     samples = []
-    for item in prepared.items(pair[0]):
+    for item in items:
         answer = own.answers[item.key]
         error = answer.error or own.judge_errors.get(item.key)
         sample = graded.get(item.key) if error is None else None

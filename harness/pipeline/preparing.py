@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from harness.baselines import PREFIX, means_pin, read_pins
 from harness.checkpoints import check_candidate
 from harness.config import Config, Loaded, SuiteConfig, read_handover
 from harness.engines import ENGINES
@@ -18,6 +19,9 @@ from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
+from harness.pipeline.left_out import check_left_out, contaminated
+from harness.pipeline.pinned import check_meant, meant_pins
+from harness.pipeline.portions import Division, divide
 from harness.plugins import did_you_mean, load
 from harness.protocols import Engine, Examining, Suite, groups_of
 from harness.records import Candidate, Fingerprints, Item, Request
@@ -100,7 +104,44 @@ class Prepared:
             }
             | ({} if suite.journalled else {"resources": self._speed(pair[1]), "hardware": self._hardware})
             | ({"replicate": replicate} if replicate else {})
+            | ({"sequential": self._ends(pair)} if self.in_part(pair) else {})
         )
+
+    def _ends(self, pair: Pair) -> Any:
+        """All that decides, besides the answers, when asking in part ends."""
+        config = self.config
+        rules = [msgspec.structs.replace(rule, line=None) for rule in config.rules]
+        others = {name: self.graded((pair[0], name)) for name in self.compared_with(pair[1]) if name in self.candidates}
+        others |= {name: pin.runs[pair[0]].graded for name, pin in meant_pins(self.loaded).items() if pair[0] in pin.runs}
+        policy = [rules, config.limits, config.bad_answers, config.quarantine, contaminated(self.loaded)]
+        return [config.sequential, policy, others, len(self.judged)]
+
+    def in_part(self, pair: Pair) -> bool:
+        """Is this pair asked look by look, only until it is decided? Those that somebody is compared with never are."""
+        return pair[0] in self.division.parts and pair[1] not in self._others and pair[1] not in self.replicates
+
+    @cached_property
+    def division(self) -> Division:
+        """Which suites are asked in part; none in a smoke run."""
+        if self.limit is not None:
+            return Division()
+        return divide(self.config, self.suites, self.items, self.metric_ids(), self.group_ids())
+
+    @cached_property
+    def _others(self) -> set[str]:
+        """Everybody that somebody else is compared with."""
+        return {other for candidate in self.config.candidates for other in self.compared_with(candidate.name)}
+
+    @property
+    def judged(self) -> list[str]:
+        """Candidates that get a verdict: all but the baseline, and those who only serve as the reference of others."""
+        apart = {self.config.baseline, *self.references.values()}
+        return [candidate.name for candidate in self.config.candidates if candidate.name not in apart]
+
+    def compared_with(self, name: str) -> set[str]:
+        """Those whose answers decide whether a candidate may ship."""
+        named = {rule.against for rule in self.config.rules} - {"baseline", "reference"}
+        return {self.config.baseline, *named, self.references.get(name, name)} - {name}
 
     def _speed(self, name: str) -> Any:
         """What of a candidate's declaration changes how fast it answers and nothing else."""
@@ -129,6 +170,7 @@ class Prepared:
 def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
     """Check everything that can be checked without starting a model. ConfigError otherwise."""
     config = loaded.config
+    check_meant(loaded)
     models = _models(config)
     engines = {
         name: load(candidate.engine, ENGINES, what="engine", where=f"{_place(config, name)}.engine")
@@ -143,6 +185,13 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
             known = did_you_mean(judge, config.engines) if config.engines else "The config declares no engines."
             place = f"suites[{index}].options.judge"
             raise ConfigError(f"the judge {judge!r} is not declared under 'engines'. {known}", where=place, file=loaded.file)
+        if suites[entry.name].needs_baseline and means_pin(config.baseline):
+            raise ConfigError(
+                f"its answers are judged beside the baseline's, which a pin does not ask anew: {config.baseline!r} cannot be the "
+                "baseline of this suite. Declare the baseline's weights as a candidate, and name that candidate as the baseline.",
+                where=f"suites[{index}]",
+                file=loaded.file,
+            )
     for name, engine in engines.items():
         checking = getattr(engine, "check", None)
         if checking is not None:
@@ -271,9 +320,13 @@ def _check_policy(prepared: Prepared) -> None:
     config = prepared.config
     try:
         names = [candidate.name for candidate in config.candidates]
+        names += [f"{PREFIX}{name}" for name in read_pins(prepared.loaded.pins).pins]
         check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
     except ConfigError as error:
         raise ConfigError(str(error), file=prepared.loaded.file) from error
+    _check_sequential(prepared)
+    whole = prepared.suites if prepared.limit is None else ()
+    check_left_out(prepared.loaded, {suite: {item.key for item in prepared.items(suite)} for suite in whole})
     _check_bands(prepared)
     _check_slices(prepared)
     _check_margins(prepared)
@@ -287,6 +340,19 @@ def _check_policy(prepared: Prepared) -> None:
                     f'Declare its base model as a candidate, or set reference = "NAME" on {candidate.name!r}.',
                     file=prepared.loaded.file,
                 )
+
+
+def _check_sequential(prepared: Prepared) -> None:
+    """A suite that is named must be one that can be asked in part."""
+    settings = prepared.config.sequential
+    for index, name in enumerate(() if settings is None else settings.suites):
+        why = prepared.division.cannot.get(name)
+        if why is not None:
+            raise ConfigError(
+                f"suite {name!r} cannot be asked in part: {why}. Take it out of the list, and it is asked in full.",
+                where=f"sequential.suites[{index}]",
+                file=prepared.loaded.file,
+            )
 
 
 def _check_bands(prepared: Prepared) -> None:
@@ -311,7 +377,7 @@ def _check_slices(prepared: Prepared) -> None:
             continue
         field_name, _, value = rule.slice.partition("=")
         found = {item.slices[field_name] for suite in suites for item in prepared.items(suite) if field_name in item.slices}
-        if value not in found and prepared.limit is None:
+        if not (found if value == "*" else value in found) and prepared.limit is None:
             known = did_you_mean(value, found) if found else f"No item has {field_name!r} among its slices."
             where = f"rules[{index}].slice"
             raise ConfigError(f"no item is in the slice {rule.slice!r}. {known}", where=where, file=prepared.loaded.file)
@@ -325,20 +391,20 @@ def declared_hash(config: Config, pair: Pair) -> str:
     return digest(
         {
             "suite": [suite.name, suite.use, suite.options],
-            "candidate": [candidate.name, _tail(candidate.model), _tail(candidate.adapter), candidate.engine, candidate.revision,
+            "candidate": [candidate.name, tail(candidate.model), tail(candidate.adapter), candidate.engine, candidate.revision,
                           _portable(candidate.options)],
-            "judge": msgspec.to_builtins(msgspec.structs.replace(judge, model=_tail(judge.model), adapter=_tail(judge.adapter),
+            "judge": msgspec.to_builtins(msgspec.structs.replace(judge, model=tail(judge.model), adapter=tail(judge.adapter),
                                          options=_portable(judge.options), resources={})) if judge else None,
-            "baseline": config.baseline if judge else None,
+            "baseline": config.baseline if judge and not means_pin(config.baseline) else None,
             "seed": config.seed,
         }
     )  # fmt: skip
 
 
 def _portable(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _tail(value) if name == "chat_template" else value for name, value in options.items()}
+    return {name: tail(value) if name == "chat_template" else value for name, value in options.items()}
 
 
-def _tail(path: str | None) -> str:
+def tail(path: str | None) -> str:
     """The last two parts of a path: enough to tell checkpoints apart, the same after the files were copied elsewhere."""
     return "/".join(Path(path).parts[-2:]) if path else ""

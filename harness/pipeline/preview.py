@@ -11,7 +11,9 @@ from pathlib import Path
 from harness.fingerprint import journal_key
 from harness.gate import HUMAN_WIN, matches
 from harness.journal import Journal
-from harness.pipeline.measuring import families, finished_run
+from harness.pipeline.asking import families
+from harness.pipeline.looking import foretold
+from harness.pipeline.measuring import finished_run
 from harness.pipeline.preparing import Pair, Prepared, first_requests
 from harness.plan import detectable_loss, pass_probability
 from harness.protocols import groups_of
@@ -49,7 +51,8 @@ class RuleRow:
 
 @dataclass(frozen=True)
 class Preview:
-    """The print-out before asking. ``prompt_characters`` counts the requests that will be sent; disk is free space in bytes."""
+    """The print-out before asking. ``prompt_characters`` counts the requests that will be sent; disk is free space in bytes.
+    ``looks``: what is asked in part, a sentence each."""
 
     families: tuple[tuple[str, ...], ...]
     suites: tuple[SuiteRow, ...]
@@ -60,6 +63,7 @@ class Preview:
     answer_tokens: int
     disk_free: int
     passes: float | None
+    looks: tuple[str, ...] = ()
 
 
 def preview(prepared: Prepared) -> Preview:
@@ -85,6 +89,7 @@ def preview(prepared: Prepared) -> Preview:
         answer_tokens=tokens,
         disk_free=shutil.disk_usage(_existing(prepared.store.root)).free,
         passes=together,
+        looks=foretold(prepared),
     )
 
 
@@ -148,8 +153,10 @@ def _items_behind(prepared: Prepared, metric: str) -> int:
 
 
 def _unequal(prepared: Prepared) -> list[str]:
-    """What differs between a candidate and the baseline besides weights, adapter and tokenizer."""
+    """What differs between a candidate and the baseline besides weights, adapter and tokenizer. Of a pin the gate says it."""
     baseline = prepared.config.baseline
+    if baseline not in prepared.prints:
+        return []
     lines = []
     for candidate in prepared.config.candidates:
         ours, theirs = prepared.prints[candidate.name], prepared.prints[baseline]
