@@ -19,6 +19,7 @@ VERBS = {
     "measure": "ask every candidate and grade the answers",
     "gate": "decide from what was measured",
     "report": "write the report from what was measured",
+    "aa-test": "the baseline against itself, and against damage done on purpose: what the gate is worth",
     "compare": "compare candidates, or any runs of one suite, metric by metric",
     "baseline": "pin runs under a name, promote one to be the baseline",
     "show": "show how the candidates answered an item",
@@ -58,7 +59,7 @@ def _execute(verb: str, words: Sequence[str]) -> int:
     from harness.commands.github import tell_error
 
     try:
-        command = importlib.import_module(f"harness.commands.{verb}")
+        command = importlib.import_module(f"harness.commands.{verb.replace('-', '_')}")
         parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG, allow_abbrev=False)
         command.declare(parser)
         code: int = command.execute(parser.parse_args(words))

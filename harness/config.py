@@ -82,8 +82,8 @@ class Comparability(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off.
 
-    ``baseline``: a candidate's name, ``pin:NAME`` of the file ``pins`` (which is kept under version control), or ``pin`` for the one
-    that is promoted there. ``contaminated``: a file with the items that were found in training data.
+    ``baseline``: a candidate's name, ``pin:NAME`` of the file ``pins`` (kept under version control), or ``pin`` for the one that is
+    promoted there. ``contaminated``: a file with the items that were found in training data.
     """
 
     candidates: tuple[CandidateConfig, ...]

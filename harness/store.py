@@ -108,15 +108,33 @@ class Store:
                     _lock(file.fileno(), position, block=True)
             yield
 
+    def attempts(self, suite: str, candidate: str, graded: str) -> Iterator[Path]:
+        """The folders of all complete attempts with this ``graded`` fingerprint, newest first."""
+        parent, stem = self._place(suite, candidate, graded)
+        found = {_attempt(path.name, stem): path for path in parent.glob(f"{_glob(stem)}*")}
+        for number in sorted((n for n in found if n is not None), reverse=True):
+            path = found[number]
+            if (path / "run.json").is_file() and (path / "samples.jsonl").is_file() and _read_run(path).graded == graded:
+                yield path
+
     def find(self, suite: str, candidate: str, graded: str) -> Path | None:
         """The folder of the newest complete attempt with this ``graded`` fingerprint, or None."""
+        return next(self.attempts(suite, candidate, graded), None)
+
+    def folder(self, suite: str, candidate: str, graded: str) -> Path:
+        """Where the first attempt with this ``graded`` fingerprint lies, or would lie."""
         parent, stem = self._place(suite, candidate, graded)
-        attempts = {_attempt(path.name, stem): path for path in parent.glob(f"{_glob(stem)}*")}
-        for number in sorted((n for n in attempts if n is not None), reverse=True):
-            path = attempts[number]
-            if (path / "run.json").is_file() and (path / "samples.jsonl").is_file() and _read_run(path).graded == graded:
-                return path
-        return None
+        return parent / stem
+
+    def runs(self, suite: str) -> list[Path]:
+        """The folders of all complete runs of a suite, whoever was asked, sorted by name."""
+        parent = self.root / _folder_name(suite)
+        complete = (path.parent for path in parent.glob("*/run.json") if (path.parent / "samples.jsonl").is_file())
+        return sorted(path for path in complete if not path.name.startswith(".tmp-"))
+
+    def run(self, path: Path | str) -> Run:
+        """A run without its samples. Raises StoreError where it is missing, damaged, or of another format."""
+        return _read_run(Path(path))
 
     def read(self, path: Path | str) -> Measured:
         """A run with its samples. Raises StoreError where it is missing, damaged, changed by hand, or of another format."""

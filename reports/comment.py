@@ -10,7 +10,7 @@ from harness.records import Conclusion, Finding, Outcome, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import escaped
 from reports.standing import Gain, Standing, standings
-from reports.wording import bound_of, count_text, gain_text, interval_text, margin_text, moment, p_text, rule_name, score_text
+from reports.wording import bound_of, called, count_text, gain_text, interval_text, margin_text, moment, p_text, rule_name, score_text
 
 BUDGET = 60_000
 """Characters. GitHub refuses a comment of more than 65,536."""
@@ -194,5 +194,5 @@ def _shortened(block: Sequence[str], room: int) -> list[str]:
 
 def _footer(conclusion: Conclusion) -> str:
     when = f", {moment(conclusion.created)}" if conclusion.created else ""
-    said = f"Baseline {escaped(conclusion.baseline)}, seed {conclusion.seed}{escaped(when)}. Exit code {conclusion.exit_code}."
+    said = f"Baseline {escaped(called(conclusion.baseline, conclusion.pins))}, seed {conclusion.seed}{escaped(when)}. Exit code {conclusion.exit_code}."
     return f"<sub>{said}</sub>"

@@ -334,7 +334,7 @@ def run_lines(measured: Mapping[tuple[str, str], Measured], conclusion: Conclusi
                 asked=run.fingerprints.asked[:12],
                 graded=run.graded[:12],
                 items_hash=run.items_hash[:12],
-                folder=selected if "/" in selected else f"{suite}/{candidate}@{selected[:12]}",
+                folder=selected if "/" in selected else f"{suite}/{run.candidate.name}@{selected[:12]}",
                 sent=count_figure(run.sent_requests, f"{at}/sent_requests"),
                 reused=count_figure(run.reused_requests, f"{at}/reused_requests"),
                 seconds=Figure(text=f"{fixed(run.seconds, 1)} s", value=run.seconds, at=f"{at}/seconds"),

@@ -12,7 +12,7 @@ from harness.records import Conclusion, Measured, Record, Run, Sample, Training
 from reports import answer, charts, curves, explorer, panels
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.standing import Roles, Standing, roles, standings
-from reports.wording import MINUS, Badge, badge, moment
+from reports.wording import MINUS, Badge, badge, called, moment
 
 WORST = 10
 SHORT = 280
@@ -52,6 +52,7 @@ class Page(Record, frozen=True, kw_only=True):
 
     title: str
     created: str
+    baseline: str
     conclusion: Conclusion
     hero: answer.Hero
     candidates: tuple[answer.CandidateLine, ...]
@@ -101,6 +102,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     return Page(
         title=f"sftgate · {', '.join(names) or conclusion.baseline}",
         created=moment(conclusion.created),
+        baseline=called(conclusion.baseline, conclusion.pins),
         conclusion=conclusion,
         hero=answer.hero(conclusion, standing),
         candidates=answer.candidate_lines(conclusion, standing),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from harness.gate.policy import absolute_margin
@@ -48,6 +49,12 @@ _SHIP: dict[Outcome, str] = {
     "not_comparable": "Unknown",
     "no_baseline": "Unknown",
 }
+
+
+def called(name: str, pins: Mapping[str, str]) -> str:
+    """A side of a comparison as a person calls it: ``prod (pinned 2026-11-12)`` for a pin, else by its name."""
+    day = pins.get(name)
+    return name if day is None else f"{name.partition(':')[2]} (pinned {day})"
 
 
 def badge(outcome: Outcome, severity: Severity = "block") -> Badge:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from harness.commands.gating import announce, decide, declare_config, declare_measuring, load_config, measure_now, write_outputs
+from harness.commands.gating import declare_config, declare_measuring, gate_now, load_config, measure_now
+from harness.pipeline.pinned import find_pinned
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +17,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """The whole way; the exit code is the gate's."""
     loaded = load_config(arguments)
+    find_pinned(loaded)  # a baseline that is not in the store is found out before anything is asked
     if measure_now(loaded, smoke=arguments.smoke, dry_run=arguments.dry_run) is None:
         return 0
-    conclusion, measured = decide(loaded)
-    announce(conclusion, write_outputs(loaded, conclusion, measured))
-    return conclusion.exit_code
+    return gate_now(loaded)

@@ -42,7 +42,8 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
             if who(votes.run.fingerprints) == who(answered):
                 measured[pair] = votes  # votes about other weights say nothing about these
     suites = {suite.name: suite for suite in config.suites}
-    return measured | {pair: as_policy(suites[pair[0]], found) for pair, found in pinned.items()}
+    kept = {pair: as_policy(suites[pair[0]], found) for pair, found in pinned.items()}
+    return measured | kept | second_runs(store, measured)
 
 
 def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
@@ -54,7 +55,8 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
         pair = (suite.name, name)
         if pair not in current:
             raise ComparabilityError(
-                f"{name!r} was not measured in suite {suite.name!r} (store {str(loaded.store)!r}). Run: sftgate measure {loaded.file}"
+                f"{name!r} was not measured in suite {suite.name!r} (store {str(loaded.store)!r}). "
+                f"Run: sftgate measure {loaded.file}"
             )
         measured = store.read(current[pair])
         if measured.run.declared != declared_hash(config, pair):

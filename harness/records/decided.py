@@ -135,7 +135,7 @@ class Conclusion(Record, frozen=True, kw_only=True):
     """All that the gate concluded: the content of ``verdict.json`` and the only source of the report's numbers.
 
     ``judged``: suite -> how many different candidates the store has measured on these very items. ``quarantined``: the items that
-    were left out by name. ``policy``: the file that holds the rules.
+    were left out by name. ``policy``: the file that holds the rules. ``pins``: ``pin:NAME`` -> the day on which it was pinned.
     """
 
     format: int = FORMAT
@@ -155,4 +155,5 @@ class Conclusion(Record, frozen=True, kw_only=True):
     judged: dict[str, int] = {}
     quarantined: tuple[Quarantined, ...] = ()
     policy: str = ""
+    pins: dict[str, str] = {}
     environment: dict[str, Any] = {}

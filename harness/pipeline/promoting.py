@@ -1,0 +1,120 @@
+"""What becomes a pin, and what may become the baseline: a whole run set, and a verdict about that very run set."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from harness.baselines import Pin, PinnedRun, Pins, Promotion
+from harness.config import Loaded
+from harness.errors import ComparabilityError, UsageError
+from harness.gate import Policy
+from harness.gate.measurements import Measurements
+from harness.pipeline.concluding import read_candidate
+from harness.pipeline.preparing import tail
+from harness.records import Conclusion, Measured, Verdict
+
+
+def pin_of(loaded: Loaded, name: str, *, by: str, verdict: Verdict | None = None) -> Pin:
+    """The selected runs of one candidate as a pin.
+
+    ComparabilityError where it was not measured as the config says, or only in part: a baseline must have answered everything.
+    """
+    runs = read_candidate(loaded, name)
+    for suite, measured in runs.items():
+        why = _partial(measured)
+        if why:
+            raise ComparabilityError(
+                f"{name!r} cannot be pinned: {why} in suite {suite!r}, and a baseline must have been asked everything. "
+                f"Run: sftgate measure {loaded.file}"
+            )
+    candidate = loaded.config.candidate(name)
+    prints = [measured.run.fingerprints for measured in runs.values()]
+    return Pin(
+        candidate=name,
+        created=now(),
+        by=by,
+        model=tail(candidate.model),
+        revision=candidate.revision,
+        adapter=tail(candidate.adapter) or None,
+        weights_hash=next((each.weights for each in prints if each.weights), None),
+        adapter_hash=next((each.adapter for each in prints if each.adapter), None),
+        outcome=verdict.outcome if verdict else None,
+        sentence=verdict.sentence if verdict else "",
+        runs={suite: _pinned(measured) for suite, measured in runs.items()},
+    )
+
+
+def _partial(measured: Measured) -> str:
+    run = measured.run
+    if run.limit is not None and run.limit <= run.planned:
+        return f"only {run.planned:,} items were asked (--smoke)"
+    if run.looks is not None and run.looks.stopped:
+        return "asking stopped early"
+    return ""
+
+
+def _pinned(measured: Measured) -> PinnedRun:
+    run = measured.run
+    pair = (run.suite, run.candidate.name)
+    score = Measurements({pair: measured}, Policy(baseline=pair[1])).value(*pair, run.primary) if run.primary else None
+    answered = sum(sample.error is None for sample in measured.samples)
+    return PinnedRun(graded=run.graded, samples=run.samples_hash, metric=run.primary, score=score, items=answered)
+
+
+def now() -> str:
+    """This second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def same_runs(one: Pin, other: Pin) -> bool:
+    """Whether two pins hold the same answers to the same questions."""
+    return {suite: (run.graded, run.samples) for suite, run in one.runs.items()} == {
+        suite: (run.graded, run.samples) for suite, run in other.runs.items()
+    }
+
+
+def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
+    """What ``verdict.json`` says about the runs of a candidate as they are selected now, and against which baseline; None where it
+    speaks of other runs, or not of this candidate, or where there is none."""
+    path = loaded.store / "verdict.json"
+    if not path.is_file():
+        return None
+    try:
+        conclusion = msgspec.json.decode(path.read_bytes(), type=Conclusion)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(path)!r} cannot be read: {error}. Run: sftgate gate {loaded.file}") from error
+    runs = read_candidate(loaded, name)
+    gated = {suite: names.get(name, "") for suite, names in conclusion.runs.items()}
+    if any(gated.get(suite) != each.run.graded or conclusion.created < each.run.created for suite, each in runs.items()):
+        return None
+    return next(((verdict, conclusion.baseline) for verdict in conclusion.verdicts if verdict.candidate == name), None)
+
+
+def with_pin(pins: Pins, name: str, pin: Pin) -> Pins:
+    """``pins`` with one more. A pin that is there stays as it is; UsageError where the name is taken by other runs."""
+    there = pins.pins.get(name)
+    if there is None:
+        return msgspec.structs.replace(pins, pins={**pins.pins, name: pin})
+    if same_runs(there, pin):
+        return pins
+    raise UsageError(
+        f"{name!r} is the pin of {there.candidate!r} of {there.day} already, with other answers, and a pin never changes. Choose "
+        "another name."
+    )
+
+
+def promoted(pins: Pins, name: str, *, by: str, verdict: Verdict | Pin | None, against: str = "", reason: str = "") -> Pins:
+    """``pins`` with ``name`` as the baseline, and the promotion on record, with what the gate had said and against whom."""
+    entry = Promotion(
+        created=now(),
+        by=by,
+        earlier=pins.promoted,
+        to=name,
+        outcome=verdict.outcome if verdict else None,
+        sentence=verdict.sentence if verdict else "",
+        against=against,
+        reason=reason,
+    )
+    return msgspec.structs.replace(pins, promoted=name, promotions=(*pins.promotions, entry))
