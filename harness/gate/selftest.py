@@ -92,6 +92,11 @@ def _unproven(claims: Sequence[Finding]) -> str:
 # ---------------------------------------------------------------------------------------------------- planted damage
 
 
+def about(finding: Finding, suite: str) -> bool:
+    """Whether a finding, of one metric or of several that were pooled, is about a suite."""
+    return fnmatchcase(suite, finding.metric.split("/", 1)[0])
+
+
 def noticed(finding: Finding, silent: Collection[Place]) -> bool:
     """Whether a blocking rule saw the damage. ``silent``: rules that fail on the undamaged too, and so saw nothing."""
     if finding.rule.severity != "block" or finding.outcome != "fail" or place(finding) in silent:
@@ -107,13 +112,13 @@ def sights(
     """Suite -> whether its blocking rules noticed. Rules that nobody wrote (about truncated answers) are not expected to."""
     found: dict[str, Sight] = {}
     for suite in suites:
-        about = [f for f in findings if f.rule.severity == "block" and fnmatchcase(suite, f.metric.split("/", 1)[0])]
+        own = [finding for finding in findings if finding.rule.severity == "block" and about(finding, suite)]
         if suite in left_out:
             found[suite] = "not planted"
-        elif any(noticed(finding, silent) for finding in about):
+        elif any(noticed(finding, silent) for finding in own):
             found[suite] = "noticed"
         else:
-            found[suite] = "missed" if any(not finding.rule.implicit for finding in about) else "no rule"
+            found[suite] = "missed" if any(not finding.rule.implicit for finding in own) else "no rule"
     return found
 
 

@@ -1,0 +1,97 @@
+"""A ruined copy of a model or an adapter: seeded Gaussian noise on every weight, in proportion to its tensor's own spread.
+
+Written file by file into a cache whose folders are named by content, so that one file at a time is in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness.checkpoints import adapter_files, weight_files
+from harness.engines import serving
+from harness.environment import cache_root
+from harness.errors import EngineError
+from harness.fingerprint import adapter_digest, digest, draw_seed, weights_digest
+
+NOISING = 1
+"""Raise this when what is written changes: old folders are not met then."""
+
+
+def noised(folder: Path, *, adapter: bool, strength: float, seed: int) -> Path:
+    """A copy of ``folder`` in which every floating-point weight w of a tensor became w + ``strength`` · sd(tensor) · N(0, 1).
+
+    Raises EngineError where the weights cannot be read, or the cache cannot be written.
+    """
+    files = adapter_files(folder) if adapter else weight_files(folder)
+    contents = adapter_digest(folder) if adapter else weights_digest(folder)
+    place = cache_root() / "noised" / digest([NOISING, contents, strength, seed])[:16]
+    if place.is_dir():
+        return place
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    except OSError as error:
+        raise EngineError(_unwritable(place.parent, error)) from error
+    try:
+        _write(folder, files, temporary, strength, seed)
+        os.rename(temporary, place)
+    except serving.load_failures() as error:
+        if place.is_dir():  # another process was faster
+            return place
+        if isinstance(error, OSError) and error.errno is not None:
+            raise EngineError(_unwritable(place.parent, error)) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise EngineError(f"the weights in {str(folder)!r} cannot be noised: {reason}. Plant only shuffled answers.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return place
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"noised weights cannot be written to {str(folder)!r}: {error.strerror}. Set SFTGATE_CACHE to a folder with room."
+
+
+def _write(folder: Path, files: list[Path], target: Path, strength: float, seed: int) -> None:
+    names = {file.name for file in files}
+    for each in folder.iterdir():
+        if each.is_file() and each.name not in names:
+            shutil.copyfile(each, target / each.name)
+    for file in files:
+        ruined = {name: _with_noise(name, tensor, strength, seed) for name, tensor in _read(file).items()}
+        _save(ruined, target / file.name)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The tensors of a weight file, by name. ValueError for a kind of file that is not read."""
+    import torch
+    from safetensors.torch import load_file
+
+    if file.suffix == ".safetensors":
+        return dict(load_file(str(file)))
+    if file.suffix in {".bin", ".pth"}:
+        return dict(torch.load(file, map_location="cpu", weights_only=True))
+    raise ValueError(f"{file.name} is neither safetensors nor a torch file")
+
+
+def _save(tensors: dict[str, Any], file: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    if file.suffix == ".safetensors":
+        save_file(tensors, str(file), metadata={"format": "pt"})
+    else:
+        torch.save(tensors, file)
+
+
+def _with_noise(name: str, tensor: Any, strength: float, seed: int) -> Any:
+    import torch
+
+    if not torch.is_tensor(tensor) or not tensor.is_floating_point() or tensor.numel() < 2:
+        return tensor
+    values = tensor.float()
+    noise = torch.randn(values.shape, generator=torch.Generator().manual_seed(draw_seed(seed, name, 0)))
+    return (values + strength * float(values.std()) * noise).to(tensor.dtype).contiguous()

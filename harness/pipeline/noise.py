@@ -1,0 +1,55 @@
+"""What ``aa-test`` left in the store, read again: the noise floors, and the second runs that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from harness.errors import StoreError
+from harness.gate.noise import again
+from harness.pipeline.preparing import Pair
+from harness.records import FORMAT, Measured, SelfTest
+from harness.store import Store
+
+FILE = "aa.json"
+
+
+def second_name(name: str) -> str:
+    """What the repetition of a candidate is called on disk; no candidate can be called so."""
+    return f"{name}#2"
+
+
+def write_selftest(store: Store, test: SelfTest) -> None:
+    """Remember what the last ``aa-test`` found, in place of the one before."""
+    store.write_text(FILE, msgspec.json.format(msgspec.json.encode(test), indent=1).decode() + "\n")
+
+
+def read_selftest(store: Store) -> SelfTest | None:
+    """What the last ``aa-test`` found; None before the first. StoreError where the file is damaged or of another format."""
+    path = store.root / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=SelfTest)
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}. Delete it, and run sftgate aa-test again.") from error
+    if found.format != FORMAT:
+        raise StoreError(f"{str(path)!r} has format {found.format}, and this sftgate reads format {FORMAT}.")
+    return found
+
+
+def second_runs(store: Store, measured: Mapping[Pair, Measured]) -> dict[Pair, Measured]:
+    """The second runs of what was measured, by (suite, ``again:NAME``); only of these very runs, by fingerprint."""
+    test = read_selftest(store)
+    found = {}
+    for repetition in () if test is None else test.repetitions:
+        for suite, (first, second) in repetition.runs.items():
+            known = measured.get((suite, repetition.candidate))
+            path = store.find(suite, second_name(repetition.candidate), second)
+            if known is None or known.run.graded != first or path is None:
+                continue
+            each = store.read(path)
+            run = msgspec.structs.replace(each.run, retained=known.run.retained, expect={}, reference=None)
+            found[suite, again(repetition.candidate)] = msgspec.structs.replace(each, run=run)
+    return found

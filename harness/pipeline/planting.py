@@ -1,0 +1,178 @@
+"""Damage done on purpose to a copy of the baseline. A gate that lets it pass would let anything pass (law 8).
+
+*Shuffled*: the answers that the baseline gave, each handed in for another item of its task, and graded again; no model of a
+candidate is needed. *Noised*: weights with so much noise on them that little can be left of what they knew, asked as usual.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from harness.checkpoints import resolve_model, source
+from harness.engines.hot_swap import Swaps
+from harness.engines.noising import noised
+from harness.errors import UsageError
+from harness.gate.noise import again
+from harness.gate.selftest import about, noticed, of_damage, place, sights
+from harness.journal import Journal
+from harness.pipeline.asking import Asking, Measurement
+from harness.pipeline.grading import Gathered
+from harness.pipeline.looking import Looking
+from harness.pipeline.measuring import ask, consult
+from harness.pipeline.noise import second_name
+from harness.pipeline.preparing import Pair, Prepared, first_requests
+from harness.pipeline.progress import SILENT, Progress
+from harness.pipeline.recording import run_of
+from harness.pipeline.repeating import concluded, known, measured_by
+from harness.records import Answer, Item, Measured, Plant, Repetition
+
+Way = Literal["shuffled", "noised"]
+
+SPEED = "speed is not what was damaged"
+
+
+def ways(prepared: Prepared, only: Way | None) -> tuple[Way, ...]:
+    """What can be planted. UsageError where what was asked for cannot."""
+    baseline = prepared.candidates[prepared.config.baseline]
+    local = source(baseline) == "weights"
+    if only == "noised" and not local:
+        raise UsageError(
+            f"noise is put on weights, and those of {baseline.name!r} (engine {baseline.engine!r}) are not on this machine. "
+            "Use --plant shuffled."
+        )
+    return (only,) if only is not None else ("shuffled", "noised") if local else ("shuffled",)
+
+
+def plant(
+    prepared: Prepared,
+    measured: Mapping[Pair, Measured],
+    repetition: Repetition,
+    *,
+    chosen: Iterable[Way],
+    strength: float,
+    progress: Progress = SILENT,
+) -> tuple[Plant, ...]:
+    """Damage the baseline and see what the gate says. ``measured`` holds its own two runs; ``repetition`` is its A/A: a rule that
+    fails there would fail on anything, and so has noticed nothing."""
+    found = []
+    for how in chosen:
+        ruined, left_out = _shuffled(prepared, progress) if how == "shuffled" else _noised(prepared, strength, progress)
+        found.append(_plant(prepared, how, measured, ruined, left_out, repetition, strength))
+    return tuple(found)
+
+
+def _plant(
+    prepared: Prepared,
+    how: Way,
+    measured: Mapping[Pair, Measured],
+    ruined: Mapping[Pair, Measured],
+    left_out: Mapping[str, str],
+    repetition: Repetition,
+    strength: float,
+) -> Plant:
+    baseline = prepared.config.baseline
+    sides = dict(ruined)
+    for suite, _ in ruined:
+        sides |= {(suite, baseline): measured[suite, baseline], (suite, again(baseline)): measured[suite, second_name(baseline)]}
+    findings = concluded(prepared, baseline, sides).verdicts[0].findings if sides else ()
+    silent = {place(finding) for finding in repetition.findings if finding.outcome == "fail"}
+    sight = sights([suite.name for suite in prepared.config.suites], findings, silent, left_out)
+    done = "its answers shuffled" if how == "shuffled" else f"noise of {strength:g} sd on its weights"
+    outcome, sentence = of_damage(baseline, done, findings, silent, sight)
+    unseen = {
+        suite: next(f.reason for f in findings if f.rule.severity == "block" and not f.rule.implicit and not noticed(f, silent)
+                    and about(f, suite))
+        for suite, state in sight.items() if state == "missed"
+    }  # fmt: skip
+    return Plant(
+        how=how, outcome=outcome, sentence=sentence, strength=strength if how == "noised" else None, sight=sight,
+        why={**left_out, **unseen}, findings=findings,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------- shuffled
+
+
+def _shuffled(prepared: Prepared, progress: Progress) -> tuple[dict[Pair, Measured], dict[str, str]]:
+    """The baseline's answers, each handed in for another item; suites in which that means nothing are left out, and why."""
+    baseline = prepared.config.baseline
+    name = f"{baseline}#shuffled"
+    alone = known(prepared, {name: baseline})
+    left_out = {suite.name: why for suite in prepared.config.suites if (why := _unshuffled(prepared, suite.name))}
+    suites = [suite.name for suite in prepared.config.suites if suite.name not in left_out]
+    found: dict[Pair, Measured] = {}
+    with Journal(prepared.store.journal_path) as journal:
+        with Swaps() as swaps:
+            asking = Asking(alone, journal, progress, Measurement(), swaps)
+            ask(asking, Looking(asking), [(suite, baseline) for suite in suites])
+        for suite in list(suites):
+            own = asking.gathered[suite, baseline]
+            answers = shuffled(prepared.items(suite), own.answers, seed=prepared.config.seed)
+            if answers is None:
+                left_out[suite] = "no two items of one task have answers that could be exchanged"
+                suites.remove(suite)
+                continue
+            asking.gathered[suite, name] = Gathered(answers=answers, prompt_hashes=dict(own.prompt_hashes))
+        admissions = consult(asking, [(suite, name) for suite in suites])
+    for suite in suites:
+        pair = (suite, name)
+        samples = asking.graded(pair)
+        run = run_of(alone, pair, samples, asking.gathered[pair], admission=admissions.get(suite))
+        found[pair] = Measured(run=run, samples=tuple(samples))
+    return found, left_out
+
+
+def _unshuffled(prepared: Prepared, suite: str) -> str:
+    """Why shuffling a suite's answers would show nothing; empty where it would."""
+    if not prepared.suites[suite].journalled:
+        return SPEED
+    requests = [first_requests(prepared.suites[suite], item) for item in prepared.items(suite)]
+    if all(request.kind == "score_rolling" for asked in requests for request in asked):
+        return "how likely a text is answers no question, and cannot be handed in for another"
+    return ""
+
+
+def shuffled(items: Iterable[Item], answers: Mapping[str, Answer], *, seed: int) -> dict[str, Answer] | None:
+    """Every answer handed in for another item of the same task with as many completions of the same kind; never for its own.
+
+    What failed stays, and so does what has no partner. None where nothing could be exchanged.
+    """
+    alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for item in items:
+        answer = answers[item.key]
+        if answer.error is None:
+            kinds = tuple(completion.logprob is None for completion in answer.completions)
+            alike[item.task, kinds].append(item.key)
+    moved = dict(answers)
+    for keys in alike.values():
+        order = list(keys)
+        random.Random(seed).shuffle(order)
+        for key, giver in zip(order, order[1:] + order[:1], strict=True):
+            moved[key] = Answer(key=key, completions=answers[giver].completions)
+    return moved if any(len(keys) > 1 for keys in alike.values()) else None
+
+
+# ------------------------------------------------------------------------------------------------------------ noised
+
+
+def _noised(prepared: Prepared, strength: float, progress: Progress) -> tuple[dict[Pair, Measured], dict[str, str]]:
+    """A copy of the baseline with noise on its weights (its adapter's, where it has one), measured like any candidate."""
+    candidate = prepared.candidates[prepared.config.baseline]
+    what = "model" if candidate.adapter is None else "adapter"
+    folder = (
+        resolve_model(candidate.model, candidate.revision)
+        if candidate.adapter is None
+        else resolve_model(candidate.adapter, what="adapter")
+    )
+    ruined = noised(folder, adapter=candidate.adapter is not None, strength=strength, seed=prepared.config.seed)
+    size = sum(file.stat().st_size for file in ruined.iterdir()) / 2**30
+    progress.note(f"noised weights ({size:.2g} GiB) are kept in {ruined}; delete them when you like")
+    name = f"{candidate.name}#noised"
+    changes = {what: str(ruined), **({"revision": None} if what == "model" else {})}
+    alone = known(prepared, {name: candidate.name}, changes=changes)
+    suites = [suite.name for suite in prepared.config.suites if prepared.suites[suite.name].journalled]
+    left_out = {suite.name: SPEED for suite in prepared.config.suites if suite.name not in suites}
+    return measured_by(alone, [(suite, name) for suite in suites], progress), left_out
