@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.records import Measured, Parity, Run
+from harness.records import Measured, Parity, Run, Sample
 
 ALLOWABLE = ("template", "engine", "version", "dtype", "quantisation")
 """Differences that ``[comparability] allow`` may name. Items, prompts, suite and judge can never be allowed to differ."""
@@ -59,7 +59,31 @@ def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     differing = sum(a != b for a, b in both)
     equal = f"{len(both)} equal"
     yield "prompts", equal, equal if differing == 0 else f"{differing} of {len(both)} differ"
+    yield from _draws(baseline, candidate)
     yield from _set_up(baseline, candidate)
+
+
+def _draws(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
+    """Answers drawn per item: a mean of four is not read like one of one, and the best of k depends on k."""
+    sides = [{s.key: _drawn(s) for s in side.samples if s.error is None} for side in (baseline, candidate)]
+    shared = sides[0].keys() & sides[1].keys()
+    said = [_per_item({side[key] for key in shared}) for side in sides]
+    differing = sum(sides[0][key] != sides[1][key] for key in shared)
+    if differing:
+        yield "draws", said[0], f"{said[1]}, other than the baseline's for {differing} of {len(shared)} items"
+    elif said[0] not in ("", "1 per item"):
+        yield "draws", said[0], said[1]
+
+
+def _drawn(sample: Sample) -> int:
+    return max((len(values) for values in sample.draws.values()), default=1)
+
+
+def _per_item(counts: set[int]) -> str:
+    if not counts:
+        return ""
+    low, high = min(counts), max(counts)
+    return f"{low} per item" if low == high else f"{low} to {high} per item"
 
 
 def _set_up(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:

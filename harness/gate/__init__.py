@@ -15,7 +15,8 @@ from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, is_pin, jobs, matches
-from harness.gate.verdicts import EXIT_CODES, gravest, verdict_of
+from harness.gate.recipes import recipes_only, verdicts_of_recipes
+from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity
 from harness.stats import benjamini_hochberg
 
@@ -55,17 +56,19 @@ def conclude(
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
     measurements.check_left_out()
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)
-    cases = {name: [case_of(job, name, measurements) for job in listed] for name in names}
+    own = [name for name in names if not (recipes_only(policy) and name in policy.recipes)]
+    cases = {name: [case_of(job, name, measurements) for job in listed] for name in own}
     over = over_candidates(cases, measurements)
-    verdicts = tuple(verdict_of(name, findings_of(cases[name], over[name]), measurements) for name in names)
-    outcome = gravest([verdict.outcome for verdict in verdicts])
+    verdicts = [verdict_of(name, findings_of(cases[name], over[name]), measurements) for name in own]
+    recipes = verdicts_of_recipes(measurements)
+    outcome = gravest([verdict.outcome for verdict in (*verdicts, *(each for each in recipes if blocks(each)))])
     return Conclusion(
         created=created,
         baseline=policy.baseline,
         reference=dict(policy.references),
         outcome=outcome,
         exit_code=EXIT_CODES[outcome],
-        verdicts=verdicts,
+        verdicts=(*verdicts, *recipes),
         comparisons=tuple(_comparisons(measurements)),
         health=tuple(measurements.health()),
         parity=tuple(_parity(measurements)),

@@ -8,12 +8,16 @@ seen, and count when they are. But where nothing at all changed, a suite whose e
 says yes to everything: a claim about losses then passes only where the ceiling is meant (a retained suite, which is made of what
 the reference knows; a band that includes it).
 Flags know neither: not one truncated answer is how it should be, and a baseline that never stops cannot be undercut.
+*Few*: there are so few independent items that not even losing all of them would be a proven loss: a rule against proven losses
+could only pass.
+*Margin*: it is relative to a score of 0, and a share of nothing is no margin.
 *Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass.
 Otherwise a proven failure stands, whatever the suite cannot see.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +26,7 @@ from scipy.stats import binomtest
 
 from harness.compare import Column, Pair
 from harness.gate.measurements import Measurements
-from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job
+from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job, absolute_margin
 from harness.gate.sentences import joined, share
 
 SPANS = ("binary", "bounded")
@@ -46,6 +50,9 @@ class Blind:
 
 def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, other: str) -> Blind | None:
     """Why the suite cannot decide this job; None when it can."""
+    unmeant = _no_margin(job, pair, other)
+    if unmeant is not None:
+        return unmeant
     suites = dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics)
     for suite in suites:
         for name, value, (low, high) in measurements.outside(suite, measurements.policy.baseline):
@@ -59,7 +66,29 @@ def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
         judge = _judge(job, suite, measurements)
         if judge is not None:
             return judge
-    return _extremes(job, pair, measurements, candidate, other)
+    return _extremes(job, pair, measurements, candidate, other) or _few(job, pair)
+
+
+def _no_margin(job: Job, pair: Pair, other: str) -> Blind | None:
+    """A relative margin at a score of 0, without a guard, is no margin: nothing could be told from the rule, not even a failure."""
+    if not job.rule.relative or absolute_margin(job.rule, pair.values[0]) > 0 or job.rule.margin == 0:
+        return None
+    return Blind(
+        f"{other} is at 0, and the margin is a share of that: there is no margin to hold the candidate to",
+        "needs guard_below (the score under which the baseline's own is not used), or a margin that is not relative",
+        failures_stand=False,
+    )
+
+
+def _few(job: Job, pair: Pair) -> Blind | None:
+    """Rules that hold without being written are no reason to ship, so that they may hold on few items."""
+    rule, evidence = job.rule, pair.evidence
+    if rule.require != "not_regressed" or rule.implicit or evidence is None or 0.5**evidence.units <= rule.alpha:
+        return None
+    needed = math.ceil(-math.log2(rule.alpha))
+    what = "item" if evidence.units == evidence.items else "cluster"
+    said = f"{evidence.units} {what}{' is' if evidence.units == 1 else 's are'}"
+    return Blind(f"{said} too few to prove any loss, even one of all: no loss could be seen", f"needs {needed} {what}s or more")
 
 
 def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:

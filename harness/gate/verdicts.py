@@ -50,6 +50,11 @@ def verdict_of(candidate: str, findings: Sequence[Finding], measurements: Measur
     )
 
 
+def blocks(verdict: Verdict) -> bool:
+    """Whether a rule of the policy may hold this one back. A recipe that rules only warn or inform about decides nothing."""
+    return any(finding.rule.severity == "block" for finding in verdict.findings)
+
+
 def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], deciding: Sequence[Finding]) -> str:
     if not deciding:
         return f"Unknown whether {candidate} may ship: the policy has no blocking rule, so that nothing was decided."

@@ -19,8 +19,8 @@ from harness.stats.binary import (
     tango_p,
     tango_statistic,
 )
-from harness.stats.corpora import CorpusPairs
-from harness.stats.corpus import WIDTHS, aggregate, alike, each, score
+from harness.stats.corpora import ALONE, CorpusPairs, resample_together
+from harness.stats.corpus import WIDTHS, aggregate, alike, each, limits, score
 from harness.stats.max_t import flipped, step_down
 from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
@@ -42,9 +42,13 @@ from harness.stats.power import (
     starting_items,
 )
 from harness.stats.proportion import Side, binomial_p, clopper_pearson, wilson
+from harness.stats.replicates import FEWEST, Replicates
+from harness.stats.resampled import Resampled
 from harness.stats.sequential import Spending, bounds, nominal, sequential_p
 
 __all__ = [
+    "ALONE",
+    "FEWEST",
     "FEW_CLUSTERS",
     "WIDTHS",
     "Bets",
@@ -55,6 +59,8 @@ __all__ = [
     "Interval",
     "MeanPairs",
     "PValue",
+    "Replicates",
+    "Resampled",
     "Side",
     "Spending",
     "aggregate",
@@ -71,6 +77,7 @@ __all__ = [
     "flipped",
     "holm",
     "items_for",
+    "limits",
     "log_discordant",
     "mcnemar",
     "mcnemar_midp",
@@ -83,6 +90,7 @@ __all__ = [
     "normal_quantile",
     "pass_at",
     "pass_probability",
+    "resample_together",
     "score",
     "sequential_p",
     "smallest_gain",
