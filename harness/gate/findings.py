@@ -88,6 +88,7 @@ def _comparison(case: Case, over: Over | None, adjusted: float | None) -> Compar
         extra["excluded"] = case.excluded
     if level is not None:
         extra |= {"value": case.rule.value, "score": level.score, "score_low": level.low, "score_high": level.high}
+        extra["score_mde"] = _score_mde(case)
     elif case.rule.require != "not_regressed":
         extra["p_contrary"] = case.contrary.p
     if case.rule.require != "not_regressed":
@@ -135,7 +136,7 @@ def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: flo
     p = _three_p(case.claim.p, over, p_holm)
     more = f" of more than {words.amount(case.margin, kind)}" if case.margin else ""
     if p_holm <= alpha:
-        return "pass", f"{gain}: a gain{more} is proven ({method}, {p})"
+        return "pass", f"{gain}: a gain{more} is proven ({method}, {p}); {words.gain_seen(comparison, case.margin)}"
     if case.contrary.p <= alpha:
         contrary = words.probability(case.contrary.p)
         return "fail", f"{gain}: a gain{more} is ruled out ({case.contrary.method}, {contrary})"
@@ -163,11 +164,21 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     asked = f"{rule.require.replace('_', ' ')} {words.share(rule.value, kind)}"
     start = f"{score} over {level.items:,} items"
     if proven <= rule.alpha:
-        return "pass", f"{start}: {asked} is proven ({level.method}, {words.probability(proven)})"
+        told = words.score_seen(_score_mde(case), rule.value, rule.require == "at_least", kind)
+        return "pass", f"{start}: {asked} is proven ({level.method}, {words.probability(proven)}); {told}"
     if contrary <= rule.alpha:
         return "fail", f"{start}: {asked} is ruled out ({level.method}, {words.probability(contrary)})"
     open_question = f"{asked} is neither proven nor ruled out ({level.method}, {words.probability(proven)})"
     return "inconclusive", f"{start}: {open_question}; {_needed(comparison)}"
+
+
+def _score_mde(case: Case) -> float | None:
+    """How far on the wrong side of the value a score must be to be told from it with 80 % power; None where none could be."""
+    level = case.level
+    if level is None or level.low is None or level.high is None:
+        return None
+    error = (level.high - level.low) / (2 * stats.normal_quantile(1 - case.nominal))
+    return stats.mean_mde(error, case.nominal)
 
 
 def _two_p(p: float, adjusted: float) -> str:
@@ -209,6 +220,8 @@ def _items_needed(case: Case) -> tuple[int | None, bool]:
 
 def _needed(comparison: Comparison) -> str:
     items = comparison.parameters.get("items_needed")
+    if comparison.low is None or (comparison.parameters.get("value") is not None and comparison.parameters["score_low"] is None):
+        return "how many items it would take cannot be told from these"
     if items is None:
         return "if all is as seen here, no number of items would prove it"
     equal = comparison.parameters["items_if_equal"]

@@ -63,6 +63,21 @@ def seen(comparison: Comparison) -> str:
     return f"a loss under {amount(comparison.mde, comparison.kind)} could not have been seen"
 
 
+def gain_seen(comparison: Comparison, margin: float) -> str:
+    """What a proven gain could have been and not been seen."""
+    if comparison.mde is None:
+        return "the smallest gain that could have been seen cannot be told from these items"
+    return f"a gain under {amount(margin + comparison.mde, comparison.kind)} could not have been seen"
+
+
+def score_seen(mde: float | None, value: float, above: bool, kind: MetricKind) -> str:
+    """What a score could have been on the wrong side of a value and not been told from it."""
+    side = "under" if above else "above"
+    if mde is None:
+        return f"no score {side} {share(value, kind)} could have been proven on these items"
+    return f"a score less than about {amount(mde, kind)} {side} {share(value, kind)} could not have been told from it"
+
+
 def excluded(items: int | None) -> str:
     """What a rule left out because training data contain it; empty where it leaves nothing out."""
     if items is None:

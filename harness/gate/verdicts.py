@@ -7,15 +7,22 @@ This is also the order of the exit codes (10, 13, 12, 11, 0) for several candida
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN
+from harness.gate.policy import HUMAN_WIN, matches
 from harness.records import Comparison, Finding, Measured, Outcome, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
+
+MOST_QUARANTINED = 0.05
+"""Share of a suite's items in quarantine above which it is said in every verdict."""
+
+MANY_JUDGED = 20
+"""Different candidates on the same items from which on it is said in every verdict. Of twenty equal candidates, the best looks
+1.9 standard errors better than it is."""
 
 EXIT_CODES: dict[Outcome, int] = {
     "fail": EXIT_FAIL,
@@ -172,10 +179,35 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         run = measurements.run(suite, candidate)
         if run is not None and run.judge_hash is not None and run.admission is None and suite != HUMAN_WIN.split("/")[0]:
             warnings.append(f"the judge of {suite} was never examined: its scores are taken on trust")
+    warnings += _worn(measurements)
     if findings and all(finding.rule.implicit for finding in findings):
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
     warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
     return warnings
+
+
+def _worn(measurements: Measurements) -> Iterator[str]:
+    """Suites of which much is in quarantine, that have judged many candidates already, or whose items both select and certify."""
+    policy = measurements.policy
+    for suite, keys in measurements.quarantined.items():
+        total = len(measurements.traits(suite))
+        if len(keys) > MOST_QUARANTINED * total:
+            share = f"{100 * len(keys) / total:.1f} %"
+            yield f"{len(keys):,} of {total:,} items of {suite} ({share}) are in quarantine: what is left is another suite"
+    for suite, count in policy.judged.items():
+        if count >= MANY_JUDGED:
+            yield (
+                f"the items of {suite} have judged {count:,} different candidates by now: who is chosen by their scores is fitted "
+                "to them, and only fresh items can tell how much"
+            )
+    for suite in measurements.suites:
+        about = [
+            rule for rule in policy.rules if any(matches(rule.metric, m) for m in measurements.columns(suite, policy.baseline))
+        ]
+        mixed = [rule for rule in about if rule.severity == "block" and rule.split is None]
+        if mixed and any(rule.split == "select" for rule in about):
+            named = words.joined([rule.name or rule.metric for rule in mixed])
+            yield f"{named} certifies on all items of {suite}, those included that select: what selects does not certify"
 
 
 def _same(candidate: str, baseline: str, measurements: Measurements) -> str:
@@ -185,7 +217,7 @@ def _same(candidate: str, baseline: str, measurements: Measurements) -> str:
         for suite in measurements.suites
         if (suite, candidate) in measurements.measured and (suite, baseline) in measurements.measured
     ]
-    answered = sum(sample.scores is not None for _, run in pairs for sample in run.samples)
+    answered = sum(sample.scores is not None for run, _ in pairs for sample in run.samples)
     if pairs and all(_same_weights(a, b) for a, b in pairs):
         return "in weights and adapter"
     if answered and all(_same_samples(a, b) for a, b in pairs):
@@ -199,7 +231,8 @@ def _same_weights(left: Measured, right: Measured) -> bool:
 
 
 def _same_samples(left: Measured, right: Measured) -> bool:
-    seen = {sample.key: (sample.outputs, sample.scores, sample.statistics) for sample in left.samples}
-    return len(left.samples) == len(right.samples) and all(
-        seen.get(sample.key) == (sample.outputs, sample.scores, sample.statistics) for sample in right.samples
+    """Whether ``left`` answered all that it was asked as ``right`` did; it may have been asked in part."""
+    seen = {sample.key: (sample.outputs, sample.scores, sample.statistics) for sample in right.samples}
+    return (len(left.samples) == len(right.samples) or left.run.looks is not None) and all(
+        seen.get(sample.key) == (sample.outputs, sample.scores, sample.statistics) for sample in left.samples
     )
