@@ -9,6 +9,7 @@ import msgspec
 from harness.config import Loaded
 from harness.errors import ConfigError, StoreError
 from harness.gate import HUMAN_WIN, check_keys
+from harness.pipeline.noise import of_selftest
 from harness.plugins import did_you_mean
 from harness.records import Fingerprints, Measured, Record
 from harness.store import Store
@@ -85,7 +86,7 @@ def judged_so_far(store: Store, measured: Iterable[Measured]) -> dict[str, int]:
                 run = store.run(path)
             except StoreError:
                 continue
-            if run.items_hash in hashes:
+            if run.items_hash in hashes and not of_selftest(run.candidate.name):
                 seen[suite].add(who(run.fingerprints))
     return {suite: len(found) for suite, found in seen.items()}
 

@@ -8,7 +8,6 @@ import msgspec
 
 from harness.errors import StoreError
 from harness.gate.noise import again
-from harness.pipeline.preparing import Pair
 from harness.records import FORMAT, Measured, SelfTest
 from harness.store import Store
 
@@ -18,6 +17,11 @@ FILE = "aa.json"
 def second_name(name: str) -> str:
     """What the repetition of a candidate is called on disk; no candidate can be called so."""
     return f"{name}#2"
+
+
+def of_selftest(name: str) -> bool:
+    """Whether a run on disk is a repetition, or damage done on purpose: no candidate's name has a '#'."""
+    return "#" in name
 
 
 def write_selftest(store: Store, test: SelfTest) -> None:
@@ -39,7 +43,7 @@ def read_selftest(store: Store) -> SelfTest | None:
     return found
 
 
-def second_runs(store: Store, measured: Mapping[Pair, Measured]) -> dict[Pair, Measured]:
+def second_runs(store: Store, measured: Mapping[tuple[str, str], Measured]) -> dict[tuple[str, str], Measured]:
     """The second runs of what was measured, by (suite, ``again:NAME``); only of these very runs, by fingerprint."""
     test = read_selftest(store)
     found = {}
