@@ -15,6 +15,7 @@ VERBS = {
     "demo": "train four fine-tunes of a tiny real model, gate them, write the report",
     "init": "write a first config for a checkpoint",
     "train": "fine-tune a model as a train config says",
+    "plan": "what the gate will be able to say, and what asking will cost",
     "run": "measure, gate and report: the whole way",
     "measure": "ask every candidate and grade the answers",
     "gate": "decide from what was measured",

@@ -11,6 +11,7 @@ import msgspec
 from rich.table import Table
 
 from harness.commands.console import Bars, err, out
+from harness.commands.foretelling import show_plan
 from harness.commands.github import tell
 from harness.config import Loaded, load
 from harness.errors import UsageError
@@ -73,22 +74,7 @@ def show_preview(plan: Preview) -> None:
         table.add_row(row.name, row.use, f"{row.items:,}", f"{row.clusters:,}", f"{row.requests:,}", f"{row.journalled:,}",
                       f"{row.finished}/{row.candidates}")  # fmt: skip
     err.print(table)
-    if plan.rules:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("rule", "metrics", "items", "margin", "sees", "P(pass)"):
-            table.add_column(title, justify="left" if title == "rule" else "right", overflow="fold")
-        for rule in plan.rules:
-            table.add_row(
-                rule.name, str(rule.metrics), f"{rule.items:,}", "" if rule.margin is None else f"{rule.margin:g}",
-                f"{rule.detectable:.3f}", "" if rule.passes is None else f"{rule.passes:.0%}",
-            )  # fmt: skip
-        err.print(table)
-        err.print(
-            "[dim]sees: the smallest loss that would show with 80 % power; P(pass): for a harmless candidate. "
-            "Both assume that 10 % of the items are answered differently; the verdict does not.[/]"
-        )
-        if plan.passes is not None:
-            err.print(f"P(the whole gate passes a harmless candidate) ≈ {plan.passes:.0%}")
+    show_plan(plan.plan, plan.baseline, err)
     for line in plan.looks:
         err.print(f"look by look: {line}", markup=False)
     for line in plan.unequal:

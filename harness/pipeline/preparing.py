@@ -207,9 +207,14 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
         loaded=loaded, suites=suites, engines=engines, candidates=models, facts=facts, prints=prints, limit=limit,
         references=find_references(config, prints),
     )  # fmt: skip
+    check_prepared(prepared)
+    return prepared
+
+
+def check_prepared(prepared: Prepared) -> None:
+    """ConfigError for items that cannot be asked, or a policy that could never be decided."""
     _check_items(prepared)
     _check_policy(prepared)
-    return prepared
 
 
 def _models(config: Config) -> dict[str, Candidate]:

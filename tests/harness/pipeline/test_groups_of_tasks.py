@@ -67,8 +67,10 @@ def test_a_rule_that_names_the_group_is_about_the_group_and_a_wildcard_about_its
     prepared = prepare(load(path))
     assert {"qa/both/exact_match", "qa/both/lost", "qa/small/exact_match"} <= prepared.metric_ids()
     assert prepared.group_ids() == {"qa/both"}
-    shown = preview(prepared).rules
-    assert [(row.metrics, row.items) for row in shown] == [(1, 200), (2, 200), (1, 200)]
+    shown = preview(prepared).plan.forecasts
+    assert [(each.metric, each.items) for each in shown[:3]] == [
+        ("qa/both/exact_match", 200), ("qa/*/exact_match", 200), ("qa/both/lost", 200),
+    ]  # fmt: skip
     measure(prepared)
     measured = read_measured(load(path))
     assert measured["qa", "new"].run.groups == {"both": {"exact_match": {"small": 1.0, "large": 1.0}}}

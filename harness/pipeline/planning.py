@@ -1,0 +1,216 @@
+"""A plan from a config: suites are built and counted, the store is read where there is one, and no model is started, nor needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from harness.config import Loaded
+from harness.errors import ComparabilityError, StoreError, UsageError
+from harness.gate import HUMAN_WIN
+from harness.gate.measurements import Measurements
+from harness.gate.policy import Policy
+from harness.pipeline.concluding import policy_of
+from harness.pipeline.noise import read_selftest
+from harness.pipeline.pinned import read_pinned
+from harness.pipeline.preparing import Prepared, build_suite, check_prepared, find_references, first_requests
+from harness.pipeline.recording import bands
+from harness.plan import Decision, Earlier, Known, Plan, Questions, decisions, known, plan
+from harness.plugins import did_you_mean
+from harness.protocols import groups_of
+from harness.records import Fingerprints, Measured, Record, Run
+
+MOST_EARLIER = 6
+"""Earlier candidates that are looked at: the newest."""
+
+
+class Cost(Record, frozen=True, kw_only=True):
+    """What a suite asks of one candidate, in first turns: follow-up turns and judging are not known before. ``prompt_tokens`` is an
+    estimate (four characters each), ``answer_tokens`` the most that may come back."""
+
+    suite: str
+    items: int
+    clusters: int
+    requests: int
+    prompt_tokens: int
+    answer_tokens: int
+
+
+def sketch(loaded: Loaded) -> Prepared:
+    """A config with its suites built and its policy checked, whether or not the candidates' files are here."""
+    config = loaded.config
+    suites = {entry.name: build_suite(entry, loaded, f"suites[{index}]") for index, entry in enumerate(config.suites)}
+    prints = {candidate.name: Fingerprints(asked="") for candidate in config.candidates}
+    references = {name: config.baseline for name in prints if name != config.baseline} | find_references(config, prints)
+    prepared = Prepared(
+        loaded=loaded, suites=suites, engines={}, candidates={}, facts={}, prints=prints, references=references
+    )  # fmt: skip
+    check_prepared(prepared)
+    return prepared
+
+
+def costs(prepared: Prepared) -> list[Cost]:
+    """Suite by suite."""
+    found = []
+    for entry in prepared.config.suites:
+        suite, items = prepared.suites[entry.name], prepared.items(entry.name)
+        first = [request for item in items for request in first_requests(suite, item)]
+        letters = sum(len(request.prompt or "") + sum(len(message.content) for message in request.messages) for request in first)
+        found.append(
+            Cost(
+                suite=entry.name,
+                items=len(items),
+                clusters=len({item.cluster or item.key for item in items}),
+                requests=len(first),
+                prompt_tokens=round(letters / 4),
+                answer_tokens=sum(request.max_tokens for request in first if request.kind == "generate"),
+            )
+        )
+    return found
+
+
+def foresee(
+    prepared: Prepared, effects: Sequence[tuple[str, float]] = (), *, power: float = 0.8, searching: bool = True
+) -> Plan:  # fmt: skip
+    """What the gate will be able to say. ``effects``: globs over metrics with the true gain to assume (below 0: worse).
+
+    UsageError for an effect on no metric, or one that cannot be.
+    """
+    policy = policy_of(prepared.loaded, {})
+    metrics, groups = prepared.metric_ids(), prepared.group_ids()
+    decided = decisions(policy, _questions(prepared), metrics, groups)
+    earlier, noise = list(_earlier(prepared, policy)), read_selftest(prepared.store)
+    knowledge = [known(decision, earlier, noise) for decision in decided]
+    meant = _effects(effects, sorted(metrics - {HUMAN_WIN}))
+    _check_effects(decided, knowledge, meant)
+    return plan(decided, knowledge, meant, power=power, seed=prepared.config.seed, searching=searching)
+
+
+def _questions(prepared: Prepared) -> dict[str, Questions]:
+    found = {}
+    for entry in prepared.config.suites:
+        suite, items = prepared.suites[entry.name], prepared.items(entry.name)
+        draws = len({request.draw for request in first_requests(suite, items[0])}) if items else 1
+        found[entry.name] = Questions(entry.name, items, suite.metrics, suite.watched, groups_of(suite), max(1, draws))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- earlier runs
+
+
+def _earlier(prepared: Prepared, policy: Policy) -> Iterator[Earlier]:
+    """Earlier candidates beside the baseline, on these very items, the newest first. What cannot be read is no evidence."""
+    baseline = prepared.config.baseline
+    runs: dict[str, dict[str, Run]] = {}
+    read: dict[tuple[str, str], Measured] = {}
+    paths = {}
+    for entry in prepared.config.suites:
+        print_ = prepared.suites[entry.name].fingerprint()
+        for path in prepared.store.runs(entry.name):
+            try:
+                run = prepared.store.run(path)
+            except StoreError:
+                continue
+            name = run.candidate.name
+            newer = name not in runs or entry.name not in runs[name] or runs[name][entry.name].created < run.created
+            if run.suite_hash == print_ and run.limit is None and run.looks is None and run.replicate == 0 and newer:
+                runs.setdefault(name, {})[entry.name] = run
+                paths[entry.name, name] = path
+    base = _baseline(prepared, baseline, runs, paths)
+    others = sorted((name for name in runs if name != baseline), key=lambda name: max(r.created for r in runs[name].values()))
+    for name in others[::-1][:MOST_EARLIER] if base else []:
+        for suite in runs[name].keys() & base.keys():
+            try:
+                read[suite, name] = _as_policy(prepared, prepared.store.read(paths[suite, name]))
+            except StoreError:
+                continue
+        shared = {(suite, name): each for (suite, who), each in read.items() if who == name}
+        if shared:
+            sides = shared | {(suite, baseline): base[suite] for suite, _ in shared}
+            yield Earlier(baseline, name, Measurements(sides, msgspec.structs.replace(policy, references={name: baseline})))
+
+
+def _baseline(
+    prepared: Prepared, baseline: str, runs: Mapping[str, Mapping[str, Run]], paths: Mapping[tuple[str, str], object]
+) -> dict[str, Measured]:
+    """The baseline's runs, by suite: those of a pin, or its newest."""
+    found = {}
+    if baseline.startswith("pin:"):
+        try:
+            pinned = read_pinned(prepared.loaded)
+        except (ComparabilityError, StoreError):
+            return {}
+        return {suite: _as_policy(prepared, each) for (suite, name), each in pinned.items() if name == baseline}
+    for suite in runs.get(baseline, {}):
+        try:
+            found[suite] = _as_policy(prepared, prepared.store.read(str(paths[suite, baseline])))
+        except StoreError:
+            continue
+    return found
+
+
+def _as_policy(prepared: Prepared, measured: Measured) -> Measured:
+    """With what the config says of the suite today."""
+    entry = next(each for each in prepared.config.suites if each.name == measured.run.suite)
+    run = msgspec.structs.replace(
+        measured.run, retained=entry.retained, expect=bands(entry.expect, measured.run.primary), reference=None
+    )
+    return msgspec.structs.replace(measured, run=run)
+
+
+# ------------------------------------------------------------------------------------------------------------ effects
+
+
+def read_effects(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """``GLOB=NUMBER`` as given on the command line; UsageError where one is not."""
+    found = []
+    for text in texts:
+        glob, equals, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not equals or not glob or not math.isfinite(value):
+            raise UsageError(f"--effect {text!r}: expected METRIC_GLOB=GAIN, such as 'general/*/acc=-0.02' (two points worse)")
+        found.append((glob, value))
+    return found
+
+
+def _effects(effects: Sequence[tuple[str, float]], metrics: Sequence[str]) -> dict[str, float]:
+    """Metric -> gain; a later glob wins."""
+    found: dict[str, float] = {}
+    for glob, value in effects:
+        meant = [metric for metric in metrics if fnmatchcase(metric, glob)]
+        if not meant:
+            shown = did_you_mean(glob, metrics) if metrics else "No suite provides any metric."
+            raise UsageError(f"--effect {glob}={value:g}: no metric matches. {shown if len(shown) < 1500 else shown[:1500] + ' …'}")
+        found |= dict.fromkeys(meant, value)
+    return found
+
+
+def _check_effects(decided: Sequence[Decision], knowledge: Sequence[Known], effects: Mapping[str, float]) -> None:
+    """UsageError for a gain that no candidate can have, and for one that no rule would look at."""
+    for decision, each in zip(decided, knowledge, strict=True):
+        for metric in decision.job.metrics:
+            gain = effects.get(metric)
+            if gain is None or decision.metric.kind not in ("binary", "bounded") or decision.metric.aggregator != "mean":
+                continue
+            if abs(gain) > 1:
+                raise UsageError(
+                    f"--effect on {metric}: {gain:g} is more than everything. It is a share: -0.02 is two points worse."
+                )
+            if each.score is None or len(decision.job.metrics) != 1:
+                continue
+            up, down = (1 - each.score, each.score) if decision.metric.direction == "higher" else (each.score, 1 - each.score)
+            if gain > up + 1e-9 or -gain > down + 1e-9:
+                most = f"gain at most {up:.3g} and lose at most {down:.3g}"
+                raise UsageError(
+                    f"--effect on {metric}: the baseline is at {each.score:.3g}, so that a candidate can {most}; got {gain:g}."
+                )
+    looked = {metric for decision in decided for metric in decision.job.metrics}
+    unseen = [metric for metric, gain in effects.items() if gain and metric not in looked]
+    if unseen and len(unseen) == len(effects):
+        raise UsageError(f"--effect on {unseen[0]}: no rule looks at it, so that it would change nothing.")

@@ -1,0 +1,117 @@
+"""Every decision that the policy will take, with the items behind it, before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, Policy, jobs
+from harness.gate.selection import Traits, selection_of
+from harness.records import Item, Metric
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A suite as it will be asked. ``draws``: sampled answers per item; with more than one, right-or-wrong becomes a share."""
+
+    name: str
+    items: Sequence[Item]
+    metrics: Mapping[str, Metric]
+    watched: Collection[str] = ()
+    groups: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
+    draws: int = 1
+
+    def metric(self, task: str, name: str) -> Metric:
+        """How a metric is read. Flags, ``lost`` and ``gained`` are right or wrong."""
+        found = self.metrics.get(f"{task}/{name}") or self.metrics.get(name)
+        return found or Metric(kind="binary", direction="higher" if name == "gained" else "lower")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``index``: suite -> which of its items count. ``clusters``: how many independent ones that makes. ``counted``: every item is
+    won, lost or tied, and its own. ``flag``: a watched flag. ``transition``: ``lost`` or ``gained``."""
+
+    job: Job
+    metric: Metric
+    index: Mapping[str, Index]
+    clusters: int
+    counted: bool
+    flag: bool
+    transition: bool
+
+    @property
+    def items(self) -> int:
+        return sum(len(each) for each in self.index.values())
+
+    @property
+    def human(self) -> bool:
+        """About people's votes, of which nobody knows how many there will be."""
+        return self.job.metrics == (HUMAN_WIN,) or self.job.rule.metric == HUMAN_WIN
+
+
+def decisions(policy: Policy, suites: Mapping[str, Questions], metrics: Collection[str], groups: Collection[str]) -> list[Decision]:
+    """In the order of the gate. ``metrics`` and ``groups`` are the ids that the suites provide."""
+
+    def values(named: Iterable[str], field: str) -> list[str]:
+        behind = {metric.split("/", 1)[0] for metric in named} & suites.keys()
+        return sorted({item.slices[field] for suite in behind for item in suites[suite].items if field in item.slices})
+
+    return [_decision(job, policy, suites) for job in jobs(policy, metrics, groups, values)]
+
+
+def _decision(job: Job, policy: Policy, suites: Mapping[str, Questions]) -> Decision:
+    index: dict[str, list[int]] = {}
+    weights: set[float] = set()
+    found: list[Metric] = []
+    clusters: set[tuple[str, str]] = set()
+    counted, flags = True, []
+    for metric in job.metrics:
+        if metric == HUMAN_WIN:
+            continue
+        suite, _, rest = metric.partition("/")
+        task, _, name = rest.rpartition("/")
+        questions = suites[suite]
+        meant = _kept(questions, _tasks(questions, task, name), job, policy)
+        index.setdefault(suite, []).extend(meant)
+        read = questions.metric(task, name)
+        found.append(read)
+        flags.append(name in questions.watched)
+        clusters |= {(suite, questions.items[at].cluster or questions.items[at].key) for at in meant}
+        weights |= {questions.items[at].weight for at in meant}
+        shared = name in TRANSITIONS or name in questions.watched
+        counted &= read.kind == "binary" and read.aggregator == "mean" and (shared or questions.draws == 1)
+        counted &= task not in (questions.groups or {})
+    items = sum(len(each) for each in index.values())
+    return Decision(
+        job=job,
+        metric=next((each for each in found if each.kind != "binary"), found[0] if found else Metric()),
+        index={suite: np.asarray(each, dtype=np.intp) for suite, each in index.items()},
+        clusters=len(clusters),
+        counted=counted and len(clusters) == items and len(weights) <= 1,
+        flag=bool(flags) and all(flags),
+        transition=any(metric.rsplit("/", 1)[-1] in TRANSITIONS for metric in job.metrics),
+    )
+
+
+def _tasks(questions: Questions, task: str, name: str) -> set[str]:
+    """The tasks behind a metric: its own, or the members of a group."""
+    members = (questions.groups or {}).get(task, {})
+    return set(members.get(name) or {each for weights in members.values() for each in weights} or {task})
+
+
+def _kept(questions: Questions, tasks: Collection[str], job: Job, policy: Policy) -> list[int]:
+    selection, bad = selection_of(job.rule), policy.contaminated.get(questions.name, ())
+    out = {entry.key for entry in policy.quarantine if entry.suite == questions.name}
+    return [
+        at
+        for at, item in enumerate(questions.items)
+        if item.task in tasks
+        and item.key not in out
+        and selection.keeps(item.key, Traits(item.cluster or item.key, item.slices), bad)
+    ]

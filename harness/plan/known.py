@@ -1,0 +1,150 @@
+"""What is known of a decision before it is taken: from earlier runs on the same items, from A/A, or assumed, and which of these.
+
+A harmless candidate changes some answers for the better and as many for the worse. How many, earlier candidates show: of an earlier
+one, whatever it really lost or gained, that part of its changes that cancels, 2·min(won, lost), is taken for churn; of several the
+one that churned most. What one earlier pair shows is never no churn at all: one item more is counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness import stats
+from harness.compare import Pair
+from harness.gate.blindness import blindness
+from harness.gate.measurements import Measurements
+from harness.gate.selection import selection_of
+from harness.plan.decisions import Decision
+from harness.records import Noise, SelfTest
+
+ASSUMED_DISCORDANCE = 0.10
+"""Share of items that two checkpoints of one family answer differently, assumed where nothing was measured yet."""
+
+ASSUMED_FLAGS = 0.01
+"""The same for truncated, empty and unparsable answers, of which there are few."""
+
+ASSUMED_ICC = 0.2
+"""How much alike the differences of items of one cluster are, assumed where nothing was measured yet."""
+
+Origin = Literal["seen", "noise", "assumed"]
+"""In an earlier run, in A/A, or nowhere."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """``design`` None: nothing can be said before it was measured once. ``source``: in words, where the numbers come from.
+
+    ``score`` and ``hits`` are the baseline's own over these items; ``blind``: why the suite cannot decide it at all.
+    """
+
+    origin: Origin
+    source: str
+    design: stats.Design | None
+    score: float | None = None
+    hits: int | None = None
+    blind: str = ""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Two runs of the store on the items of today, side by side."""
+
+    baseline: str
+    candidate: str
+    measurements: Measurements
+
+
+def known(decision: Decision, earlier: Sequence[Earlier], noise: SelfTest | None) -> Known:
+    """What there is to know of a decision."""
+    if not decision.items:
+        return Known("assumed", "no items", None)
+    found = [each for pair in earlier if (each := _seen(decision, pair)) is not None and each.design is not None]
+    repeated = _repeated(decision, noise, found[0] if found else None)
+    if repeated is not None:
+        found.append(repeated)
+    return max(found, key=_spread) if found else _assumed(decision)
+
+
+def _spread(each: Known) -> float:
+    design = each.design
+    if design is None:
+        return 0.0
+    return math.sqrt(design.discordance) if design.sd is None else design.sd
+
+
+def _seen(decision: Decision, earlier: Earlier) -> Known | None:
+    job, base, name = decision.job, earlier.baseline, earlier.candidate
+    suites = {metric.split("/", 1)[0] for metric in job.metrics}
+    if any((suite, side) not in earlier.measurements.measured for suite in suites for side in (base, name)):
+        return None
+    selected = earlier.measurements.within(selection_of(job.rule))
+    pair = selected.pair(job.metrics, job.label, name, base)
+    if pair is None or pair.evidence is None:
+        return None
+    blind = blindness(job, pair, earlier.measurements, name, base)
+    counted = isinstance(pair.evidence, stats.BinaryPairs)
+    column = selected.column_of(base, job.metrics, job.label, None)
+    values = None if column is None or decision.transition else column.table[:, 0]
+    return Known(
+        origin="seen",
+        source=f"{name} against {base}",
+        design=_of_counts(decision, pair) if counted else _of_means(decision, pair),
+        score=None if column is None or decision.transition else column.value,
+        hits=None if values is None or not counted else round(float(values.mean()) * decision.items),
+        blind="" if blind is None else blind.why,
+    )
+
+
+def _of_counts(decision: Decision, pair: Pair) -> stats.Design:
+    won, lost, _ = pair.counts
+    if decision.transition:  # one side only: what was lost, or gained
+        rate = min(1.0, float(pair.candidate.table[:, 0].sum() + 1) / pair.items)
+        return stats.Design(decision.items, 2 * min(rate, 0.5), score=rate)
+    return stats.Design(decision.items, min(1.0, (2 * min(won, lost) + 1) / pair.items))
+
+
+def _of_means(decision: Decision, pair: Pair) -> stats.Design | None:
+    """From the width of the interval that was shown, however it was found."""
+    evidence = pair.evidence
+    interval = None if evidence is None else evidence.interval(0.90)
+    if evidence is None or interval is None or interval.low is None or interval.high is None or interval.high <= interval.low:
+        return None
+    error = (interval.high - interval.low) / (2 * stats.normal_quantile(0.95))
+    return stats.Design(
+        decision.items, clusters=max(1, min(decision.clusters, decision.items)), sd=error * math.sqrt(evidence.items)
+    )
+
+
+def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) -> Known | None:
+    """The baseline against itself: a candidate differs at least as much. Not for pools, which A/A does not list."""
+    if noise is None or len(decision.job.metrics) != 1 or decision.transition:
+        return None
+    listed: Mapping[str, Noise] = {each.metric: each for run in noise.repetitions for each in run.noise}
+    found = listed.get(decision.job.metrics[0])
+    if found is None or found.items < 1:
+        return None
+    if decision.counted:
+        design = stats.Design(decision.items, min(1.0, (found.differ + 1) / found.items))
+    elif found.sd:
+        design = stats.Design(decision.items, clusters=max(1, decision.clusters), sd=found.sd)
+    else:
+        return None
+    blind, hits = ("", None) if seen is None else (seen.blind, seen.hits)
+    return Known("noise", f"{noise.baseline} against itself", design, found.value, hits, blind)
+
+
+def _assumed(decision: Decision) -> Known:
+    share = ASSUMED_FLAGS if decision.flag else ASSUMED_DISCORDANCE
+    if decision.counted:
+        score = share / 2 if decision.transition else None
+        return Known("assumed", f"{100 * share:g} % of items assumed", stats.Design(decision.items, share, score=score))
+    if decision.metric.kind not in ("binary", "bounded") or decision.metric.aggregator != "mean":
+        return Known("assumed", "unknown", None)
+    clusters = max(1, min(decision.clusters, decision.items))
+    design = stats.Design(
+        decision.items, share, clusters=clusters, icc=ASSUMED_ICC if clusters < decision.items else 0.0, sd=math.sqrt(share)
+    )
+    return Known("assumed", f"as if {100 * share:g} % of items changed sides, assumed", design)

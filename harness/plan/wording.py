@@ -1,0 +1,140 @@
+"""A plan in sentences that an engineer understands in ten seconds. Numbers in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.gate.sentences import amount, capitalised, joined, rounded, share, signed
+from harness.plan.forecast import VALUE_RULES, Forecast, Plan
+
+
+def name_of(each: Forecast) -> str:
+    """A decision in few words: the rule's name where it has one and takes one decision, and what it is about."""
+    return each.title
+
+
+def asked(each: Forecast) -> str:
+    """What the rule asks for."""
+    if each.require in VALUE_RULES:
+        value = "?" if each.value is None else share(each.value, each.kind)
+        return f"{each.require.replace('_', ' ')} {value}"
+    margin = amount(each.margin, each.kind) if each.margin else ""
+    if each.require == "non_inferior":
+        return f"loss under {margin}" if margin else "a small loss"
+    if each.require == "superior":
+        return f"gain over {margin}" if margin else "a gain"
+    return f"no proven loss over {margin}" if margin else "no proven loss"
+
+
+def change(each: Forecast) -> str:
+    """How much changes between two equally good candidates, and whether that was seen."""
+    origin = {"seen": "seen", "noise": "A/A", "assumed": "assumed"}[each.origin]
+    if each.discordance is not None:
+        return f"{100 * each.discordance:.2g} % {origin}"
+    return f"sd {each.sd:.2g} {origin}" if each.sd is not None else ""
+
+
+def chance(probability: float | None) -> str:
+    """A probability; never a certainty that simulation cannot give."""
+    if probability is None:
+        return "?"
+    if 0 < probability < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < probability < 1 else f"{100 * probability:.0f} %"
+
+
+def sight(each: Forecast) -> str:
+    """What these items can do."""
+    if each.blind or each.smallest is None:
+        return "nothing" if each.blind or (each.passes is not None and each.require not in VALUE_RULES) else ""
+    size = amount(each.smallest, each.kind)
+    return {"non_inferior": f"certify {size}", "superior": f"prove a gain of {size}", "not_regressed": f"see a loss of {size}"}[
+        each.require
+    ]
+
+
+def sentences(plan: Plan, baseline: str) -> list[str]:
+    """What these suites can certify and what they cannot, how probable a pass is, and what was assumed."""
+    power, found = plan.power, plan.forecasts
+    if not found:
+        return ["The policy has no rule, so that nothing would be decided."]
+    margins = [each for each in found if each.require == "non_inferior" and not each.implicit and each.passes is not None]
+    can = [each for each in margins if each.passes is not None and each.passes >= power]
+    lines = []
+    if can:
+        lines.append(f"These suites can certify (≥ {100 * power:.0f} %): {joined([_within(each) for each in can], most=6)}.")
+    cannot = [each for each in margins if each not in can]
+    if cannot:
+        lines.append(f"They cannot certify: {'; '.join(_short(each) for each in cannot[:6])}{_more(cannot, 6)}.")
+    lines += _claims(found, power)
+    lines.append(_together(plan, baseline))
+    if plan.declared is not None:
+        effects = joined([_effect(each) for each in found if each.effect and not each.implicit], most=4)
+        lines.append(f"With the effects declared ({effects}) it passes with probability {chance(plan.declared)}.")
+    unforeseen = [each for each in found if each.passes is None and not each.implicit and each.severity == "block"]
+    if unforeseen:
+        listed = "; ".join(f"{name_of(each)}: {each.why}" for each in unforeseen[:4])
+        lines.append(f"Left out of these probabilities, because nobody can know yet: {listed}{_more(unforeseen, 4)}.")
+    blind = [each for each in found if each.blind and not each.implicit]
+    if blind:
+        lines.append(f"Blind: {'; '.join(f'{name_of(each)}: {each.why}' for each in blind[:4])}{_more(blind, 4)}.")
+    return [*lines, *_origin(found)]
+
+
+def _effect(each: Forecast) -> str:
+    return f"{each.metric} {signed(each.effect, each.kind)}"
+
+
+def _within(each: Forecast) -> str:
+    return f"{name_of(each)} within {amount(each.margin or 0.0, each.kind)}"
+
+
+def _short(each: Forecast) -> str:
+    if each.blind or each.why:
+        return f"{_within(each)} (it is blind, see below)" if each.blind else f"{_within(each)} ({each.why})"
+    if each.needed is None:
+        items = f"no number of items is enough (has {each.items:,})"
+    else:
+        items = f"needs about {rounded(each.needed)} items (has {each.items:,})"
+    other = "" if each.smallest is None else f", or a margin of {amount(each.smallest, each.kind)}"
+    return f"{_within(each)}: passes only {chance(each.passes)} of the time, {items}{other}"
+
+
+def _more(listed: Sequence[Forecast], most: int) -> str:
+    return f"; and {len(listed) - most} more" if len(listed) > most else ""
+
+
+def _claims(found: Sequence[Forecast], power: float) -> list[str]:
+    claims = [each for each in found if each.require == "superior" and each.smallest is not None]
+    if not claims:
+        return []
+    listed = joined([f"{name_of(each)}: from {amount(each.smallest or 0.0, each.kind)} on" for each in claims], most=4)
+    return [f"A true gain is proven with probability {100 * power:.0f} %, {listed}."]
+
+
+def _together(plan: Plan, baseline: str) -> str:
+    claims = sum(each.require == "superior" and each.severity == "block" for each in plan.forecasts)
+    if plan.harmless is None:
+        if claims:
+            return "There is no blocking rule but claims of gain: declare the gain that you expect with --effect to see P(pass)."
+        return "P(pass) of the gate cannot be foreseen: there is no blocking rule that can be."
+    rules = f"all blocking rules but the {'claim' if claims == 1 else f'{claims} claims'} of gain" if claims else "the whole gate"
+    return f"A candidate exactly as good as {baseline} passes {rules} with probability {chance(plan.harmless)}."
+
+
+def _origin(found: Sequence[Forecast]) -> list[str]:
+    """Where the numbers come from."""
+    rules = [each for each in found if not each.implicit and each.passes is not None]
+    assumed = [each for each in rules if each.origin == "assumed"]
+    seen = list(dict.fromkeys(each.source for each in rules if each.origin != "assumed"))
+    lines = []
+    if assumed:
+        shares = list(dict.fromkeys(each.source for each in assumed))
+        most = "everywhere" if len(assumed) == len(rules) else f"for {len(assumed)} of {len(rules)} decisions"
+        lines.append(
+            f"{capitalised(joined(shares))}, {most}: the store has no earlier run on these items. Measure once, or run sftgate "
+            "aa-test, and the plan takes what was seen."
+        )
+    if seen:
+        lines.append(f"What changes was seen in the store: {joined(seen, most=3)}.")
+    return lines
