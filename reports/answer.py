@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.gate import sentences
 from harness.records import Conclusion, Finding, Health, Measured, Record, Verdict
 from reports.figures import Figure, Span, count_figure, gain_figure, p_figure, pointer, score_figure, span
+from reports.looks import stopped_early
 from reports.standing import FLAGS, Gain, Standing, metric_of
 from reports.wording import Badge, badge, bound_of, finding_badge, margin_text, requirement, rule_name, ship
 
@@ -65,12 +66,14 @@ class HealthLine(Record, frozen=True, kw_only=True):
 
 
 class HealthTotal(Record, frozen=True, kw_only=True):
-    """How asking went for one candidate over all suites: what the health strip shows."""
+    """How asking went for one candidate over all suites: what the health strip shows. ``unneeded``: items that it was not
+    asked, because the rules were decided without them."""
 
     candidate: str
     planned: int = 0
     asked: int = 0
     failed: int = 0
+    unneeded: int = 0
     flags: dict[str, int] = {}
 
 
@@ -228,7 +231,10 @@ def _health_line(index: int, health: Health, conclusion: Conclusion, measured: M
         value=score_figure(health.value, f"{at}/value", metric.kind, metric.unit) if health.value is not None else None,
         expect=expect,
         in_band=health.in_band,
-        troubled=health.failed > 0 or health.asked < health.planned or health.in_band is False or any(health.flags.values()),
+        troubled=health.failed > 0
+        or (health.asked < health.planned and not stopped_early(health))
+        or health.in_band is False
+        or any(health.flags.values()),
     )
 
 
@@ -250,6 +256,7 @@ def health_totals(conclusion: Conclusion) -> tuple[HealthTotal, ...]:
                     planned=sum(each.planned for each in mine),
                     asked=sum(each.asked for each in mine),
                     failed=sum(each.failed for each in mine),
+                    unneeded=sum(each.planned - each.asked for each in mine if stopped_early(each)),
                     flags=flags,
                 )
             )

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from harness.records import Conclusion, Finding, Outcome, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import escaped
+from reports.looks import why
 from reports.standing import Gain, Standing, standings
 from reports.wording import bound_of, called, count_text, gain_text, interval_text, margin_text, moment, p_text, rule_name, score_text
 
@@ -48,7 +49,7 @@ def markdown(conclusion: Conclusion, *, budget: int = BUDGET) -> str:
     ranked = standings(conclusion, {})
     head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
-    optional = [_unhappy(verdict) for verdict in conclusion.verdicts] + [_folded(conclusion)]
+    optional = [_unhappy(verdict) for verdict in conclusion.verdicts] + [_looks(conclusion), _folded(conclusion)]
     kept: list[str] = []
     left_out = False
     room = budget - len("\n".join(head + foot)) - 200
@@ -124,6 +125,17 @@ def _unhappy(verdict: Verdict) -> list[str]:
         return []
     lines = ["", f"**{escaped(verdict.candidate)}**: {escaped(spoken(verdict))}", "", *_COLUMNS]
     return lines + [_row(finding) for finding in findings]
+
+
+def _looks(conclusion: Conclusion) -> list[str]:
+    """Where asking ended for those who were asked look by look, and why."""
+    parts = [each for each in conclusion.health if each.looks is not None]
+    if not parts:
+        return []
+    asked, planned = sum(each.asked for each in parts), sum(each.planned for each in parts)
+    title = f"Asked look by look: {count_text(asked)} of {count_text(planned)} items were enough"
+    lines = [f"- {escaped(each.suite)}, {escaped(each.candidate)}: {escaped(why(each))}" for each in parts]
+    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
 
 
 def _folded(conclusion: Conclusion) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from harness.records import Conclusion, Severity, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import visible
+from reports.looks import told
 from reports.standing import Standing, standings
 from reports.wording import badge, finding_badge, gain_text
 
@@ -30,6 +31,9 @@ def terminal(conclusion: Conclusion) -> list[str]:
     verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
     for each in ranked:
         lines += ["", *_told(verdicts[each.candidate])]
+    asked = told(conclusion)
+    if asked:
+        lines += ["", *(visible(f"◔ {line}") for line in asked)]
     if any(finding.outcome != "pass" for verdict in conclusion.verdicts for finding in verdict.findings):
         lines += ["", "Every reason, with its numbers, is in report.html and summary.md."]
     return [line.rstrip() for line in lines]

@@ -9,7 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from harness.records import Conclusion, Measured, Record, Run, Sample, Training
-from reports import answer, charts, curves, explorer, panels
+from reports import answer, charts, curves, explorer, looks, panels
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.standing import Roles, Standing, roles, standings
 from reports.wording import MINUS, Badge, badge, called, moment
@@ -59,6 +59,7 @@ class Page(Record, frozen=True, kw_only=True):
     names: tuple[str, ...]
     strips: tuple[answer.HealthStrip, ...]
     health: tuple[answer.HealthLine, ...]
+    looks: tuple[looks.LookLine, ...]
     lost: tuple[LostTable, ...]
     comparability: panels.Comparability
     gates: tuple[answer.GateTable, ...]
@@ -109,6 +110,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         names=names,
         strips=answer.health_strips(totals, conclusion.baseline),
         health=answer.health_lines(conclusion, measured),
+        looks=looks.look_lines(conclusion),
         lost=_lost_tables(pairings, standing, conclusion.baseline, badges),
         comparability=panels.comparability(conclusion.parity),
         gates=answer.gate_tables(conclusion, standing, measured),

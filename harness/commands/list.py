@@ -41,5 +41,6 @@ def _runs(store: Store) -> None:
         table.add_column(title, justify="right" if title in {"items", "failed", "seconds"} else "left", no_wrap=True)
     for (suite, name), path in store.current().items():
         run = store.read(path).run
-        table.add_row(suite, name, str(run.planned), str(run.failed), f"{run.seconds:.1f}", run.created, path.name)
+        items = str(run.planned) if run.looks is None else f"{run.asked} of {run.planned}"
+        table.add_row(suite, name, items, str(run.failed), f"{run.seconds:.1f}", run.created, path.name)
     show_wide(table)

@@ -243,6 +243,7 @@ class Measurements:
                 metric=run.primary,
                 expect=band,
                 in_band=None if band is None or value is None else band[0] <= value <= band[1],
+                looks=run.looks,
             )
 
 

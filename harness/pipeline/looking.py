@@ -68,7 +68,9 @@ class Looking:
         limits = (self.prepared.config.limits.max_errors, *(rule.max_errors or 0.0 for rule in self.prepared.config.rules))
         if failed <= max(limits) * total:
             return ""
-        return f"{failed:,} items failed, more than {100 * max(limits):g} % of all {total:,}"
+        made, planned = self.looks[pair].made, self.looks[pair].planned
+        where = f"at look {len(made)} of {len(planned)}, after {made[-1]:,} of {total:,} items"
+        return f"{where}: {failed:,} of them failed, more than {100 * max(limits):g} % of all"
 
     def _enough(self, pair: Pair) -> str:
         """Why the gate needs no more; empty where it does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from harness.records.measured import Admission
+from harness.records.measured import Admission, Looks
 from harness.records.record import FORMAT, Direction, MetricKind, Outcome, Record, Require, Severity
 
 
@@ -104,7 +104,7 @@ class Verdict(Record, frozen=True, kw_only=True):
 
 
 class Health(Record, frozen=True, kw_only=True):
-    """How asking went for one candidate in one suite."""
+    """How asking went for one candidate in one suite. ``looks``: it was asked in part, and why that was enough."""
 
     candidate: str
     suite: str
@@ -116,6 +116,7 @@ class Health(Record, frozen=True, kw_only=True):
     metric: str = ""
     expect: tuple[float, float] | None = None
     in_band: bool | None = None
+    looks: Looks | None = None
 
 
 class Parity(Record, frozen=True, kw_only=True):
