@@ -63,15 +63,15 @@ def should_stop(
     for job in about:
         shared = families[_family(job)] if job.rule.require in ("superior", "not_regressed") else 1
         rivals = candidates if job.rule.require == "superior" else 1
-        states.append(_state(case_of(job, candidate, measurements), shared * rivals, run.looks.settings.futility or UNLIKELY))
-    return _stop(suite, run.looks, states)
+        states.append(state_of(case_of(job, candidate, measurements), shared * rivals, run.looks.settings.futility or UNLIKELY))
+    return stop_of(suite, run.looks, states)
 
 
 def _family(job: Job) -> tuple[str, bool]:
     return job.rule.require, job.rule.severity == "block"
 
 
-def _state(case: Case, shared: int, unlikely: float) -> State:
+def state_of(case: Case, shared: int, unlikely: float) -> State:
     """``shared``: among how many tests alpha is divided at worst."""
     title = case.job.title
     if case.pair is None:
@@ -111,7 +111,7 @@ def _chance(case: Case, side: Side, alpha: float) -> float:
     return case.looked.chance(case.border, side, alpha)
 
 
-def _stop(suite: str, looks: Looks, states: Sequence[State]) -> Stop | None:
+def stop_of(suite: str, looks: Looks, states: Sequence[State]) -> Stop | None:
     open_ones = [state for state in states if state.kind == "open"]
     asked = f"look {len(looks.made)} of {len(looks.planned)}, after {looks.made[-1]:,} of {looks.planned[-1]:,} items"
     if not open_ones:
