@@ -66,12 +66,15 @@ def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
     pairs = stats.CorpusPairs(
         column.metric.aggregator, table, table, column.clusters, column.strata, seed=seed, shares=column.shares
     )
-    resampled = pairs.resampled[1]
-    above = (1 + int((resampled <= value).sum())) / (1 + len(resampled))
-    below = (1 + int((resampled >= value).sum())) / (1 + len(resampled))
-    parameters = {"value": value, "resamples": len(resampled), "seed": seed}
-    score, documents = pairs.values[1], len(table)
-    if float(np.ptp(resampled)) < 1e-12:  # one document, or all alike: an interval without width would be a lie
-        return Level(score, None, None, 1.0, 1.0, "undefined: the documents do not vary", documents, pairs.units, parameters)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
-    return Level(score, float(low), float(high), above, below, "bootstrap", documents, pairs.units, parameters)
+    documents, score = len(table), pairs.values[1]
+    seen = stats.Resampled(score, pairs.resampled[1], pairs.units) if pairs.units > 1 else None
+    if seen is None or seen.still:  # an interval without width would be a lie
+        why = stats.ALONE if seen is None else "the documents do not vary"
+        return Level(score, None, None, 1.0, 1.0, f"undefined: {why}", documents, pairs.units, {"value": value})
+    parameters = {"value": value, "resamples": len(seen.plain), "seed": seed}
+    bottom, top = stats.limits(column.metric.aggregator)
+    low, high = seen.ends(level)
+    return Level(
+        score, max(low, bottom), min(high, top), seen.p(value, "greater"), seen.p(value, "less"),
+        "bootstrap, expanded percentile", documents, pairs.units, parameters,
+    )  # fmt: skip

@@ -85,8 +85,8 @@ def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pai
 
 
 def _seed(seed: int, metric: str) -> int:
-    """A seed of its own for every metric, the same for every candidate: they share their resamples."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {metric}".encode()).digest()[:4], "big")
+    """A seed of its own for every suite, the same for its metrics and for every candidate: they share their resamples."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {metric.split('/', 1)[0]}".encode()).digest()[:4], "big")
 
 
 def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> stats.Evidence:
@@ -113,8 +113,8 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
 
 
 def _spread(pair: Pair) -> float | None:
-    """How far apart two scores of an unbounded metric were ever seen; used only to bound differences of which none was seen."""
-    if pair.differences.any():
+    """How far apart two scores were seen: the length of an ordinal scale; of others only where no difference was seen."""
+    if pair.differences.any() and pair.baseline.metric.kind != "ordinal":
         return None
     seen = np.concatenate([pair.baseline.table[:, 0], pair.candidate.table[:, 0]])
     return float(np.ptp(seen)) or float(np.abs(seen).max()) or None

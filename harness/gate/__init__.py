@@ -12,7 +12,7 @@ from harness.errors import ComparabilityError
 from harness.gate.cases import case_of, compared
 from harness.gate.checks import check_keys, check_rules
 from harness.gate.findings import findings_of
-from harness.gate.many import over_candidates
+from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, is_pin, jobs, matches
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
@@ -55,10 +55,11 @@ def conclude(
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
     measurements.check_left_out()
+    resample_suites(measurements)
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)
     own = [name for name in names if not (recipes_only(policy) and name in policy.recipes)]
     cases = {name: [case_of(job, name, measurements) for job in listed] for name in own}
-    over = over_candidates(cases, measurements)
+    over = over_candidates(cases)
     verdicts = [verdict_of(name, findings_of(cases[name], over[name]), measurements) for name in own]
     recipes = verdicts_of_recipes(measurements)
     outcome = gravest([verdict.outcome for verdict in (*verdicts, *(each for each in recipes if blocks(each)))])
@@ -69,7 +70,7 @@ def conclude(
         outcome=outcome,
         exit_code=EXIT_CODES[outcome],
         verdicts=(*verdicts, *recipes),
-        comparisons=tuple(_comparisons(measurements)),
+        comparisons=tuple(read_together(list(_comparisons(measurements)), measurements)),
         health=tuple(measurements.health()),
         parity=tuple(_parity(measurements)),
         admissions=_admissions(measured),
@@ -94,8 +95,8 @@ def judged(measurements: Measurements) -> list[str]:
 def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
     """For reading: every metric against the baseline; metrics of retained suites against the reference too.
 
-    ``p`` is of "no difference", on its own; ``parameters["p_bh"]`` is adjusted for the false discovery rate over this table. A run
-    that was looked at while it was asked has neither.
+    ``p`` is of "no difference", on its own; ``parameters["p_bh"]`` is adjusted for the false discovery rate over this table, and
+    ``p_max_t`` over the candidates of one metric. A run that was looked at while it was asked has none of them.
     """
     policy = measurements.policy
     for name in measurements.candidates:

@@ -8,17 +8,20 @@ metric whoever makes it, for any one candidate whatever it claims, and over ever
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from harness import stats
-from harness.compare import Pair
+from harness.compare import Pair, comparable
 from harness.gate.cases import Case
 from harness.gate.measurements import Measurements
+from harness.records import Comparison
 
 Array = NDArray[np.float64]
 
@@ -36,7 +39,7 @@ class Over:
     why: str = ""
 
 
-def over_candidates(cases: Mapping[str, Sequence[Case]], measurements: Measurements) -> dict[str, dict[int, Over]]:
+def over_candidates(cases: Mapping[str, Sequence[Case]]) -> dict[str, dict[int, Over]]:
     """Candidate -> place of a case -> its p over all candidates; only for claims that several candidates make.
 
     ``cases`` are of the same jobs in the same order for every candidate.
@@ -45,7 +48,7 @@ def over_candidates(cases: Mapping[str, Sequence[Case]], measurements: Measureme
     for place in range(max((len(listed) for listed in cases.values()), default=0)):
         claims = {name: listed[place] for name, listed in cases.items() if _claims(listed[place])}
         if len(claims) > 1:
-            for name, over in zip(claims, _over(list(claims.values()), measurements), strict=True):
+            for name, over in zip(claims, _over(list(claims.values())), strict=True):
                 found[name][place] = over
     return found
 
@@ -54,25 +57,55 @@ def _claims(case: Case) -> bool:
     return case.rule.require == "superior" and case.pair is not None
 
 
-def _over(claims: Sequence[Case], measurements: Measurements) -> list[Over]:
+def _over(claims: Sequence[Case]) -> list[Over]:
     p = [case.claim.p for case in claims]
-    null, why = None, _apart(claims, measurements)
-    if not why:
-        pairs = [case.pair for case in claims if case.pair is not None]
-        null, why = shared_null(pairs, [case.margin for case in claims])
+    null, why = None, ""
+    if len({case.other for case in claims}) > 1:
+        why = "they are compared with different models"
+    elif any(case.looked is not None for case in claims):
+        why = "their runs were looked at while they were asked"
+    else:
+        null, why = shared_null([case.pair for case in claims if case.pair is not None], [case.margin for case in claims])
     if null is None:
         return [Over(adjusted, len(p), "Holm", why) for adjusted in stats.holm(p)]
     return [Over(adjusted, len(p), "max-T") for adjusted in stats.step_down(p, null)]
 
 
-def _apart(claims: Sequence[Case], measurements: Measurements) -> str:
-    """Why the claims cannot be resampled together, before looking at any number; empty where they can."""
-    if len({case.other for case in claims}) > 1:
-        return "they are compared with different models"
-    suites = {metric.split("/", 1)[0] for metric in claims[0].job.metrics}
-    if any(measurements.looked(suite, case.candidate) for suite in suites for case in claims):
-        return "their runs were looked at while they were asked"
-    return ""
+def read_together(comparisons: Sequence[Comparison], measurements: Measurements) -> list[Comparison]:
+    """For reading: the two-sided p of all candidates on one metric against the baseline, adjusted by max-T: ``p_max_t``."""
+    found = list(comparisons)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for index, each in enumerate(found):
+        if each.baseline == measurements.policy.baseline and each.p is not None:
+            rows[each.metric].append(index)
+    for metric, members in rows.items():
+        pairs = [measurements.pair((metric,), metric, found[index].candidate, found[index].baseline) for index in members]
+        whole = [pair for pair in pairs if pair is not None]
+        if len(members) < 2 or len(whole) < len(members):
+            continue
+        null, _ = shared_null(whole, [0.0] * len(whole), two_sided=True)
+        if null is None:
+            continue
+        for index, p in zip(members, stats.step_down([found[index].p or 0.0 for index in members], null), strict=True):
+            more = {"p_max_t": p, "candidates": len(members)}
+            found[index] = msgspec.structs.replace(found[index], parameters={**found[index].parameters, **more})
+    return found
+
+
+def resample_suites(measurements: Measurements) -> None:
+    """Draw the resamples of corpus metrics once for all candidates and metrics of a suite, instead of once for each."""
+    baseline, found = measurements.policy.baseline, []
+    for metric in sorted(measurements.metrics):
+        suite = metric.split("/", 1)[0]
+        for name in measurements.candidates:
+            if name == baseline or any(measurements.run(suite, side) is None for side in (name, baseline)):
+                continue
+            if not comparable(measurements.parity(suite, baseline, name)):
+                continue
+            pair = measurements.pair((metric,), metric, name, baseline)
+            if pair is not None and isinstance(pair.evidence, stats.CorpusPairs):
+                found.append(pair.evidence)
+    stats.resample_together(found)
 
 
 def shared_null(pairs: Sequence[Pair], margins: Sequence[float], *, two_sided: bool = False) -> tuple[Array | None, str]:

@@ -2,22 +2,30 @@
 
 Both sides are resampled with the same documents (or clusters of documents). Approximate randomisation swaps the two systems'
 documents at random; Koehn's bootstrap p is one-sided in nature and about half of it: it is not used as a p for "no difference".
+
+Where few documents differ, resamples know only those, and a few losses look like a small and certain loss. As for means, Tango's
+score takes over there: on what each document contributes to the gain, which is what taking its new answer back would change.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from numpy.typing import NDArray
 
 from harness.stats import corpus, resampling
-from harness.stats.binary import tango_interval
+from harness.stats.means import MeanPairs
 from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
+from harness.stats.resampled import Resampled
+
+ALONE = "one document or cluster cannot show how scores vary"
+FEW_FOR_A_FACTOR = 10
+"""Documents under which the ends of a relative change would lie beyond every resample."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,20 @@ class CorpusPairs:
         return len(self.baseline)
 
     @cached_property
+    def _cluster_strata(self) -> Codes:
+        _, first = np.unique(self.clusters, return_index=True)
+        return np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
+
+    @cached_property
     def _sums(self) -> tuple[Array, Array]:
-        """Per cluster: summed statistics of baseline and candidate."""
+        """Per cluster: summed statistics of baseline and candidate, each stratum that is scored alone in columns of its own."""
         names, code = np.unique(self.clusters, return_inverse=True)
-        sums = np.zeros((2, len(names), self.baseline.shape[1]))
-        np.add.at(sums[0], code, self.baseline)
-        np.add.at(sums[1], code, self.candidate)
-        return sums[0], sums[1]
+        parts = 1 if self.shares is None else int(self._cluster_strata.max()) + 1
+        place = np.zeros(len(names), dtype=np.intp) if self.shares is None else self._cluster_strata
+        sums = np.zeros((2, len(names), parts, self.baseline.shape[1]))
+        np.add.at(sums[0], (code, place[code]), self.baseline)
+        np.add.at(sums[1], (code, place[code]), self.candidate)
+        return sums[0].reshape(len(names), -1), sums[1].reshape(len(names), -1)
 
     @property
     def units(self) -> int:
@@ -56,75 +71,101 @@ class CorpusPairs:
     @cached_property
     def values(self) -> tuple[float, float]:
         """Scores of baseline and candidate, not oriented."""
-        nothing = np.zeros((1, self.units))
-        baseline, candidate = (float(self._scores(sums, nothing, sums)[0]) for sums in self._sums)
+        baseline, candidate = (float(self._scores(sums.sum(axis=0)[None, :])[0]) for sums in self._sums)
         return baseline, candidate
 
-    @cached_property
-    def _cluster_strata(self) -> Codes:
-        _, first = np.unique(self.clusters, return_index=True)
-        return np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
-
-    def _scores(self, fixed: Array, counts: Array, sums: Array) -> Array:
-        """Scores of the ``fixed`` statistics of all clusters and ``counts`` (resamples, clusters) times the ``sums``."""
+    def _scores(self, totals: Array) -> Array:
+        """Scores of totals as the columns of ``_sums`` have them, shape (resamples, columns)."""
         if self.shares is None:
-            return corpus.score(self.aggregator, fixed.sum(axis=0) + counts @ sums)
-        found, shares = np.zeros(len(counts)), self.shares[self.shares > 0]
-        for stratum, share in enumerate(shares / shares.sum()):
-            own = self._cluster_strata == stratum
-            found += share * corpus.score(self.aggregator, fixed[own].sum(axis=0) + counts[:, own] @ sums[own])
-        return found
+            return corpus.score(self.aggregator, totals)
+        shares = self.shares[self.shares > 0]
+        scores = corpus.score(self.aggregator, totals.reshape(len(totals), len(shares), -1))
+        return np.asarray(scores @ (shares / shares.sum()), dtype=float)
 
     @property
     def gain(self) -> float:
         return self.sign * (self.values[1] - self.values[0])
 
+    def _gains(self, baseline: Array, candidate: Array) -> Array:
+        """Oriented gains between totals of both sides."""
+        return np.asarray(self.sign * (self._scores(candidate) - self._scores(baseline)), dtype=float)
+
+    # ---------------------------------------------------------------------------------------------------- resamples
+
     @cached_property
     def resampled(self) -> tuple[Array, Array]:
         """Scores of both sides over the bootstrap resamples."""
-        sides: tuple[list[Array], list[Array]] = ([], [])
-        for counts in resampling.weights(self._cluster_strata, self.seed):
-            for scores, sums in zip(sides, self._sums, strict=True):
-                scores.append(self._scores(np.zeros_like(sums), counts, sums))
-        return np.concatenate(sides[0]), np.concatenate(sides[1])
+        totals = resampling.sums(resampling.weights(self._cluster_strata, self.seed), np.hstack(self._sums))
+        return self._both(totals)
+
+    def _both(self, totals: Array) -> tuple[Array, Array]:
+        width = totals.shape[1] // 2
+        return self._scores(totals[:, :width]), self._scores(totals[:, width:])
 
     @cached_property
-    def _gains(self) -> Array:
-        """Sorted, and spread as far as few documents need: the plain percentile is too narrow by √((n−1)/n) and by normal for t
-        (Hesterberg, The American Statistician 69 (2015) 371, "expanded percentile")."""
-        plain = self.sign * (self.resampled[1] - self.resampled[0])
-        if self.units < 2:
-            return np.sort(plain)
-        wider = float(stdtrit(self.units - 1, 0.95) / ndtri(0.95)) * math.sqrt(self.units / (self.units - 1))
-        return np.sort(self.gain + wider * (plain - self.gain))
+    def _swapped(self) -> Array:
+        """Gains after swapping the two sides of random documents, what was seen first."""
+        return self._after(resampling.sums(resampling.flips(self.units, self.seed), self._sums[1] - self._sums[0]))
 
-    @property
-    def _still(self) -> bool:
-        """Nothing differs between the resamples: the bootstrap would give an interval of no width."""
-        return self.units < 2 or float(np.ptp(self._gains)) < 1e-12
-
-    def test(self, delta: float, side: Side) -> PValue:
-        return self._randomisation(side) if delta == 0 else self._percentile(delta, side)
+    def _after(self, moved: Array) -> Array:
+        """Gains when these totals moved from the candidate to the baseline."""
+        baseline, candidate = (sums.sum(axis=0) for sums in self._sums)
+        gains = self._gains(baseline + moved, candidate - moved)
+        return gains if resampling.exact(self.units) else np.concatenate([[self.gain], gains])
 
     def null(self, delta: float) -> Array:
         """Statistics under "the gain is ``delta``", large where it is above, what was seen first: for tests of many candidates,
         which share the resamples where they share seed and clusters."""
         if delta == 0:
             return self._swapped
-        plain = self.sign * (self.resampled[1] - self.resampled[0])
-        return np.concatenate([[self.gain - delta], plain - self.gain])
+        return np.concatenate([[self.gain - delta], self._bootstrap.plain - self.gain])
 
     @cached_property
-    def _swapped(self) -> Array:
-        """Gains after swapping the two sides of random documents, what was seen first."""
+    def _bootstrap(self) -> Resampled:
+        plain = np.asarray(self.sign * (self.resampled[1] - self.resampled[0]), dtype=float)
+        return Resampled(self.gain, plain, self.units)
+
+    # ------------------------------------------------------------------------------------------------- few documents
+
+    @cached_property
+    def _differing(self) -> NDArray[np.intp]:
+        """Clusters that are not the same on both sides."""
+        return np.flatnonzero(np.abs(self._sums[1] - self._sums[0]).sum(axis=1) > 0)
+
+    @cached_property
+    def _few(self) -> MeanPairs | None:
+        """Contributions per cluster, where too few differ for the bootstrap, or all do alike; None where it serves.
+
+        One contribution is as large as it was ever seen, or as the whole scale.
+        """
+        sparse = len(self._differing) < 30 and 2 * len(self._differing) < self.units
+        if self.units < 2 or not (sparse or self._bootstrap.still):
+            return None
         baseline, candidate = self._sums
-        change = candidate - baseline
-        found = [] if resampling.exact(self.units) else [np.asarray([self.gain])]
-        for swapped in resampling.flips(self.units, self.seed):
-            left = self._scores(baseline, swapped, change)
-            right = self._scores(candidate, swapped, -change)
-            found.append(self.sign * (right - left))
-        return np.concatenate(found)
+        found = np.zeros(self.units)
+        back = candidate.sum(axis=0) - (candidate - baseline)[self._differing]
+        found[self._differing] = self.units * self.sign * (self.values[1] - self._scores(back))
+        scale = max(corpus.SPANS.get(self.aggregator, abs(self.values[0])), float(np.abs(found).max()))
+        units = np.arange(self.units, dtype=np.intp)
+        return MeanPairs(found, units, np.zeros_like(units), np.ones(self.units), span=scale or None, seed=self.seed)
+
+    @property
+    def _shift(self) -> float:
+        """Contributions add up to the gain only nearly."""
+        return 0.0 if self._few is None else self.gain - self._few.gain
+
+    # --------------------------------------------------------------------------------------------------------- answers
+
+    def test(self, delta: float, side: Side) -> PValue:
+        if delta == 0:
+            return self._randomisation(side)
+        if self.units < 2:
+            return PValue(1.0, f"undefined: {ALONE}", {"delta": delta, "side": side}, 1.0)
+        if self._few is not None:
+            found = self._few.test(delta - self._shift, side)
+            return PValue(found.p, found.method, {**found.parameters, "delta": delta}, found.floor)
+        parameters = {"delta": delta, "side": side, "resamples": len(self._bootstrap.plain), "seed": self.seed}
+        return PValue(self._bootstrap.p(delta, side), "paired bootstrap", parameters)
 
     def _randomisation(self, side: Side) -> PValue:
         gains, observed, tolerance = self._swapped, self.gain, 1e-9 * max(1.0, abs(self.values[0]))
@@ -134,71 +175,72 @@ class CorpusPairs:
             hits = gains <= observed + tolerance
         else:
             hits = np.abs(gains) >= abs(observed) - tolerance
-        baseline, candidate = self._sums
-        differing = int((np.abs(candidate - baseline).sum(axis=1) > 0).sum())
         parameters = {"delta": 0.0, "side": side, "resamples": len(gains), "seed": self.seed}
-        return PValue(float(hits.mean()), "approximate randomisation", parameters, max(1 / len(gains), 0.5**differing))
-
-    def _percentile(self, delta: float, side: Side) -> PValue:
-        parameters = {"delta": delta, "side": side, "resamples": len(self._gains), "seed": self.seed}
-        if self._still:
-            interval = self._bounded(0.90)
-            if interval is None or interval.low is None or interval.high is None:
-                return PValue(1.0, "undefined: the documents do not differ", parameters, 1.0)
-            # The level at which the score interval just reaches delta, by bisection on its own tail.
-            return PValue(self._bounded_tail(delta, side), "score bound on documents that could differ", parameters)
-        beyond = self._gains <= delta if side == "greater" else self._gains >= delta
-        p = (1 + int(beyond.sum())) / (1 + len(self._gains))
-        return PValue(min(1.0, 2 * min(p, 1 - p)) if side == "two-sided" else p, "paired bootstrap", parameters)
-
-    @property
-    def _span(self) -> float:
-        """How far two scores can be apart; for ratios, which have no ceiling, as far as the score is from nothing."""
-        return corpus.SPANS.get(self.aggregator, abs(self.values[0]))
-
-    def _bounded(self, level: float) -> Interval | None:
-        if self._span == 0.0:
-            return None
-        low, high = tango_interval(0, 0, self.units, level)
-        return Interval(
-            self.gain + low * self._span, self.gain + high * self._span, level, "score bound on documents that could differ",
-            "no document differs between the two sides",
-        )  # fmt: skip
-
-    def _bounded_tail(self, delta: float, side: Side) -> float:
-        if side == "two-sided":
-            return min(1.0, 2 * min(self._bounded_tail(delta, "greater"), self._bounded_tail(delta, "less")))
-        low, high = 1e-12, 0.5
-        for _ in range(50):
-            tail = (low + high) / 2
-            interval = self._bounded(1 - 2 * tail)
-            limit = None if interval is None else (interval.low if side == "greater" else interval.high)
-            proven = limit is not None and (limit > delta if side == "greater" else limit < delta)
-            low, high = (low, tail) if proven else (tail, high)
-        return high if high < 0.5 else 1.0
+        floor = max(1 / len(gains), 0.5 ** len(self._differing))
+        return PValue(float(hits.mean()), "approximate randomisation", parameters, floor)
 
     def interval(self, level: float) -> Interval:
+        if self.units < 2:
+            return Interval(None, None, level, "none", ALONE)
         note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
-        if self._still:
-            nothing = "nothing bounds the difference: one document, or scores of 0"
-            return self._bounded(level) or Interval(None, None, level, "none", nothing)
-        low, high = np.quantile(self._gains, [(1 - level) / 2, (1 + level) / 2])
-        return Interval(float(low), float(high), level, "paired bootstrap, percentile", note)
-
-    @cached_property
-    def _standard_error(self) -> float:
-        return 0.0 if self._still else float(self._gains.std(ddof=1))
+        span = corpus.SPANS.get(self.aggregator, np.inf)
+        if self._few is not None:
+            few = self._few.interval(level)
+            if few.low is None or few.high is None:
+                return few
+            low, high, method = few.low + self._shift, few.high + self._shift, few.method
+        else:
+            (low, high), method = self._bootstrap.ends(level), "paired bootstrap, expanded percentile"
+        return Interval(max(low, -span), min(high, span), level, method, note)
 
     def mde(self, alpha: float, power: float = 0.8) -> float | None:
-        return mean_mde(self._standard_error, alpha, power) if self._standard_error > 0 else None
+        if self.units < 2:
+            return None
+        return mean_mde(self._bootstrap.error, alpha, power) if self._few is None else self._few.mde(alpha, power)
 
     def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
-        return mean_items(self._standard_error, self.items, distance, alpha, power) if self._standard_error > 0 else None
+        if self.units < 2:
+            return None
+        if self._few is not None:
+            return self._few.items_needed(distance, alpha, power)
+        return mean_items(self._bootstrap.error, self.items, distance, alpha, power)
 
     def relative(self, level: float) -> tuple[float, float, float] | None:
-        """Candidate/baseline as a factor with its interval, on the log scale; None where a score is not positive."""
+        """Candidate/baseline as a factor with its interval, which says "no change" where that of the gain does; None where a score
+        is not positive, or the documents are too few."""
         base, cand = self.resampled
-        if self._still or min(float(base.min()), float(cand.min()), *self.values) <= 0:
+        if self.units < FEW_FOR_A_FACTOR or self._few is not None or min(float(base.min()), float(cand.min()), *self.values) <= 0:
             return None
-        low, high = np.exp(np.quantile(np.log(cand / base), [(1 - level) / 2, (1 + level) / 2]))
-        return self.values[1] / self.values[0], float(low), float(high)
+        ends = self.sign * np.asarray(self._bootstrap.alike(level, self.sign * np.log(cand / base)))
+        return self.values[1] / self.values[0], float(np.exp(ends.min())), float(np.exp(ends.max()))
+
+
+def resample_together(pairs: Iterable[CorpusPairs]) -> None:
+    """Draw the resamples once for all pairs that share them: the same clusters, strata and seed."""
+    groups: dict[tuple[int, bytes, bytes], list[CorpusPairs]] = {}
+    for pair in pairs:
+        groups.setdefault((pair.seed, pair.clusters.tobytes(), pair.strata.tobytes()), []).append(pair)
+    for members in groups.values():
+        if len(members) > 1:
+            _resample(members)
+
+
+def _resample(pairs: list[CorpusPairs]) -> None:
+    first = pairs[0]
+    sides = [table for pair in pairs for table in pair._sums]
+    # The baseline's table is that of all its candidates: each table is summed once.
+    known: dict[bytes, int] = {}
+    place = [known.setdefault(table.tobytes(), len(known)) for table in sides]
+    tables = [sides[place.index(number)] for number in range(len(known))]
+    totals = _columns(resampling.sums(resampling.weights(first._cluster_strata, first.seed), np.hstack(tables)), tables)
+    changes = [pair._sums[1] - pair._sums[0] for pair in pairs]
+    moved = _columns(resampling.sums(resampling.flips(first.units, first.seed), np.hstack(changes)), changes)
+    for index, pair in enumerate(pairs):
+        left, right = (totals[place[2 * index + side]] for side in (0, 1))
+        pair.__dict__["resampled"] = (pair._scores(left), pair._scores(right))
+        pair.__dict__["_swapped"] = pair._after(moved[index])
+
+
+def _columns(wide: Array, tables: list[Array]) -> list[Array]:
+    """Back to one part for each table."""
+    return np.split(wide, np.cumsum([table.shape[1] for table in tables])[:-1], axis=1)

@@ -38,6 +38,12 @@ SPANS = {"bleu": 100.0, "chrf": 100.0, "chrf++": 100.0, "f1": 1.0, "mcc": 2.0, "
 """Largest possible difference between two scores, where there is one."""
 
 
+def limits(name: str) -> tuple[float, float]:
+    """The lowest and the highest score there can be."""
+    span = SPANS.get(name, np.inf)
+    return (-1.0, 1.0) if name == "mcc" else (0.0, span)
+
+
 def aggregate(name: str, statistics: Array, strata: NDArray[np.intp] | None = None, weights: Array | None = None) -> float:
     """The corpus score of documents with these statistics, shape (documents, width) or (documents,) for ``mean``.
 

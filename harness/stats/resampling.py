@@ -1,4 +1,8 @@
-"""Random signs and resampling weights, in chunks, from a seed. One row per resample, one column per unit (item or cluster)."""
+"""Random signs and resampling weights, in chunks, from a seed. One row per resample, one column per unit (item or cluster).
+
+The same units and the same seed give the same resamples: all metrics and candidates of a suite share them, and their tables can be
+summed side by side, in one matrix product per chunk.
+"""
 
 from __future__ import annotations
 
@@ -46,3 +50,8 @@ def weights(strata: NDArray[np.intp], seed: int, resamples: int = RESAMPLES) -> 
         drawn = np.concatenate([m[rng.integers(0, len(m), size=(count, len(m)))] for m in members], axis=1)
         flat = (drawn + np.arange(count)[:, None] * units).ravel()
         yield np.bincount(flat, minlength=count * units).reshape(count, units).astype(float)
+
+
+def sums(chunks: Iterator[Array], table: Array) -> Array:
+    """What each resample adds up to: weights or flips (resamples, units) times ``table`` (units, width), chunk by chunk."""
+    return np.concatenate([chunk @ table for chunk in chunks])

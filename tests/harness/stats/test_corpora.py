@@ -135,7 +135,11 @@ def test_identical_systems_have_an_interval_of_some_width_and_no_significance() 
     assert pairs.test(0.0, "two-sided").p == 1.0
     assert pairs.test(-0.5, "greater").p < 0.001
     assert pairs.test(found.low, "greater").p == pytest.approx(0.05, abs=1e-3)
-    assert pairs.mde(0.05) is None
+    assert pairs.mde(0.05) == pytest.approx(0.75 * (stats.MeanPairs(*_nothing(50), span=1.0).mde(0.05) or 0.0))
+
+
+def _nothing(units: int) -> tuple[Table, NDArray[np.intp], NDArray[np.intp], Table]:
+    return np.zeros(units), np.arange(units), np.zeros(units, dtype=np.intp), np.ones(units)
 
 
 def test_swapping_systems_changes_the_sign() -> None:
