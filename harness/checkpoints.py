@@ -21,7 +21,7 @@ from harness.records import Candidate
 Source = Literal["weights", "recorded", "imported", "endpoint", "fake"]
 
 _SOURCES: Mapping[str, Source] = {
-    "openai": "endpoint", "recorded": "recorded", "lm_eval_results": "imported", "fake": "fake",
+    "openai": "endpoint", "recorded": "recorded", "lm_eval_results": "imported", "none": "imported", "fake": "fake",
 }  # fmt: skip
 _WEIGHT_PATTERNS = ("*.safetensors", "*.bin", "*.pth", "*.gguf")
 _LFS_POINTER = b"version https://git-lfs"

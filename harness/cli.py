@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ VERBS = {
     "baseline": "pin runs under a name, promote one to be the baseline",
     "show": "show how the candidates answered an item",
     "list": "list suites, engines, judges, or the runs of a store",
+    "import": "put scores that another tool gave into the store",
     "review": "export a blind review, import the votes",
     "lab": "build the tiny real models and print what they know",
     "doctor": "check this installation",
@@ -60,7 +62,7 @@ def _execute(verb: str, words: Sequence[str]) -> int:
     from harness.commands.github import tell_error
 
     try:
-        command = importlib.import_module(f"harness.commands.{verb.replace('-', '_')}")
+        command = importlib.import_module(f"harness.commands.{module_of(verb)}")
         parser = argparse.ArgumentParser(prog=f"sftgate {verb}", description=VERBS[verb], epilog=EPILOG, allow_abbrev=False)
         command.declare(parser)
         code: int = command.execute(parser.parse_args(words))
@@ -75,6 +77,12 @@ def _execute(verb: str, words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_EVALUATION
     return code
+
+
+def module_of(verb: str) -> str:
+    """The module of a verb: ``aa_test`` for ``aa-test``, ``import_`` for ``import``."""
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def overview() -> str:

@@ -163,6 +163,11 @@ def _placed(config: Config, path: Path) -> Config:
     return msgspec.structs.replace(config, rules=rules)
 
 
+def is_name(text: str) -> bool:
+    """Whether a candidate or a suite can be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _from_here(assignment: str) -> str:
     """A path given on the command line is relative to where the command runs, not to the config."""
     key, equals, value = assignment.partition("=")
@@ -279,7 +284,7 @@ def _check(config: Config, file: str) -> None:
         if not names:
             raise wrong(f"no {what} is declared. Expected at least one.", where)
         for index, name in enumerate(names):
-            if not _NAME.fullmatch(name):
+            if not is_name(name):
                 raise wrong(f"{name!r} cannot be a name. Use letters, digits, '.', '_' and '-'.", f"{where}[{index}].name")
             if name in names[:index]:
                 raise wrong(f"two {what}s are named {name!r} (entries {names.index(name)} and {index}). Names must differ.", where)
@@ -301,7 +306,7 @@ def _check(config: Config, file: str) -> None:
         if candidate.reference is not None and candidate.reference not in names:
             raise wrong(f"the reference {candidate.reference!r} is not a candidate. {did_you_mean(candidate.reference, names)}",
                         f"candidates[{index}].reference")  # fmt: skip
-        if not candidate.model and answering(candidate).engine != "fake":
+        if not candidate.model and answering(candidate).engine not in {"fake", "none"}:
             raise wrong("the key 'model' is missing", f"candidates[{index}]")
     for index, suite in enumerate(config.suites):
         bands: Sequence[tuple[float, float]] = (

@@ -19,6 +19,7 @@ from harness.records import (
     Flag,
     Item,
     Judgment,
+    Measured,
     Metric,
     Record,
     Request,
@@ -132,6 +133,15 @@ class Examining(Protocol):
 
     def examine(self, candidate: Candidate, *, where: str) -> None:
         """ConfigError, before anything is asked, where it cannot answer this suite. ``where``: the candidate in the config."""
+        ...
+
+
+@runtime_checkable
+class Imported(Protocol):
+    """A suite that asks nothing: its runs were put into the store from elsewhere."""
+
+    def adopt(self, runs: Iterable[Measured]) -> None:
+        """Take items and metrics from what was imported, before anything else is asked of the suite."""
         ...
 
 

@@ -11,4 +11,5 @@ SUITES = {
     "generation": "suites.generation:Generation",
     "preference": "suites.preference:Preference",
     "latency": "suites.latency:Latency",
+    "scores": "suites.scores:Scores",
 }

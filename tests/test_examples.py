@@ -25,7 +25,7 @@ from trainers.lab import LabPaths
 ROOT = Path(__file__).parents[1]
 EXECUTED = {
     "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
-    "multi_node.toml",
+    "multi_node.toml", "scores.toml",
     "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
 }  # fmt: skip
 
@@ -56,6 +56,18 @@ def test_runs_of_lm_eval_are_gated_without_a_model(examples: Path) -> None:
     said = conclusion(examples.parent / "runs" / "lm_eval_results")
     assert all(health.failed == 0 for health in said.health)
     assert {comparison.items for comparison in said.comparisons} == {60}
+
+
+def test_scores_of_another_tool_are_imported_and_gated(examples: Path) -> None:
+    config = examples / "scores.toml"
+    commands = [line.removeprefix("#   sftgate ") for line in config.read_text().splitlines() if line.startswith("#   sftgate ")]
+    assert [line.split()[0] for line in commands] == ["import", "import", "gate"]
+    for line in commands:
+        words = [str(examples / word) if word.startswith("data/") or word == "scores.toml" else word for word in line.split()]
+        assert main(words) == 0
+    said = conclusion(examples.parent / "runs" / "scores")
+    assert [finding.outcome for finding in said.verdicts[0].findings] == ["pass", "pass"]
+    assert {(each.items, each.clusters) for each in said.comparisons} == {(120, 40)}
 
 
 @pytest.mark.models

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.records import Measured, Parity, Run, Sample
+from harness.records import IMPORTED, Measured, Parity, Run, Sample
 
 ALLOWABLE = ("template", "engine", "version", "dtype", "quantisation")
 """Differences that ``[comparability] allow`` may name. Items, prompts, suite and judge can never be allowed to differ."""
@@ -48,6 +48,9 @@ def broken(line: Parity) -> bool:
 
 def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
     left, right = baseline.run, candidate.run
+    if left.use == right.use == IMPORTED:
+        yield from _imported(baseline, candidate)
+        return
     yield "items", left.items_hash, right.items_hash
     yield "suite", left.suite_hash, right.suite_hash
     yield "request options", _options(left), _options(right)
@@ -61,6 +64,32 @@ def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     yield "prompts", equal, equal if differing == 0 else f"{differing} of {len(both)} differ"
     yield from _draws(baseline, candidate)
     yield from _set_up(baseline, candidate)
+
+
+def _imported(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
+    """Of scores that other tools gave: what both sides have must be the same items, and metrics that are read alike. Items of only
+    one side are missing ones, which the rule counts."""
+    known = {sample.key: _place(sample) for sample in baseline.samples}
+    shared = [known[sample.key] == _place(sample) for sample in candidate.samples if sample.key in known]
+    if not shared:
+        yield "items", f"{len(known)}", f"{len(candidate.samples)}, of which none has a key of the baseline's"
+    else:
+        same, other = f"{len(shared)} shared", len(shared) - sum(shared)
+        yield "items", same, same if not other else f"{same}, of which {other} have another task, cluster or slice"
+    left, right = (
+        {name: f"{name} {'share' if metric.kind in ('binary', 'bounded') else metric.kind}, {metric.direction} is better"
+         for name, metric in side.run.metrics.items()}
+        for side in (baseline, candidate)
+    )  # fmt: skip
+    both = [name for name in left if name in right]
+    unlike = [name for name in both if left[name] != right[name]]
+    told = unlike or both
+    yield "metrics", "; ".join(left[name] for name in told) or "none", "; ".join(right[name] for name in told) or "none"
+    yield from _draws(baseline, candidate)
+
+
+def _place(sample: Sample) -> tuple[str, str | None, dict[str, str]]:
+    return sample.task, sample.cluster, sample.slices
 
 
 def _draws(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:

@@ -10,4 +10,5 @@ ENGINES: dict[str, str] = {
     "recorded": "harness.engines.recorded:Recorded",
     "lm_eval_results": "harness.engines.lm_eval_results:LmEvalResults",
     "fake": "harness.engines.fake:Fake",
+    "none": "harness.engines.absent:Absent",
 }

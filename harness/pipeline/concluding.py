@@ -14,12 +14,13 @@ from harness.errors import ComparabilityError
 from harness.fingerprint import adapter_digest, weights_digest
 from harness.gate import Policy
 from harness.gate import conclude as decide
+from harness.pipeline.imported import find_imported
 from harness.pipeline.left_out import contaminated, judged_so_far, who
 from harness.pipeline.noise import second_runs
 from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash
 from harness.pipeline.recording import bands
-from harness.records import Candidate, Conclusion, Measured, Quarantined, Rule, Run
+from harness.records import IMPORTED, Candidate, Conclusion, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
 
@@ -49,10 +50,15 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
 def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
     """The selected runs of one candidate of the config, by suite; ComparabilityError as ``read_measured``."""
     config, store = loaded.config, Store(loaded.store)
-    current, now = store.current(), _contents(config.candidate(name))
+    current, now = store.current(), contents_of(config.candidate(name))
     found = {}
     for suite in config.suites:
         pair = (suite.name, name)
+        if suite.use == IMPORTED:
+            imported = find_imported(loaded, *pair, current)
+            _refuse_other_contents(imported.run, now, "Import the scores of what is there now.")
+            found[suite.name] = as_policy(suite, imported)
+            continue
         if pair not in current:
             raise ComparabilityError(
                 f"{name!r} was not measured in suite {suite.name!r} (store {str(loaded.store)!r}). "
@@ -65,9 +71,26 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
                 "has changed since then, or was measured with other flags, or by another version of sftgate. "
                 f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
             )
-        _refuse_other_contents(measured.run, now, loaded.file)
+        _refuse_other_contents(measured.run, now, f"Run: sftgate measure {loaded.file}")
+        _refuse_other_looks(loaded, measured.run)
         found[suite.name] = as_policy(suite, measured)
     return found
+
+
+def _refuse_other_looks(loaded: Loaded, run: Run) -> None:
+    """A run that was asked in part is concluded from only as the config says that it should be asked."""
+    config, looks = loaded.config, run.looks
+    if looks is None:
+        return
+    asked = f"{run.candidate.name!r} was asked only {run.asked:,} of {run.planned:,} items of suite {run.suite!r}"
+    then = f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
+    settings = config.sequential
+    if settings is None or (settings.suites and run.suite not in settings.suites):
+        raise ComparabilityError(f"{asked}, and {loaded.file} says now that it is to be asked in full. {then}")
+    if run.candidate.name == config.baseline:
+        raise ComparabilityError(f"{asked}, and {loaded.file} says now that it is the baseline, which is asked in full. {then}")
+    if msgspec.to_builtins(settings) != msgspec.to_builtins(looks.settings):
+        raise ComparabilityError(f"{asked}, with other looks than [sequential] of {loaded.file} says now. {then}")
 
 
 def as_policy(suite: SuiteConfig, measured: Measured) -> Measured:
@@ -76,7 +99,7 @@ def as_policy(suite: SuiteConfig, measured: Measured) -> Measured:
     return msgspec.structs.replace(measured, run=run)
 
 
-def _contents(candidate: Candidate) -> tuple[str | None, str | None]:
+def contents_of(candidate: Candidate) -> tuple[str | None, str | None]:
     """Hashes of the weights and adapter as they lie here now; None for what is not on this machine."""
     if source(candidate) != "weights":
         return None, None
@@ -87,13 +110,13 @@ def _contents(candidate: Candidate) -> tuple[str | None, str | None]:
     )
 
 
-def _refuse_other_contents(run: Run, now: tuple[str | None, str | None], file: str) -> None:
+def _refuse_other_contents(run: Run, now: tuple[str | None, str | None], remedy: str) -> None:
     """A checkpoint that was trained again at the same path must not ship on the answers of its predecessor."""
     before = (run.fingerprints.weights, run.fingerprints.adapter)
     for what, old, new in zip(("weights", "adapter"), before, now, strict=True):
         if old is not None and new is not None and old != new:
             raise ComparabilityError(
-                f"the {what} of {run.candidate.name!r} changed since suite {run.suite!r} was measured. Run: sftgate measure {file}"
+                f"the {what} of {run.candidate.name!r} changed since suite {run.suite!r} was measured. {remedy}"
             )
 
 

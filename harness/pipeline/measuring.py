@@ -14,6 +14,7 @@ from harness.environment import environment
 from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement, repeating, replicates, sessions
 from harness.pipeline.grading import Gathered
+from harness.pipeline.imported import imported_pairs
 from harness.pipeline.looking import Looking
 from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash, first_requests
 from harness.pipeline.progress import SILENT, Progress
@@ -31,7 +32,7 @@ def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
     """
     done = bring(prepared, list(prepared.pairs()), progress=progress)
     votes = {pair: path for pair, path in prepared.store.current().items() if pair[0] == HUMAN}
-    prepared.store.set_current({**votes, **done.paths})
+    prepared.store.set_current({**votes, **imported_pairs(prepared.store), **done.paths})
     return done
 
 

@@ -19,12 +19,13 @@ from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
+from harness.pipeline.imported import adopt_imported
 from harness.pipeline.left_out import check_left_out, contaminated
 from harness.pipeline.pinned import check_meant, meant_pins
 from harness.pipeline.portions import Division, divide
 from harness.plugins import did_you_mean, load
-from harness.protocols import Engine, Examining, Suite, groups_of
-from harness.records import Candidate, Fingerprints, Item, Request
+from harness.protocols import Engine, Examining, Imported, Suite, groups_of
+from harness.records import Candidate, Fingerprints, Item, Metric, Request
 from harness.store import Store
 from harness.strict import convert
 from suites import SUITES
@@ -80,11 +81,11 @@ class Prepared:
         return self._items[suite]
 
     def pairs(self) -> Iterator[Pair]:
-        """Every (suite, candidate) of the config, baseline first within a suite."""
+        """Every (suite, candidate) of the config that is to be asked, baseline first within a suite."""
         names = sorted((c.name for c in self.config.candidates), key=lambda name: name != self.config.baseline)
         for suite in self.config.suites:
-            for name in names:
-                yield suite.name, name
+            if not isinstance(self.suites[suite.name], Imported):
+                yield from ((suite.name, name) for name in names)
 
     def graded(self, pair: Pair) -> str:
         """The *graded* fingerprint: asked + suite + judge + the baseline's asked where the suite looks at it.
@@ -200,6 +201,7 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
         if isinstance(suite, Examining):
             for candidate in config.candidates:
                 suite.examine(models[candidate.name], where=_place(config, candidate.name))
+    adopt_imported(loaded, suites)
     nonce = uuid.uuid4().hex
     facts = {name: dict(engines[name].describe(candidate)) for name, candidate in models.items()}
     prints = {name: candidate_fingerprints(candidate, facts[name], nonce=nonce) for name, candidate in models.items()}
@@ -306,19 +308,26 @@ def _check_margins(prepared: Prepared) -> None:
     shares, groups = ("binary", "bounded"), prepared.group_ids()
     for index, rule in enumerate(prepared.config.rules):
         matched = [metric for metric in prepared.metric_ids() if matches(rule.metric, metric, groups) and metric != HUMAN_WIN]
-        kinds = {_kind(prepared, metric) for metric in matched}
-        if rule.margin is not None and rule.margin >= 1 and not rule.relative and kinds and kinds <= set(shares):
+        kinds = {_declared(prepared, metric).kind for metric in matched}
+        rising = matched and all(_declared(prepared, metric).direction == "higher" for metric in matched)
+        everything = (rising and rule.require != "superior") if rule.relative else kinds and kinds <= set(shares)
+        if rule.margin is not None and rule.margin >= 1 and everything:
+            meant = (
+                "It is a share of the score: 0.02 is two per cent of it" if rule.relative else "It is a share: 0.02 is two points"
+            )
             raise ConfigError(
-                f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. It is a share: 0.02 is two points.",
+                f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. {meant}.",
                 where=f"rules[{index}].margin",
                 file=prepared.loaded.file,
             )
 
 
-def _kind(prepared: Prepared, metric: str) -> str:
+def _declared(prepared: Prepared, metric: str) -> Metric:
     suite, name = metric.split("/", 1)[0], metric.rsplit("/", 1)[-1]
     found = prepared.suites[suite].metrics.get(name)
-    return "binary" if found is None else found.kind  # flags, lost and gained are right-or-wrong
+    if found is None:  # flags, lost and gained are right-or-wrong
+        return Metric(kind="binary", direction="higher" if name == "gained" else "lower")
+    return found
 
 
 def _check_policy(prepared: Prepared) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from harness.records.asked import Candidate, Completion, Message, Request
 from harness.records.decided import Comparison, Conclusion, Finding, Health, Parity, Quarantined, Rule, Verdict
 from harness.records.measured import (
+    IMPORTED,
     Admission,
     Answer,
     Fingerprints,
@@ -28,6 +29,7 @@ from harness.records.trained import Handover, Training, TrainingPoint, Validatio
 
 __all__ = [
     "FORMAT",
+    "IMPORTED",
     "Admission",
     "Answer",
     "Candidate",

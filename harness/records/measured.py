@@ -7,6 +7,9 @@ from typing import Any, Literal
 from harness.records.asked import Candidate, Completion
 from harness.records.record import FORMAT, Direction, Flag, MetricKind, Record
 
+IMPORTED = "scores"
+"""``Run.use`` of scores that another tool gave: nobody was asked."""
+
 
 class Metric(Record, frozen=True, kw_only=True):
     """How the numbers of one metric are to be read and aggregated.

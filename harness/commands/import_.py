@@ -1,0 +1,133 @@
+"""``sftgate import scores``: put the per-item scores of another tool into the store, to be compared and gated like our own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.commands.console import out, printable
+from harness.config import Loaded, is_name, load
+from harness.environment import environment
+from harness.errors import UsageError
+from harness.pipeline.concluding import contents_of
+from harness.pipeline.preparing import HUMAN
+from harness.plugins import did_you_mean
+from harness.records import IMPORTED, Candidate, Measured, Metric
+from harness.store import Store
+from suites.rows import locate
+from suites.score_files import read_scores
+from suites.scores import KINDS, SHARES, readings, to_measured
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Flags."""
+    parser.add_argument("what", choices=("scores",), help="scores: one score per item, from a .jsonl or .csv file")
+    parser.add_argument("file", metavar="FILE", help="key, metric, score; and optionally draw, cluster, task, slice.NAME")
+    parser.add_argument("--candidate", required=True, metavar="NAME", help="whose scores they are")
+    parser.add_argument("--suite", required=True, metavar="NAME", help='a suite with use = "scores"')
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--config", type=Path, metavar="CONFIG", help="put them into the store of this config, which declares both")
+    place.add_argument("--store", type=Path, metavar="FOLDER", help="put them into this store")
+    parser.add_argument("--lower", action="append", default=[], metavar="METRIC", help="less of this metric is better")
+    parser.add_argument("--kind", action="append", default=[], metavar="METRIC=KIND",
+                        help=f"read a metric as {', '.join(KINDS)}; else 0/1 is binary, 0 to 1 bounded, the rest real")  # fmt: skip
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """0 when the scores are in the store and selected. The same content is one run, however often it is imported."""
+    name, suite = arguments.candidate, arguments.suite
+    for what, text in (("candidate", name), ("suite", suite)):
+        if not is_name(text) or text == HUMAN:
+            raise UsageError(f"--{what} {text!r} cannot be the name of a {what}. Use letters, digits, '.', '_' and '-'.")
+    loaded = None if arguments.config is None else load(arguments.config)
+    store = Store(arguments.store) if loaded is None else Store(loaded.store)
+    contents = (None, None) if loaded is None else _declared(loaded, name, suite)
+    scores = read_scores(locate(arguments.file, folder=Path(), where=""))
+    metrics = readings(scores, lower=arguments.lower, kinds=_kinds(arguments.kind))
+    measured = to_measured(
+        scores,
+        metrics,
+        Candidate(name=name, engine="none"),
+        suite,
+        contents=contents,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+    )
+    current = store.current()
+    others = [store.read(path) for (owner, who), path in current.items() if owner == suite and who != name]
+    _refuse_other_reading(measured, others)
+    there = store.find(suite, name, measured.run.graded)
+    store.set_current({**current, (suite, name): there or store.write_run(measured.run, measured.samples)})
+    for line in _told(measured, others, again=there is not None, place=store.root):
+        out.print(printable(line), markup=False)
+    return 0
+
+
+def _declared(loaded: Loaded, name: str, suite: str) -> tuple[str | None, str | None]:
+    """Hashes of what was scored, as it lies here now, after checking that the config knows candidate and suite."""
+    suites = {entry.name: entry.use for entry in loaded.config.suites}
+    if suite not in suites:
+        raise UsageError(f"--suite: {loaded.file} has no suite {suite!r}. {did_you_mean(suite, suites)}")
+    if suites[suite] != IMPORTED:
+        raise UsageError(
+            f"--suite: {suite!r} of {loaded.file} asks for its answers itself (use = {suites[suite]!r}). Declare a suite of "
+            f'its own for imported scores: {{ name = "…", use = "{IMPORTED}" }}'
+        )
+    names = [candidate.name for candidate in loaded.config.candidates]
+    if name not in names:
+        raise UsageError(f"--candidate: {loaded.file} has no candidate {name!r}. {did_you_mean(name, names)}")
+    return contents_of(loaded.config.candidate(name))
+
+
+def _kinds(given: Sequence[str]) -> dict[str, str]:
+    kinds = {}
+    for text in given:
+        metric, equals, kind = text.rpartition("=")
+        if not equals or not metric or not kind:
+            raise UsageError(f"--kind {text!r}: expected METRIC=KIND, such as f1=bounded")
+        kinds[metric] = kind
+    return kinds
+
+
+def _refuse_other_reading(measured: Measured, others: Sequence[Measured]) -> None:
+    """One metric of one suite is read in one way, whoever is scored; said now, and not when the gate finds two kinds of number."""
+    suite = measured.run.suite
+    for other in others:
+        who = other.run.candidate.name
+        if other.run.use != IMPORTED:
+            raise UsageError(
+                f"--suite: sftgate asked {who!r} for the answers of {suite!r} itself (use = {other.run.use!r}); imported scores "
+                "need a suite of their own"
+            )
+        for metric, mine in measured.run.metrics.items():
+            theirs = other.run.metrics.get(metric)
+            if theirs is not None and _read_as(theirs) != _read_as(mine):
+                raise UsageError(
+                    f"{metric!r} of {suite!r} is {_described(mine)} here, and {_described(theirs)} in what was imported for "
+                    f"{who!r}. Say how it is to be read with --kind {metric}=… or --lower {metric}, alike for everybody"
+                )
+
+
+def _read_as(metric: Metric) -> tuple[str, str]:
+    return "share" if metric.kind in SHARES else metric.kind, metric.direction
+
+
+def _described(metric: Metric) -> str:
+    return f"{metric.kind}, {metric.direction} is better"
+
+
+def _told(measured: Measured, others: Sequence[Measured], *, again: bool, place: Path) -> list[str]:
+    run, keys = measured.run, {sample.key for sample in measured.samples}
+    listed = "; ".join(f"{name} ({_described(metric)})" for name, metric in run.metrics.items())
+    what = "was imported before and is selected" if again else "is imported"
+    lines = [f"{run.candidate.name} in suite {run.suite} {what}: {len(keys):,} items, {listed}; store {place}"]
+    for other in others:
+        theirs = {sample.key for sample in other.samples}
+        if theirs != keys:
+            lines.append(
+                f"note: {len(theirs - keys):,} items of {other.run.candidate.name} have no score here, and {len(keys - theirs):,} "
+                "here have none there; a rule's max_missing says how much of that it bears"
+            )
+    return lines
