@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, gammaln, ndtri, xlog1py, xlogy
 
-from harness.stats.binary import EXACT_ITEMS, difference_p, tango_statistic
+from harness.stats.binary import EXACT_ITEMS, tango_statistic
 
 Array = NDArray[np.float64]
 
@@ -62,30 +62,58 @@ def _fewest_wins(losses: Array, items: int, delta: float, critical: float) -> Ar
 
 @lru_cache(maxsize=4096)
 def critical_statistic(items: int, delta: float, alpha: float) -> float:
-    """The value of Tango's statistic from which on the deployed test of "gain above delta" is significant; infinite: never."""
+    """The value of Tango's statistic from which on the deployed test of "gain above delta" is significant; infinite: never.
+
+    Up to ``EXACT_ITEMS`` that of the exact unconditional test: the smallest whose region is nowhere on the border of the null
+    hypothesis more probable than ``alpha``.
+    """
     normal = float(ndtri(1 - alpha))
     if items > EXACT_ITEMS:
         return normal
-    won, lost = np.nonzero(np.add.outer(np.arange(items + 1), np.arange(items + 1)) <= items)
-    statistic = tango_statistic(won.astype(float), lost.astype(float), items, delta)
-    order = np.argsort(statistic)
-    ranked = statistic[order]
+    losses = np.arange(items + 1)
+    low, high, step = normal, normal, 0.04
+    while _size(items, losses, high, delta) > alpha:
+        low, high, step = high, high + step, 2 * step
+        if step > 1e4:
+            return math.inf
+    while low == high or _size(items, losses, low, delta) <= alpha:
+        low, high, step = low - step, low, 2 * step
+        if step > 1e4:
+            return -math.inf
+    while high - low > RESOLUTION:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _size(items, losses, middle, delta) > alpha else (low, middle)
+    return high
 
-    def significant(rank: int) -> bool:
-        at = order[rank]
-        return difference_p(int(won[at]), int(lost[at]), items, delta, "greater")[0] <= alpha
 
-    low, high, width = -1, len(order), 0.02
-    while high - low > 1 and (width < 1e3 or low >= 0 or high < len(order)):  # a bracket around the normal's value, then halves
-        if low >= 0 and high < len(order):
-            if ranked[high] - ranked[low] < RESOLUTION:
-                break
-            rank = (low + high) // 2
-        else:
-            rank = int(np.searchsorted(ranked, normal + width if high == len(order) else normal - width))
-            rank, width = min(max(rank, low + 1), high - 1), 2 * width
-        low, high = (low, rank) if significant(rank) else (rank, high)
-    return float(ranked[high]) - 1e-9 if high < len(order) else math.inf
+def _size(items: int, losses: NDArray[np.intp], critical: float, delta: float) -> float:
+    """The largest probability of the region "statistic ≥ critical" where the gain is ``delta``: over the rate of losses."""
+    room = items - losses
+    fewest = _fewest_wins(losses.astype(float), items, delta, critical)
+    before = np.clip(fewest - 1, 0, room)
+    logs = _log_choose(items)
+
+    def probability(rates: Array) -> Array:
+        column = rates[:, None]
+        pmf = np.exp(logs + xlogy(losses, column) + xlog1py(room, -column))
+        share = np.clip((column + delta) / np.maximum(1 - column, 1e-300), 0.0, 1.0)
+        tail = np.where(fewest <= 0, 1.0, bdtrc(before, room, share))
+        return np.asarray((pmf * np.where(fewest <= room, tail, 0.0)).sum(axis=1), dtype=float)
+
+    low, high = max(0.0, -delta), (1 - delta) / 2
+    rates = low + (high - low) * np.linspace(0, 1, 49) ** 2  # denser where discordance is rare
+    values = probability(rates)
+    for _ in range(2):
+        best = int(values.argmax())
+        rates = np.linspace(rates[max(best - 1, 0)], rates[min(best + 1, len(rates) - 1)], 9)
+        values = probability(rates)
+    return float(values.max())
+
+
+@lru_cache(maxsize=512)
+def _log_choose(items: int) -> Array:
+    counts = np.arange(items + 1)
+    return np.asarray(gammaln(items + 1) - gammaln(counts + 1) - gammaln(items - counts + 1), dtype=float)
 
 
 def _mcnemar(items: int, won: float, lost: float, alpha: float) -> float:

@@ -92,7 +92,7 @@ def test_the_items_needed_deliver_the_power_and_hardly_fewer_do(discordance: flo
     needed = stats.items_for("non_inferior", Design(50, discordance), 0.0, margin)
     assert needed is not None
     powers = [stats.pass_probability("non_inferior", Design(round(f * needed), discordance), 0.0, margin) for f in (0.8, 1.0, 1.15)]
-    assert powers[0] < 0.8 <= powers[1] < 0.84
+    assert powers[0] < 0.8 <= powers[1] < 0.88
     assert powers[2] >= 0.8
 
 
