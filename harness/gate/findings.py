@@ -226,7 +226,7 @@ def _needed(comparison: Comparison) -> str:
         return "if all is as seen here, no number of items would prove it"
     equal = comparison.parameters["items_if_equal"]
     assumed = "an equally good candidate would pass" if equal else "if all is as seen here, it would pass"
-    return f"{assumed} with about {words.rounded(items)} items (80 % power)"
+    return f"{assumed} with about {words.rounded(items)} item{'' if items == 1 else 's'} (80 % power)"
 
 
 def _worst_case(case: Case, outcome: Outcome) -> str:
