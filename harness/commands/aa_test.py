@@ -18,7 +18,7 @@ from harness.gate.selftest import exit_code
 from harness.pipeline import prepare
 from harness.pipeline.noise import FILE, write_selftest
 from harness.pipeline.planting import plant, ways
-from harness.pipeline.repeating import repeat
+from harness.pipeline.repeating import originals, repeat
 from harness.records import Finding, Noise, Plant, Repetition, SelfTest
 
 MARKS = {"noticed": "[green]noticed[/]", "missed": "[bold red]missed[/]"}
@@ -45,9 +45,14 @@ def execute(arguments: argparse.Namespace) -> int:
     loaded = load_config(arguments)
     prepared = prepare(loaded, limit=arguments.smoke)
     chosen = ways(prepared, arguments.plant) if arguments.planted or arguments.plant else ()
+    if not originals(prepared) and not chosen:
+        raise UsageError(
+            f"the answers of {loaded.config.baseline!r} were recorded, or its scores imported: read a second time they are the "
+            "same, which says nothing about noise. What can be tested is damage: --plant shuffled, where there are answers."
+        )
     with Bars() as bars:
         repetitions, measured = repeat(prepared, progress=bars)
-        plants = plant(prepared, measured, repetitions[0], chosen=chosen, strength=arguments.strength, progress=bars)
+        plants = plant(prepared, measured, repetitions, chosen=chosen, strength=arguments.strength, progress=bars)
     test = SelfTest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         baseline=loaded.config.baseline,

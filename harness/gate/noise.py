@@ -1,7 +1,7 @@
 """How much of a difference is only noise: one candidate measured twice, in another order and with other seeds (A/A).
 
-A second run of X stands among the measured runs as ``again:X``, which no candidate can be called. Rules with ``above_noise`` count
-what is lost (gained) beyond what that second run lost (gained) against the very same first one, item by item.
+A second run of X stands among the measured runs as ``second run of X``, which no candidate can be called. Rules that are
+``above_noise`` count what is lost (gained) beyond what that second run lost (gained) against the very same first one, item by item.
 """
 
 from __future__ import annotations

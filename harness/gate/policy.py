@@ -43,7 +43,7 @@ class Policy(Record, frozen=True, kw_only=True):
     judged: dict[str, int] = {}
 
 
-AGAIN = "again:"
+AGAIN = "second run of "
 """What the name of a second run of the same candidate (A/A) begins with, among the measured runs."""
 
 
@@ -66,11 +66,20 @@ class Job:
 
     @property
     def title(self) -> str:
-        """How a sentence calls it: the rule's name, if it has one, the metric, and which items, if not all."""
-        half = {"select": ", the items that select", "gate": ", the items that certify"}
-        part = f" where {self.rule.slice}" if self.rule.slice else ""
-        what = self.label + part + (half[self.rule.split] if self.rule.split else "")
-        return what if self.rule.name is None else f"{self.rule.name} ({what})"
+        """How a sentence calls it."""
+        return titled(self.rule, self.label)
+
+
+def titled(rule: Rule, label: str) -> str:
+    """How a sentence calls a decision: the rule's name, if it has one, the metric, and which items, if not all."""
+    what = label + which_items(rule)
+    return what if rule.name is None else f"{rule.name} ({what})"
+
+
+def which_items(rule: Rule) -> str:
+    """Of which items a rule speaks; empty where it is all of them."""
+    half = {"select": ", the items that select", "gate": ", the items that certify"}
+    return (f" where {rule.slice}" if rule.slice else "") + (half[rule.split] if rule.split else "")
 
 
 def matches(glob: str, metric: str, groups: Collection[str] = ()) -> bool:

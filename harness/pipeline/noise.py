@@ -44,7 +44,7 @@ def read_selftest(store: Store) -> SelfTest | None:
 
 
 def second_runs(store: Store, measured: Mapping[tuple[str, str], Measured]) -> dict[tuple[str, str], Measured]:
-    """The second runs of what was measured, by (suite, ``again:NAME``); only of these very runs, by fingerprint."""
+    """The second runs of what was measured, by (suite, ``second run of NAME``); only of these very runs, by fingerprint."""
     test = read_selftest(store)
     found = {}
     for repetition in () if test is None else test.repetitions:

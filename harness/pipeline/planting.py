@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from harness.checkpoints import resolve_model, source
@@ -16,7 +16,7 @@ from harness.engines.hot_swap import Swaps
 from harness.engines.noising import noised
 from harness.errors import UsageError
 from harness.gate.noise import again
-from harness.gate.selftest import about, noticed, of_damage, place, sights
+from harness.gate.selftest import Place, about, noticed, of_damage, place, sights
 from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement
 from harness.pipeline.grading import Gathered
@@ -35,9 +35,12 @@ SPEED = "speed is not what was damaged"
 
 
 def ways(prepared: Prepared, only: Way | None) -> tuple[Way, ...]:
-    """What can be planted. UsageError where what was asked for cannot."""
+    """What can be planted. UsageError where what was asked for cannot, or nothing can."""
     baseline = prepared.candidates[prepared.config.baseline]
-    local = source(baseline) == "weights"
+    kind = source(baseline)
+    local = kind == "weights"
+    if kind == "imported":
+        raise UsageError(f"the scores of {baseline.name!r} were imported: there are no answers to shuffle and no weights to noise.")
     if only == "noised" and not local:
         raise UsageError(
             f"noise is put on weights, and those of {baseline.name!r} (engine {baseline.engine!r}) are not on this machine. "
@@ -49,18 +52,20 @@ def ways(prepared: Prepared, only: Way | None) -> tuple[Way, ...]:
 def plant(
     prepared: Prepared,
     measured: Mapping[Pair, Measured],
-    repetition: Repetition,
+    repetitions: Iterable[Repetition],
     *,
     chosen: Iterable[Way],
     strength: float,
     progress: Progress = SILENT,
 ) -> tuple[Plant, ...]:
-    """Damage the baseline and see what the gate says. ``measured`` holds its own two runs; ``repetition`` is its A/A: a rule that
-    fails there would fail on anything, and so has noticed nothing."""
+    """Damage the baseline and see what the gate says. ``measured`` holds its own runs; a rule that fails in its A/A, which is
+    among ``repetitions``, would fail on anything, and so has noticed nothing."""
+    own = [finding for each in repetitions if each.candidate == prepared.config.baseline for finding in each.findings]
+    silent = {place(finding) for finding in own if finding.outcome == "fail"}
     found = []
     for how in chosen:
         ruined, left_out = _shuffled(prepared, progress) if how == "shuffled" else _noised(prepared, strength, progress)
-        found.append(_plant(prepared, how, measured, ruined, left_out, repetition, strength))
+        found.append(_plant(prepared, how, measured, ruined, left_out, silent, strength))
     return tuple(found)
 
 
@@ -70,15 +75,16 @@ def _plant(
     measured: Mapping[Pair, Measured],
     ruined: Mapping[Pair, Measured],
     left_out: Mapping[str, str],
-    repetition: Repetition,
+    silent: Collection[Place],
     strength: float,
 ) -> Plant:
     baseline = prepared.config.baseline
     sides = dict(ruined)
     for suite, _ in ruined:
-        sides |= {(suite, baseline): measured[suite, baseline], (suite, again(baseline)): measured[suite, second_name(baseline)]}
+        sides[suite, baseline] = measured[suite, baseline]
+        if (suite, second_name(baseline)) in measured:
+            sides[suite, again(baseline)] = measured[suite, second_name(baseline)]
     findings = concluded(prepared, baseline, sides).verdicts[0].findings if sides else ()
-    silent = {place(finding) for finding in repetition.findings if finding.outcome == "fail"}
     sight = sights([suite.name for suite in prepared.config.suites], findings, silent, left_out)
     done = "its answers shuffled" if how == "shuffled" else f"noise of {strength:g} sd on its weights"
     outcome, sentence = of_damage(baseline, done, findings, silent, sight)

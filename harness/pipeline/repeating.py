@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from harness.checkpoints import source
 from harness.config import Loaded
 from harness.errors import UsageError
 from harness.fingerprint import candidate_fingerprints
@@ -26,9 +27,13 @@ from harness.pipeline.preparing import Pair, Prepared
 from harness.pipeline.progress import SILENT, Progress
 from harness.records import Conclusion, Measured, Repetition
 
+KEPT = ("recorded", "imported")
+"""Where answers come from that nobody can give a second time."""
+
 
 def known(prepared: Prepared, others: Mapping[str, str], *, changes: Mapping[str, Any] | None = None) -> Prepared:
-    """The config with nobody in it but ``others`` (name -> the candidate that it is, or is a ruined copy of) and those candidates.
+    """The config with nobody in it but ``others`` (name -> the candidate that it is, or is a ruined copy of), those candidates, and
+    the baseline.
 
     ``changes`` are fields in which they differ from their originals. All are asked in full, and without policy.
     """
@@ -37,7 +42,7 @@ def known(prepared: Prepared, others: Mapping[str, str], *, changes: Mapping[str
     copies = [msgspec.structs.replace(entries[original], reference=original, **new[name]) for name, original in others.items()]
     config = msgspec.structs.replace(
         prepared.config,
-        candidates=(*(entries[name] for name in dict.fromkeys(others.values())), *copies),
+        candidates=(*(entries[name] for name in dict.fromkeys([prepared.config.baseline, *others.values()])), *copies),
         rules=(), quarantine=(), sequential=None,
     )  # fmt: skip
     candidates = {name: msgspec.structs.replace(prepared.candidates[original], **new[name]) for name, original in others.items()}
@@ -61,7 +66,8 @@ def known(prepared: Prepared, others: Mapping[str, str], *, changes: Mapping[str
 def originals(prepared: Prepared) -> dict[str, list[str]]:
     """Who is repeated, with the suites: the baseline in all of them, and every reference in those that must be retained.
 
-    UsageError where the baseline is a pin: its answers are kept, and cannot be given again.
+    Nobody whose answers were recorded, or whose scores were imported: those can be read again, but not given again. UsageError
+    where the baseline is a pin.
     """
     config = prepared.config
     if config.baseline not in {candidate.name for candidate in config.candidates}:
@@ -74,7 +80,7 @@ def originals(prepared: Prepared) -> dict[str, list[str]]:
     for name in dict.fromkeys(prepared.references.values()):
         if retained and name in {candidate.name for candidate in config.candidates}:
             found.setdefault(name, retained)
-    return found
+    return {name: own for name, own in found.items() if source(prepared.candidates[name]) not in KEPT}
 
 
 def measured_by(prepared: Prepared, pairs: Sequence[Pair], progress: Progress = SILENT) -> dict[Pair, Measured]:
@@ -84,11 +90,12 @@ def measured_by(prepared: Prepared, pairs: Sequence[Pair], progress: Progress = 
 
 
 def repeat(prepared: Prepared, *, progress: Progress = SILENT) -> tuple[tuple[Repetition, ...], dict[Pair, Measured]]:
-    """Measure everybody who is to be repeated twice; what came of it, and all runs by (suite, name)."""
+    """Measure everybody who is to be repeated twice; what came of it, and all runs by (suite, name), the baseline's in any case."""
     suites = originals(prepared)
     twice = known(prepared, {second_name(name): name for name in suites})
     twice = dataclasses.replace(twice, replicates={second_name(name): 1 for name in suites})
     pairs = [(suite, each) for name, own in suites.items() for each in (name, second_name(name)) for suite in own]
+    pairs = list(dict.fromkeys([*((suite.name, prepared.config.baseline) for suite in prepared.config.suites), *pairs]))
     measured = measured_by(twice, pairs, progress)
     return tuple(_repetition(prepared, name, own, measured) for name, own in suites.items()), measured
 

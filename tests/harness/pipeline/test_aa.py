@@ -16,11 +16,11 @@ from harness.engines import ENGINES
 from harness.engines.fake import Fake
 from harness.engines.recorded import asked_text
 from harness.fingerprint import draw_seed
-from harness.pipeline import measure, prepare
+from harness.pipeline import conclude, measure, prepare
 from harness.pipeline.concluding import read_measured
 from harness.pipeline.planting import shuffled
 from harness.protocols import Asked
-from harness.records import Answer, Completion, Conclusion, Item, Request, SelfTest
+from harness.records import Answer, Completion, Item, Request, SelfTest
 from harness.store import Store
 from tests.harness.pipeline.test_pipeline import candidate, write
 
@@ -109,7 +109,7 @@ def test_a_repetition_is_a_run_of_its_own_that_nothing_selects(tmp_path: Path) -
     assert store.read(again).run.sent_requests == 120  # not answered from what the first run was answered
     assert first != second
     assert store.find("qa", "old", first) is not None
-    assert {name for _, name in read_measured(loaded)} == {"old", "new", "again:old"}
+    assert {name for _, name in read_measured(loaded)} == {"old", "new", "second run of old"}
 
 
 @pytest.mark.usefixtures("dice")
@@ -181,8 +181,9 @@ def lost_rule(**more: Any) -> list[dict[str, Any]]:
 
 
 def gate(path: Path) -> tuple[str, str]:
-    main(["run", str(path)])
-    conclusion = msgspec.json.decode((path.parent / "runs" / "verdict.json").read_bytes(), type=Conclusion)
+    loaded = load(path)
+    measure(prepare(loaded))
+    conclusion = conclude(loaded, read_measured(loaded))
     finding = next(f for f in conclusion.verdicts[0].findings if f.metric.endswith("/lost"))
     return finding.outcome, finding.reason
 
@@ -356,7 +357,7 @@ def test_items_that_fail_make_it_an_evaluation_error(tmp_path: Path) -> None:
 def test_a_damaged_noise_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = config(tmp_path)
     aa(path)
-    main(["measure", str(path)])
+    measure(prepare(load(path)))
     (tmp_path / "runs" / "aa.json").write_text("{")
     assert main(["gate", str(path)]) == 13
     assert "aa.json" in capsys.readouterr().err
@@ -377,6 +378,36 @@ def test_the_references_of_candidates_are_repeated_too(tmp_path: Path) -> None:
 
 
 def test_no_candidate_can_be_named_like_a_repetition(tmp_path: Path) -> None:
-    for name in ("old#2", "again:old"):
+    for name in ("old#2", "second run of old"):
         path = write(tmp_path, candidate("old", set()), candidate(name, set()))
         assert main(["aa-test", str(path)]) == 2
+
+
+def recorded(folder: Path) -> Path:
+    path = config(folder)
+    raw = json.loads(path.read_text())
+    (folder / "answers.jsonl").write_text(
+        "".join(json.dumps({"key": f"q{index:03d}", "response": f"answer {index}"}) + "\n" for index in range(120))
+    )
+    raw["candidates"][0] = {"name": "old", "engine": "recorded", "model": "answers.jsonl"}
+    path.write_text(json.dumps(raw))
+    return path
+
+
+def test_recorded_answers_are_no_noise_floor_but_can_be_shuffled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = recorded(tmp_path)
+    assert main(["aa-test", str(path)]) == 2
+    assert "says nothing about noise" in capsys.readouterr().err
+    code, found = aa(path, "--plant", "shuffled")
+    assert code == 0
+    assert not found.repetitions
+    assert found.plants[0].outcome == "fail"
+
+
+def test_answers_of_an_endpoint_have_no_weights_to_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(tmp_path)
+    raw = json.loads(path.read_text())
+    raw["candidates"][0] = {"name": "old", "engine": "openai", "model": "m", "options": {"base_url": "http://127.0.0.1:9/v1"}}
+    path.write_text(json.dumps(raw))
+    assert main(["aa-test", str(path), "--plant", "noised"]) == 2
+    assert "not on this machine" in capsys.readouterr().err
