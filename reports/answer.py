@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.gate import sentences
+from harness.gate.policy import titled
 from harness.records import Conclusion, Finding, Health, Measured, Record, Verdict
 from reports.figures import Figure, Span, count_figure, gain_figure, p_figure, pointer, score_figure, span
 from reports.looks import stopped_early
@@ -173,7 +174,7 @@ def capitalised(text: str) -> str:
 
 def why(finding: Finding) -> str:
     """The finding's reason without the metric and the gain, which the table shows already."""
-    text = finding.reason.removeprefix(f"{rule_name(finding.rule)} ({finding.metric}): ").removeprefix(f"{finding.metric}: ")
+    text = finding.reason.removeprefix(f"{titled(finding.rule, finding.metric)}: ")
     if finding.comparison is not None:
         text = text.removeprefix(f"{sentences.gain(finding.comparison)}: ")
     return capitalised(text)

@@ -11,7 +11,19 @@ from reports.answer import hero, spoken
 from reports.hostile import escaped
 from reports.looks import why
 from reports.standing import Gain, Standing, standings
-from reports.wording import bound_of, called, count_text, gain_text, interval_text, margin_text, moment, p_text, rule_name, score_text
+from reports.wording import (
+    bound_of,
+    called,
+    count_text,
+    gain_text,
+    interval_text,
+    margin_text,
+    moment,
+    p_text,
+    rule_name,
+    score_text,
+)
+from reports.worn import worn_lines
 
 BUDGET = 60_000
 """Characters. GitHub refuses a comment of more than 65,536."""
@@ -157,6 +169,10 @@ def _folded(conclusion: Conclusion) -> list[str]:
     if differing:
         lines += ["", "<details><summary>What was not equal</summary>", ""]
         lines += [f"- {escaped(what)} of {escaped(candidate)}" for what, candidate in differing] + ["", "</details>"]
+    items = worn_lines(conclusion)
+    if items:
+        lines += ["", "<details><summary>Items: what was left out, and how worn they are</summary>", ""]
+        lines += [f"- {escaped(line)}" for line in items] + ["", "</details>"]
     return lines
 
 

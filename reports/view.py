@@ -13,6 +13,7 @@ from reports import answer, charts, curves, explorer, looks, panels
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.standing import Roles, Standing, roles, standings
 from reports.wording import MINUS, Badge, badge, called, moment
+from reports.worn import Worn, worn
 
 WORST = 10
 SHORT = 280
@@ -62,6 +63,7 @@ class Page(Record, frozen=True, kw_only=True):
     looks: tuple[looks.LookLine, ...]
     lost: tuple[LostTable, ...]
     comparability: panels.Comparability
+    worn: Worn
     gates: tuple[answer.GateTable, ...]
     forests: tuple[charts.Forest, ...]
     flips: dict[str, tuple[panels.FlipTile, ...]]
@@ -113,6 +115,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         looks=looks.look_lines(conclusion),
         lost=_lost_tables(pairings, standing, conclusion.baseline, badges),
         comparability=panels.comparability(conclusion.parity),
+        worn=worn(conclusion),
         gates=answer.gate_tables(conclusion, standing, measured),
         forests=charts.forests(conclusion, standing, role, measured),
         flips=panels.flip_tiles(flips),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from harness.gate.policy import absolute_margin
+from harness.gate.policy import absolute_margin, which_items
 from harness.records import Comparison, Finding, MetricKind, Outcome, Record, Rule, Severity
 
 MINUS = "−"
@@ -222,7 +222,8 @@ def moment(text: str) -> str:
 
 
 def rule_name(rule: Rule) -> str:
-    return rule.name or rule.metric
+    """What a rule is called where its metric stands elsewhere; rules about other items are called otherwise."""
+    return (rule.name or rule.metric) + which_items(rule)
 
 
 def metric_parts(metric: str) -> tuple[str, str, str]:

@@ -1,0 +1,55 @@
+"""The items themselves: which were left out by name, and how many candidates they have judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.records import Conclusion, Record
+from reports.figures import Figure, count_figure, pointer
+
+
+class Judged(Record, frozen=True, kw_only=True):
+    """How many different candidates the items of a suite have judged, those of now included."""
+
+    suite: str
+    candidates: Figure
+
+
+class LeftOut(Record, frozen=True, kw_only=True):
+    """An item in quarantine."""
+
+    suite: str
+    key: str
+    reason: str
+    until: str
+
+
+class Worn(Record, frozen=True, kw_only=True):
+    judged: tuple[Judged, ...]
+    quarantined: tuple[LeftOut, ...]
+    recipes: bool
+
+
+def worn(conclusion: Conclusion) -> Worn:
+    """What the page says about items; ``recipes``: a verdict is about a recipe, so that not all are about one checkpoint each."""
+    return Worn(
+        judged=tuple(
+            Judged(suite=suite, candidates=count_figure(count, pointer("conclusion", "judged", suite)))
+            for suite, count in conclusion.judged.items()
+        ),
+        quarantined=tuple(
+            LeftOut(suite=entry.suite, key=entry.key, reason=entry.reason, until=entry.until.isoformat())
+            for entry in conclusion.quarantined
+        ),
+        recipes=any(verdict.candidate.startswith("recipe ") for verdict in conclusion.verdicts),
+    )
+
+
+def worn_lines(conclusion: Conclusion) -> Sequence[str]:
+    """The same in plain sentences, for where there is no page."""
+    found = worn(conclusion)
+    lines = [f"{each.suite}: item {each.key} is in quarantine until {each.until}: {each.reason}" for each in found.quarantined]
+    for each in found.judged:
+        plural = "" if each.candidates.value == 1 else "s"
+        lines.append(f"{each.suite}: its items have judged {each.candidates.text} different candidate{plural} so far")
+    return lines
