@@ -7,8 +7,8 @@ Flipping the sign of whole clusters tests "the differences minus delta are symme
 not below the observed one exactly where the mean over F is at most delta: the limits of the interval are order statistics of the
 means of random subsets, and test and interval never disagree.
 
-Sparse differences (nearly all items tied) fool both, as they fool the Wald interval for proportions: a few losses of size 1 look
-like a small and certain loss. There, Tango's score takes over, on effective items (items over the design effect).
+Sparse differences (most units tied) fool both, as they fool the Wald interval for proportions: a few losses look like a small and
+certain loss. There, the score test of ``bounded`` takes over, for which a whole cluster may yet be lost although none was.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from harness.stats import resampling
-from harness.stats.binary import tango_interval, tango_p
+from harness.stats.bounded import BoundedUnits
 from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
 
-SCORE = "Tango score on effective items"
+SCORE = "Tango score of bounded differences"
+CLUSTERED_SCORE = "Tango score over clusters"
+
+FEW_DIFFERING = 100
+"""Fewer differing clusters cannot show how rare and how large the losses of whole clusters are."""
 
 PERMUTED_UNITS = 2_000
 """Above so many differing clusters the t test stands in for the permutation (not for ordinal metrics): they agree to two digits."""
@@ -73,42 +77,34 @@ class MeanPairs:
 
     @property
     def sparse(self) -> bool:
-        """Fewer than 30 clusters differ, and less than half of them all."""
-        return len(self._differing) < 30 and 2 * len(self._differing) < self.units
+        """Less than half of the units differ, and of clusters fewer than a hundred."""
+        few = self.units == self.items or len(self._differing) < FEW_DIFFERING
+        return few and 2 * len(self._differing) < self.units
 
     @cached_property
-    def _ternary(self) -> tuple[float, float, float, float] | None:
-        """Sparse differences as won, lost and items of Tango's score, and the difference that counts as one whole item.
+    def _bounded(self) -> BoundedUnits | None:
+        """The units for the score test; None where nothing bounds their differences.
 
-        The counts are of effective items: items over the design effect, for which an intra-cluster correlation of at least one half
-        is assumed, because so few differing clusters cannot show a smaller one; and of one (a cluster counts as one item) where
-        there are few clusters at all. Uneven weights cost items, too: as if any item could differ (Kish, n Σw²/(Σw)²), or as
-        far as those that do differ are heavier than the others, whichever is more. None where nothing bounds it.
+        Where the units are not of one size, the one that may be lost unseen is as heavy as an item meets it (Σ w²/Σ w), or as
+        those that do differ, whichever is more.
         """
         scale = self.span or float(np.abs(self.differences).max())
         if scale == 0.0:
             return None
-        share = self.weights / (self.weights.sum() * scale)
-        won, lost = float((share * np.maximum(self.differences, 0)).sum()), float((share * np.maximum(-self.differences, 0)).sum())
-        size, extra = self.items / self.units, 0.5 / self.units
-        single = (won + lost + 2 * extra - (won - lost) ** 2) / self.items
-        relative, differing = self.weights / self.weights.mean(), np.abs(self.differences)
-        seen = float((relative**2 * differing).sum() / (relative * differing).sum()) if differing.any() else 0.0
-        uneven = max(float((relative**2).mean()), seen)
-        assumed = uneven * (size if self.units < FEW_CLUSTERS else (1 + size) / 2)
-        effect = min(size * float(relative.max()), max(assumed, (self._raw_error / scale) ** 2 / single))
-        effective = self.items / effect
-        return won * effective, lost * effective, effective, scale
+        sums, sizes = self._sums
+        differing = np.abs(sums)
+        seen = float((sizes * differing).sum() / differing.sum()) if differing.any() else 0.0
+        return BoundedUnits(sums, sizes, scale, max(float((sizes**2).sum() / sizes.sum()), seen))
 
-    @property
+    @cached_property
     def _standard_error(self) -> float:
-        """For power: where sparse, with half an item more on each side, so that it is never 0; else the clustered one."""
+        """For power: where sparse, what the interval is as wide as, so that it is never 0; else the clustered one."""
         if not self.sparse:
             return self._raw_error
-        if self._ternary is None:
+        if self._bounded is None:
             return 0.0
-        won, lost, items, scale = self._ternary
-        return scale * math.sqrt(won + lost + 1) / items
+        low, high = self._bounded.interval(0.9)
+        return (high - low) / (2 * float(ndtri(0.95)))
 
     @cached_property
     def _raw_error(self) -> float:
@@ -147,41 +143,68 @@ class MeanPairs:
 
     def test(self, delta: float, side: Side) -> PValue:
         if delta == 0 and (self.ordinal or self.units < FEW_CLUSTERS or len(self._differing) <= PERMUTED_UNITS):
-            return self._permutation(self._differing, delta, side)
+            return self._permutation(self._flipped, float(self._differing.sum()), len(self._differing), delta, side)
         if self.sparse or self._constant:
             return self._score(delta, side)
         if self._permuted:
-            return self._permutation(self._sums[0] - delta * self._sums[1], delta, side)
+            centred = self._sums[0] - delta * self._sums[1]
+            return self._permutation(self._subsets(centred[:, None])[:, 0], float(centred.sum()), len(centred), delta, side)
         return self._t(delta, side)
 
-    def _permutation(self, centred: Array, delta: float, side: Side) -> PValue:
-        """``centred``: per cluster, the summed (difference − delta)."""
-        if len(centred) == 0:
+    @cached_property
+    def _flipped(self) -> Array:
+        """Sums over random subsets of the clusters that differ: for every test of "no difference"."""
+        return self._subsets(self._differing[:, None])[:, 0]
+
+    def _permutation(self, rows: Array, total: float, units: int, delta: float, side: Side) -> PValue:
+        """``rows``: sums over subsets of the ``units`` summed (difference − delta), which are ``total`` together."""
+        if units == 0:
             return PValue(1.0, "no item differs", {"delta": delta, "side": side}, 1.0)
-        rows = np.concatenate([chunk @ centred for chunk in resampling.flips(len(centred), self.seed)])
-        total, tolerance = float(centred.sum()), 1e-12 * max(1.0, float(np.abs(rows).max()))
+        tolerance = 1e-12 * max(1.0, float(np.abs(rows).max()))
         if side == "greater":
             hits = rows <= tolerance
         elif side == "less":
             hits = rows >= -tolerance
         else:
             hits = np.abs(total - 2 * rows) >= abs(total) - tolerance
-        exact = resampling.exact(len(centred))
+        exact = resampling.exact(units)
         extra = 0 if exact else 1  # what was seen is one of the patterns
         patterns = len(rows) + extra
         name = "exact sign-flip permutation" if exact else "sign-flip permutation"
         parameters = {"delta": delta, "side": side, "resamples": patterns} | ({} if exact else {"seed": self.seed})
-        floor = max(1 / patterns, 0.5 ** len(centred))
+        floor = max(1 / patterns, 0.5**units)
         return PValue((int(hits.sum()) + extra) / patterns, name, parameters | self._few, floor)
+
+    def _subsets(self, table: Array) -> Array:
+        """Column sums over random halves of the rows, one row per resample. Rows alike are drawn together, as a binomial number.
+
+        Turned so that swapping the sides draws the same subsets.
+        """
+        sums = self._sums[0]
+        first = np.flatnonzero(sums)
+        turned = np.ones(table.shape[1])
+        turned[0] = -1.0 if len(first) and sums[first[0]] < 0 else 1.0
+        table = table * turned
+        if not resampling.exact(len(table)):
+            rows, counts = np.unique(table, axis=0, return_counts=True)
+            if 4 * len(rows) <= len(table):
+                drawn = np.random.default_rng(self.seed).binomial(counts, 0.5, size=(resampling.RESAMPLES, len(rows)))
+                return np.asarray((drawn @ rows) * turned, dtype=float)
+        return np.concatenate([chunk @ table for chunk in resampling.flips(len(table), self.seed)]) * turned
 
     def _score(self, delta: float, side: Side) -> PValue:
         parameters = {"delta": delta, "side": side} | self._few
-        if self._ternary is None:
+        if self._bounded is None:
             return PValue(1.0, "undefined: every value is the same", parameters, 1.0)
-        won, lost, items, scale = self._ternary
-        if not -1 < delta / scale < 1:
+        if abs(delta) >= self._bounded.span:
             return PValue(float((side == "greater") == (delta > 0)), "beyond what can be", parameters)
-        return PValue(tango_p(won, lost, items, delta / scale, side), SCORE, parameters | {"effective_items": round(items, 1)})
+        z = self._bounded.statistic(delta)
+        p = {"greater": ndtr(-z), "less": ndtr(z), "two-sided": 2 * ndtr(-abs(z))}[side]
+        return PValue(min(1.0, float(p)), self._score_name, parameters)
+
+    @property
+    def _score_name(self) -> str:
+        return SCORE if self.units == self.items else CLUSTERED_SCORE
 
     def _t(self, delta: float, side: Side) -> PValue:
         error, freedom = self._raw_error, self._freedom
@@ -218,15 +241,14 @@ class MeanPairs:
         return self._clipped(self.gain - half, self.gain + half, level, self._t_name("interval"), note)
 
     def _score_interval(self, level: float, note: str) -> Interval:
-        if self._ternary is None:
+        if self._bounded is None:
             return Interval(None, None, level, "none", "every value is 0 on both sides: nothing bounds the difference")
-        won, lost, items, scale = self._ternary
-        low, high = tango_interval(won, lost, items, level)
-        return Interval(low * scale, high * scale, level, SCORE + " interval", note)
+        low, high = self._bounded.interval(level)
+        return Interval(low, high, level, f"{self._score_name} interval", note)
 
     def _subset_interval(self, level: float, note: str) -> Interval:
         table = np.stack(self._sums, axis=1)
-        totals = np.concatenate([chunk @ table for chunk in resampling.flips(self.units, self.seed)])
+        totals = self._subsets(table)
         filled = totals[:, 1] > 0
         means = np.sort(totals[filled, 0] / totals[filled, 1])
         extra = 0 if resampling.exact(self.units) else 1

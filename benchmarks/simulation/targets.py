@@ -1,0 +1,67 @@
+"""What every world must keep to, and the named exceptions: where a target is missed, why, and how far it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.simulation.counting import ALPHA, Counted
+from benchmarks.simulation.worlds import World
+
+LEAST, MOST = 0.93, 0.97
+MANY = 20
+"""So many whole outcomes (an item, or a cluster, won or lost outright) must be expected to differ before an interval may be called
+too wide. A score that moves by a quarter is a quarter of an outcome."""
+ASYMPTOTIC = 0.015
+NOISE = 3.0
+"""Monte-Carlo standard errors that a simulated share may be off."""
+
+EXACT = ("regressed", "superior", "alarm")
+"""Tests of no difference: McNemar and sign-flips, exact where the difference is symmetric. Margins of up to 300 independent
+right-or-wrong items are exact too; the other margins are asymptotic."""
+
+
+@dataclass(frozen=True)
+class Miss:
+    """``what`` lies at ``share``, beyond ``limit``; ``reason`` where an exception names it."""
+
+    what: str
+    share: float
+    limit: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Worlds in which ``what`` may reach ``limit``."""
+
+    what: str
+    applies: Callable[[World], bool]
+    limit: float
+    reason: str
+
+
+EXCEPTIONS: tuple[Allowed, ...] = ()
+
+
+def misses(counted: Counted) -> Iterator[Miss]:
+    """Every target that this world misses by more than its Monte-Carlo error."""
+    world = counted.world
+    for name, share in counted.errors.items():
+        exact = name in EXACT or (world.kind == "binary" and world.units <= 300)
+        limit = ALPHA + (0.0 if exact else ASYMPTOTIC)
+        if share > limit + NOISE * counted.noise(limit) + 1e-9:
+            yield _named(world, Miss(name, share, limit))
+    if counted.coverage < LEAST - NOISE * counted.noise(LEAST):
+        yield _named(world, Miss("coverage", counted.coverage, LEAST))
+    if world.outcomes >= MANY and counted.coverage > MOST + NOISE * counted.noise(MOST):
+        yield _named(world, Miss("too wide", counted.coverage, MOST))
+
+
+def _named(world: World, miss: Miss) -> Miss:
+    for exception in EXCEPTIONS:
+        if exception.what == miss.what and exception.applies(world):
+            beyond = miss.share < exception.limit if miss.what == "coverage" else miss.share > exception.limit
+            if not beyond:
+                return Miss(miss.what, miss.share, miss.limit, exception.reason)
+    return miss
