@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.gate.sentences import rounded
 from harness.plan import Forecast, Plan
-from harness.plan.wording import asked, chance, change, name_of, sentences, sight
+from harness.plan.wording import asked, chance, change, sentences, sight
 
 MOST_ROWS = 6
 """Of one rule; beyond that, the decisions that are least certain to pass stand for the others."""
@@ -48,11 +48,11 @@ def _rows(plan: Plan, declared: bool) -> Iterator[list[str]]:
         if implicit:
             worst = ranked[0]
             names = ", ".join(dict.fromkeys(each.metric.rsplit("/", 1)[-1] for each in members))
-            yield _row(worst, f"{names} (by default, {len(members)} suites' flags)", declared)
+            yield _row(worst, f"{names} (by default, {len(members)} decisions)", declared)
             continue
         shown = members if len(members) <= MOST_ROWS else ranked[: MOST_ROWS - 1]
         for each in shown:
-            yield _row(each, name_of(each), declared)
+            yield _row(each, each.title, declared)
         if len(members) > len(shown):
             rest = ranked[len(shown) :]
             least = min((each.passes for each in rest if each.passes is not None), default=None)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import get_args
 
 import msgspec
 
 from harness.config import Loaded
 from harness.errors import ComparabilityError, StoreError, UsageError
-from harness.gate import HUMAN_WIN
+from harness.gate import HUMAN_WIN, TRANSITIONS
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
 from harness.pipeline.concluding import policy_of
-from harness.pipeline.noise import read_selftest
+from harness.pipeline.noise import of_selftest, read_selftest
 from harness.pipeline.pinned import read_pinned
 from harness.pipeline.preparing import Prepared, build_suite, check_prepared, find_references, first_requests
 from harness.pipeline.recording import bands
 from harness.plan import Decision, Earlier, Known, Plan, Questions, decisions, known, plan
 from harness.plugins import did_you_mean
 from harness.protocols import groups_of
-from harness.records import Fingerprints, Measured, Record, Run
+from harness.records import Fingerprints, Flag, Measured, Record, Run
 
 MOST_EARLIER = 6
 """Earlier candidates that are looked at: the newest."""
@@ -72,9 +73,7 @@ def costs(prepared: Prepared) -> list[Cost]:
     return found
 
 
-def foresee(
-    prepared: Prepared, effects: Sequence[tuple[str, float]] = (), *, power: float = 0.8, searching: bool = True
-) -> Plan:  # fmt: skip
+def foresee(prepared: Prepared, effects: Sequence[tuple[str, float]] = (), *, power: float = 0.8) -> Plan:
     """What the gate will be able to say. ``effects``: globs over metrics with the true gain to assume (below 0: worse).
 
     UsageError for an effect on no metric, or one that cannot be.
@@ -86,7 +85,7 @@ def foresee(
     knowledge = [known(decision, earlier, noise) for decision in decided]
     meant = _effects(effects, sorted(metrics - {HUMAN_WIN}))
     _check_effects(decided, knowledge, meant)
-    return plan(decided, knowledge, meant, power=power, seed=prepared.config.seed, searching=searching)
+    return plan(decided, knowledge, meant, power=power, seed=prepared.config.seed)
 
 
 def _questions(prepared: Prepared) -> dict[str, Questions]:
@@ -116,7 +115,7 @@ def _earlier(prepared: Prepared, policy: Policy) -> Iterator[Earlier]:
                 continue
             name = run.candidate.name
             newer = name not in runs or entry.name not in runs[name] or runs[name][entry.name].created < run.created
-            if run.suite_hash == print_ and run.limit is None and run.looks is None and run.replicate == 0 and newer:
+            if run.suite_hash == print_ and run.limit is None and run.looks is None and newer and not of_selftest(name):
                 runs.setdefault(name, {})[entry.name] = run
                 paths[entry.name, name] = path
     base = _baseline(prepared, baseline, runs, paths)
@@ -183,12 +182,18 @@ def _effects(effects: Sequence[tuple[str, float]], metrics: Sequence[str]) -> di
     """Metric -> gain; a later glob wins."""
     found: dict[str, float] = {}
     for glob, value in effects:
-        meant = [metric for metric in metrics if fnmatchcase(metric, glob)]
+        meant = [metric for metric in metrics if fnmatchcase(metric, glob) and _meant(glob, metric)]
         if not meant:
             shown = did_you_mean(glob, metrics) if metrics else "No suite provides any metric."
             raise UsageError(f"--effect {glob}={value:g}: no metric matches. {shown if len(shown) < 1500 else shown[:1500] + ' …'}")
         found |= dict.fromkeys(meant, value)
     return found
+
+
+def _meant(glob: str, metric: str) -> bool:
+    """Flags, ``lost`` and ``gained`` are meant only by their own name: ``general/*/*`` is about scores."""
+    name = metric.rsplit("/", 1)[-1]
+    return name not in (*get_args(Flag), *TRANSITIONS) or glob.rsplit("/", 1)[-1] == name
 
 
 def _check_effects(decided: Sequence[Decision], knowledge: Sequence[Known], effects: Mapping[str, float]) -> None:

@@ -25,7 +25,7 @@ class Forecast(Record, frozen=True, kw_only=True):
     cannot be foreseen, and ``why`` says why. ``needed``: items with which it would be decided with the power asked for: that a
     harmless candidate passes, that the declared gain is proven. ``smallest``: the smallest margin that these items certify, the
     smallest gain that a claim proves, or for ``not_regressed`` the smallest loss that is seen. ``family``: how many tests share
-    alpha (Holm). ``discordance``: share of items that change; ``sd``: of the per-item difference, where that is not won or lost.
+    alpha (Holm). ``changes``: share of items that change; ``sd``: of the per-item difference, where that is not won or lost.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Forecast(Record, frozen=True, kw_only=True):
     direction: Direction
     origin: Origin
     source: str
-    discordance: float | None
+    changes: float | None
     sd: float | None
     method: str
     passes: float | None
@@ -67,23 +67,21 @@ class Plan(Record, frozen=True, kw_only=True):
 
 
 def plan(
-    decided: Sequence[Decision], knowledge: Sequence[Known], effects: Mapping[str, float], *, power: float = 0.8, seed: int = 0,
-    searching: bool = True,
+    decided: Sequence[Decision], knowledge: Sequence[Known], effects: Mapping[str, float], *, power: float = 0.8, seed: int = 0
 ) -> Plan:  # fmt: skip
-    """``effects``: metric id -> true gain (below 0 is worse, whatever the direction). ``searching`` False: leave out what takes a
-    search, the items needed and the smallest margins."""
-    gains = [_effect(decision, effects) for decision in decided]
+    """``effects``: metric id -> true gain (below 0 is worse, whatever the direction)."""
+    gains = [_effect(decision, each, effects) for decision, each in zip(decided, knowledge, strict=True)]
     families = _families(decided, knowledge)
     harmless = [_assumed(decision, each, 0.0) for decision, each in zip(decided, knowledge, strict=True)]
     declared = [_assumed(decision, each, gain) for decision, each, gain in zip(decided, knowledge, gains, strict=True)]
-    forecasts = []
+    forecasts, names = [], [decision.job.rule.name for decision in decided]
     passed = _together(harmless, seed)
     under = _together(declared, seed) if any(gains) else None
     for number, (decision, each) in enumerate(zip(decided, knowledge, strict=True)):
         forecasts.append(
             _forecast(
                 decision, each, harmless[number], gains[number], families[number], power,
-                passed[number], None if under is None else under[number], searching,
+                passed[number], None if under is None else under[number], names.count(decision.job.rule.name) == 1,
             )
         )  # fmt: skip
     blocking = [n for n, decision in enumerate(decided) if decision.job.rule.severity == "block"]
@@ -96,10 +94,20 @@ def plan(
     )
 
 
-def _effect(decision: Decision, effects: Mapping[str, float]) -> float:
-    """The gain of a decision: of a pool, the mean over its metrics."""
-    named = [effects.get(metric, 0.0) for metric in decision.job.metrics]
-    return float(np.mean(named)) if named else 0.0
+def _effect(decision: Decision, each: Known, effects: Mapping[str, float]) -> float:
+    """The gain of a decision: of a pool, the mean over its metrics. What nobody declared about ``lost`` and ``gained`` follows from
+    what was declared about the scores of their task."""
+    metrics = decision.job.metrics
+    if not decision.transition or any(metric in effects for metric in metrics):
+        named = [effects.get(metric, 0.0) for metric in metrics]
+        return float(np.mean(named)) if named else 0.0
+    places = {metric.rpartition("/")[0] for metric in metrics}
+    named = [gain for metric, gain in effects.items() if metric.rpartition("/")[0] in places]
+    if not named or each.design is None or each.design.score is None:
+        return 0.0
+    gain, churn = float(np.mean(named)), 2 * each.design.score
+    sign = -1 if decision.metric.direction == "lower" else 1  # lost: more of it is worse
+    return sign * ((max(churn, abs(gain)) + sign * gain) / 2 - churn / 2)
 
 
 def _families(decided: Sequence[Decision], knowledge: Sequence[Known]) -> list[int]:
@@ -128,7 +136,9 @@ def _assumed(decision: Decision, each: Known, effect: float) -> Assumed | None:
         return None
     if rule.relative and each.score is None:
         return None
-    if rule.require in VALUE_RULES and (not each.design.counted or (each.hits is None and not decision.transition)):
+    if rule.require in VALUE_RULES and not decision.transition and (not each.design.counted or each.hits is None):
+        return None
+    if rule.require in VALUE_RULES and each.design.score is None and decision.transition:
         return None
     if rule.about == "recipe" or rule.above_noise:
         return None
@@ -149,7 +159,7 @@ def _all(numbers: Sequence[int], passed: Sequence[np.ndarray | None]) -> float |
 
 def _forecast(
     decision: Decision, each: Known, assumed: Assumed | None, effect: float, family: int, power: float,
-    passed: np.ndarray | None, under: np.ndarray | None, searching: bool,
+    passed: np.ndarray | None, under: np.ndarray | None, alone: bool,
 ) -> Forecast:  # fmt: skip
     rule, design = decision.job.rule, each.design
     alpha = rule.alpha / family
@@ -157,18 +167,17 @@ def _forecast(
     chance = None if passed is None else float(passed.mean())
     if assumed is not None and rule.require not in VALUE_RULES:
         chance = stats.pass_probability(rule.require, assumed.design, 0.0, assumed.margin, alpha)
-        if searching:
-            needed, smallest = _searched(assumed, effect, alpha, power)
+        needed, smallest = _searched(assumed, effect, alpha, power)
     why = "" if assumed is not None else _why(decision, each)
     stopped = bool(each.blind) or (0 < decision.items < rule.min_items)
     return Forecast(
-        title=decision.job.title,
+        title=rule.name if rule.name is not None and alone else decision.job.title,
         metric=decision.job.label,
         rule=rule.name or f"{rule.metric} {rule.require}",
         require=rule.require,
         severity=rule.severity,
         implicit=rule.implicit,
-        margin=None if rule.margin is None or assumed is None else assumed.margin,
+        margin=assumed.margin if assumed is not None and rule.margin is not None else None if rule.relative else rule.margin,
         value=rule.value,
         alpha=rule.alpha,
         family=family,
@@ -178,7 +187,7 @@ def _forecast(
         direction=decision.metric.direction,
         origin=each.origin,
         source=each.source,
-        discordance=None if design is None or design.sd is not None else design.discordance,
+        changes=each.changes,
         sd=None if design is None else design.sd,
         method="" if assumed is None else stats.method_of(rule.require, assumed.design, assumed.margin),
         passes=0.0 if stopped else chance,

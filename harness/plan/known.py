@@ -2,7 +2,8 @@
 
 A harmless candidate changes some answers for the better and as many for the worse. How many, earlier candidates show: of an earlier
 one, whatever it really lost or gained, that part of its changes that cancels, 2·min(won, lost), is taken for churn; of several the
-one that churned most. What one earlier pair shows is never no churn at all: one item more is counted.
+one that churned most. What one earlier pair shows is never no churn at all: one item more is counted. Where changes are counted in
+clusters or in shares, the error that was seen is scaled down alike.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from harness import stats
 from harness.compare import Pair
@@ -37,12 +40,14 @@ Origin = Literal["seen", "noise", "assumed"]
 class Known:
     """``design`` None: nothing can be said before it was measured once. ``source``: in words, where the numbers come from.
 
-    ``score`` and ``hits`` are the baseline's own over these items; ``blind``: why the suite cannot decide it at all.
+    ``changes``: share of items that two equally good checkpoints answer differently. ``score`` and ``hits`` are the baseline's own
+    over these items; ``blind``: why the suite cannot decide it at all.
     """
 
     origin: Origin
     source: str
     design: stats.Design | None
+    changes: float | None = None
     score: float | None = None
     hits: int | None = None
     blind: str = ""
@@ -84,67 +89,105 @@ def _seen(decision: Decision, earlier: Earlier) -> Known | None:
     pair = selected.pair(job.metrics, job.label, name, base)
     if pair is None or pair.evidence is None:
         return None
-    blind = blindness(job, pair, earlier.measurements, name, base)
+    blind, counterpart = blindness(job, pair, earlier.measurements, name, base), _counterpart(decision, selected, name, base)
     counted = isinstance(pair.evidence, stats.BinaryPairs)
     column = selected.column_of(base, job.metrics, job.label, None)
     values = None if column is None or decision.transition else column.table[:, 0]
     return Known(
         origin="seen",
         source=f"{name} against {base}",
-        design=_of_counts(decision, pair) if counted else _of_means(decision, pair),
+        design=_design(decision, pair, counterpart),
+        changes=_cancelling(pair, counterpart)[0] / pair.items if _shares(pair) else None,
         score=None if column is None or decision.transition else column.value,
         hits=None if values is None or not counted else round(float(values.mean()) * decision.items),
         blind="" if blind is None else blind.why,
     )
 
 
-def _of_counts(decision: Decision, pair: Pair) -> stats.Design:
-    won, lost, _ = pair.counts
-    if decision.transition:  # one side only: what was lost, or gained
-        rate = min(1.0, float(pair.candidate.table[:, 0].sum() + 1) / pair.items)
-        return stats.Design(decision.items, 2 * min(rate, 0.5), score=rate)
-    return stats.Design(decision.items, min(1.0, (2 * min(won, lost) + 1) / pair.items))
+def _counterpart(decision: Decision, selected: Measurements, name: str, base: str) -> Pair | None:
+    """What was gained where a decision is about what was lost, and the reverse; None where it is about neither."""
+    if not decision.transition:
+        return None
+    swapped = {"lost": "gained", "gained": "lost"}
+    parts = [metric.rpartition("/") for metric in decision.job.metrics]
+    metrics = tuple(f"{place}/{swapped.get(last, last)}" for place, _, last in parts)
+    return selected.pair(metrics, decision.job.label, name, base)
 
 
-def _of_means(decision: Decision, pair: Pair) -> stats.Design | None:
-    """From the width of the interval that was shown, however it was found."""
+def _shares(pair: Pair) -> bool:
+    """Whether a change of one item is at most one, so that changes can be counted."""
+    metric = pair.baseline.metric
+    return metric.kind in ("binary", "bounded") and metric.aggregator == "mean"
+
+
+def _cancelling(pair: Pair, counterpart: Pair | None) -> tuple[float, float]:
+    """How much was won and lost, in items: that part of it that cancels (and one item more), and all of it.
+
+    ``counterpart``: of ``lost``, what was gained, and the reverse.
+    """
+    if counterpart is not None:
+        sides = [float(each.candidate.table[:, 0].sum()) for each in (pair, counterpart)]
+    else:
+        sides = [float(np.maximum(sign * pair.differences, 0).sum()) for sign in (1, -1)]
+    return min(2 * min(sides) + 1, float(pair.items)), sum(sides)
+
+
+def _design(decision: Decision, pair: Pair, counterpart: Pair | None) -> stats.Design | None:
+    """Of counts the churn; of means the error behind the interval that was shown, however it was found, for the churn alone."""
     evidence = pair.evidence
+    churn, changed = _cancelling(pair, counterpart)
+    rate = churn / 2 / pair.items if counterpart is not None else None
+    if isinstance(evidence, stats.BinaryPairs):
+        return stats.Design(decision.items, churn / pair.items, score=rate)
     interval = None if evidence is None else evidence.interval(0.90)
     if evidence is None or interval is None or interval.low is None or interval.high is None or interval.high <= interval.low:
         return None
     error = (interval.high - interval.low) / (2 * stats.normal_quantile(0.95))
-    return stats.Design(
-        decision.items, clusters=max(1, min(decision.clusters, decision.items)), sd=error * math.sqrt(evidence.items)
-    )
+    if _shares(pair):
+        error *= math.sqrt(min(1.0, churn / max(changed, 1.0)))
+    clusters = max(1, min(decision.clusters, decision.items))
+    return stats.Design(decision.items, clusters=clusters, sd=error * math.sqrt(evidence.items), score=rate)
 
 
 def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) -> Known | None:
     """The baseline against itself: a candidate differs at least as much. Not for pools, which A/A does not list."""
     if noise is None or len(decision.job.metrics) != 1 or decision.transition:
         return None
-    listed: Mapping[str, Noise] = {each.metric: each for run in noise.repetitions for each in run.noise}
+    own = [repetition for repetition in noise.repetitions if repetition.candidate == noise.baseline]
+    listed: Mapping[str, Noise] = {each.metric: each for repetition in own for each in repetition.noise}
     found = listed.get(decision.job.metrics[0])
     if found is None or found.items < 1:
         return None
     if decision.counted:
         design = stats.Design(decision.items, min(1.0, (found.differ + 1) / found.items))
     elif found.sd:
-        design = stats.Design(decision.items, clusters=max(1, decision.clusters), sd=found.sd)
+        design = stats.Design(decision.items, clusters=max(1, min(decision.clusters, decision.items)), sd=found.sd)
     else:
         return None
-    blind, hits = ("", None) if seen is None else (seen.blind, seen.hits)
-    return Known("noise", f"{noise.baseline} against itself", design, found.value, hits, blind)
+    shares = decision.metric.kind in ("binary", "bounded")
+    return Known(
+        origin="noise",
+        source=f"{noise.baseline} against itself",
+        design=design,
+        changes=(found.differ + 1) / found.items if shares else None,
+        score=found.value,
+        hits=round(found.value * decision.items) if decision.counted else None,
+        blind="" if seen is None else seen.blind,
+    )
 
 
 def _assumed(decision: Decision) -> Known:
     share = ASSUMED_FLAGS if decision.flag else ASSUMED_DISCORDANCE
     if decision.counted:
         score = share / 2 if decision.transition else None
-        return Known("assumed", f"{100 * share:g} % of items assumed", stats.Design(decision.items, share, score=score))
+        return Known("assumed", "", stats.Design(decision.items, share, score=score), share)
     if decision.metric.kind not in ("binary", "bounded") or decision.metric.aggregator != "mean":
-        return Known("assumed", "unknown", None)
+        return Known("assumed", "", None)
     clusters = max(1, min(decision.clusters, decision.items))
-    design = stats.Design(
-        decision.items, share, clusters=clusters, icc=ASSUMED_ICC if clusters < decision.items else 0.0, sd=math.sqrt(share)
-    )
-    return Known("assumed", f"as if {100 * share:g} % of items changed sides, assumed", design)
+    icc = ASSUMED_ICC if clusters < decision.items else 0.0
+    if decision.transition:
+        rate = share / 2
+        design = stats.Design(decision.items, clusters=clusters, icc=icc, sd=math.sqrt(rate * (1 - rate)), score=rate)
+        return Known("assumed", "", design, share)
+    design = stats.Design(decision.items, share, clusters=clusters, icc=icc, sd=math.sqrt(share))
+    return Known("assumed", "", design, share)

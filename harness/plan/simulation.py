@@ -42,7 +42,8 @@ class Assumed:
     def rates(self) -> tuple[float, float]:
         """Shares of items won and lost."""
         if self.decision.transition and self.design.score is not None:
-            return 0.0, min(1.0, max(0.0, self.design.score + self.effect))
+            better = -self.effect if self.decision.metric.direction == "lower" else self.effect
+            return 0.0, min(1.0, max(0.0, self.design.score + better))
         share = min(1.0, max(self.design.discordance, abs(self.effect)))
         return (share + self.effect) / 2, (share - self.effect) / 2
 
@@ -128,7 +129,7 @@ def _p(each: Assumed, won: Array, lost: Array, delta: float, rng: np.random.Gene
     up, down = (lost, won) if less else (won, lost)
     items, alpha = each.decision.items, each.decision.job.rule.alpha
     if not each.design.counted:
-        return _of_mean(each, up, down, delta, rng, sign=-1.0 if less else 1.0)
+        return _of_mean(each, up, down, delta, rng, gain=-each.effect if less else each.effect)
     if delta == 0:
         return np.where(up + down > 0, bdtr(down, (up + down).astype(np.intp), 0.5), 1.0)
     if abs(delta) >= 1:
@@ -137,8 +138,8 @@ def _p(each: Assumed, won: Array, lost: Array, delta: float, rng: np.random.Gene
     return np.asarray(ndtr(shift - tango_statistic(up, down, items, delta)), dtype=float)
 
 
-def _of_mean(each: Assumed, up: Array, down: Array, delta: float, rng: np.random.Generator, *, sign: float) -> Array:
-    """From a t statistic whose error moves in step with the simulated changes of the items."""
+def _of_mean(each: Assumed, up: Array, down: Array, delta: float, rng: np.random.Generator, *, gain: float) -> Array:
+    """p of "the mean is above delta", ``gain`` being the true one: a t statistic in step with the simulated changes."""
     design = each.design
     freedom = design.units - 1
     if freedom < 1:
@@ -147,9 +148,9 @@ def _of_mean(each: Assumed, up: Array, down: Array, delta: float, rng: np.random
     net = up - down
     spread = float(net.std())
     noise = (net - net.mean()) / spread if spread > 0 else rng.normal(size=RUNS)
-    gain = sign * each.effect + error * noise
+    found = gain + error * noise
     seen = error * np.sqrt(rng.chisquare(freedom, size=RUNS) / freedom)
-    return np.asarray(stdtr(freedom, -(gain - delta) / np.maximum(seen, 1e-300)), dtype=float)
+    return np.asarray(stdtr(freedom, -(found - delta) / np.maximum(seen, 1e-300)), dtype=float)
 
 
 def _floor(each: Assumed, won: Array, lost: Array) -> Array:
@@ -177,6 +178,10 @@ def _value(each: Assumed, won: Array, lost: Array) -> Passes:
     rule, items = each.decision.job.rule, each.decision.items
     value = 0.0 if rule.value is None else rule.value
     sign = -1.0 if each.decision.metric.direction == "lower" and not each.decision.transition else 1.0
+    if not each.design.counted:
+        rate, delta = each.rates[1], value
+        more = _of_mean(each, lost, won, delta, np.random.default_rng(items), gain=rate)
+        return np.asarray((more >= 1 - rule.alpha) if rule.require == "at_most" else (more <= rule.alpha))
     hits = lost if each.decision.transition else (each.hits or 0) + sign * (won - lost)
     hits = np.clip(hits, 0, items)
     if rule.require == "at_most":

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.gate.sentences import amount, capitalised, joined, rounded, share, signed
+from harness.gate.sentences import amount, joined, rounded, share, signed
 from harness.plan.forecast import VALUE_RULES, Forecast, Plan
-
-
-def name_of(each: Forecast) -> str:
-    """A decision in few words: the rule's name where it has one and takes one decision, and what it is about."""
-    return each.title
+from harness.plan.known import ASSUMED_DISCORDANCE, ASSUMED_FLAGS, ASSUMED_ICC
 
 
 def asked(each: Forecast) -> str:
@@ -29,24 +25,28 @@ def asked(each: Forecast) -> str:
 def change(each: Forecast) -> str:
     """How much changes between two equally good candidates, and whether that was seen."""
     origin = {"seen": "seen", "noise": "A/A", "assumed": "assumed"}[each.origin]
-    if each.discordance is not None:
-        return f"{100 * each.discordance:.2g} % {origin}"
+    if each.changes is not None:
+        return f"{100 * each.changes:.2g} % {origin}"
     return f"sd {each.sd:.2g} {origin}" if each.sd is not None else ""
 
 
 def chance(probability: float | None) -> str:
-    """A probability; never a certainty that simulation cannot give."""
+    """A probability; never a certainty."""
     if probability is None:
         return "?"
-    if 0 < probability < 0.01:
+    if probability < 0.01:
         return "< 1 %"
-    return "> 99 %" if 0.99 < probability < 1 else f"{100 * probability:.0f} %"
+    return "> 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
 def sight(each: Forecast) -> str:
     """What these items can do."""
-    if each.blind or each.smallest is None:
-        return "nothing" if each.blind or (each.passes is not None and each.require not in VALUE_RULES) else ""
+    if each.passes is None:
+        return "unknown until measured once"
+    if each.why:
+        return "nothing: " + ("blind, see below" if each.blind else "too few items")
+    if each.smallest is None:
+        return "" if each.require in VALUE_RULES else "nothing"
     size = amount(each.smallest, each.kind)
     return {"non_inferior": f"certify {size}", "superior": f"prove a gain of {size}", "not_regressed": f"see a loss of {size}"}[
         each.require
@@ -58,7 +58,8 @@ def sentences(plan: Plan, baseline: str) -> list[str]:
     power, found = plan.power, plan.forecasts
     if not found:
         return ["The policy has no rule, so that nothing would be decided."]
-    margins = [each for each in found if each.require == "non_inferior" and not each.implicit and each.passes is not None]
+    blocking = [each for each in found if each.severity == "block" and not each.implicit]
+    margins = [each for each in blocking if each.require == "non_inferior" and each.passes is not None]
     can = [each for each in margins if each.passes is not None and each.passes >= power]
     lines = []
     if can:
@@ -66,18 +67,18 @@ def sentences(plan: Plan, baseline: str) -> list[str]:
     cannot = [each for each in margins if each not in can]
     if cannot:
         lines.append(f"They cannot certify: {'; '.join(_short(each) for each in cannot[:6])}{_more(cannot, 6)}.")
-    lines += _claims(found, power)
+    lines += _claims(blocking, power)
     lines.append(_together(plan, baseline))
     if plan.declared is not None:
         effects = joined([_effect(each) for each in found if each.effect and not each.implicit], most=4)
         lines.append(f"With the effects declared ({effects}) it passes with probability {chance(plan.declared)}.")
-    unforeseen = [each for each in found if each.passes is None and not each.implicit and each.severity == "block"]
+    unforeseen = [each for each in blocking if each.passes is None]
     if unforeseen:
-        listed = "; ".join(f"{name_of(each)}: {each.why}" for each in unforeseen[:4])
+        listed = "; ".join(f"{each.title}: {each.why}" for each in unforeseen[:4])
         lines.append(f"Left out of these probabilities, because nobody can know yet: {listed}{_more(unforeseen, 4)}.")
     blind = [each for each in found if each.blind and not each.implicit]
     if blind:
-        lines.append(f"Blind: {'; '.join(f'{name_of(each)}: {each.why}' for each in blind[:4])}{_more(blind, 4)}.")
+        lines.append(f"Blind: {'; '.join(f'{each.title}: {each.why}' for each in blind[:4])}{_more(blind, 4)}.")
     return [*lines, *_origin(found)]
 
 
@@ -86,7 +87,7 @@ def _effect(each: Forecast) -> str:
 
 
 def _within(each: Forecast) -> str:
-    return f"{name_of(each)} within {amount(each.margin or 0.0, each.kind)}"
+    return f"{each.title} within {amount(each.margin or 0.0, each.kind)}"
 
 
 def _short(each: Forecast) -> str:
@@ -108,8 +109,8 @@ def _claims(found: Sequence[Forecast], power: float) -> list[str]:
     claims = [each for each in found if each.require == "superior" and each.smallest is not None]
     if not claims:
         return []
-    listed = joined([f"{name_of(each)}: from {amount(each.smallest or 0.0, each.kind)} on" for each in claims], most=4)
-    return [f"A true gain is proven with probability {100 * power:.0f} %, {listed}."]
+    listed = joined([f"{each.title}, from {amount(each.smallest or 0.0, each.kind)} on" for each in claims], most=4)
+    return [f"A true gain is proven with probability {100 * power:.0f} %: {listed}."]
 
 
 def _together(plan: Plan, baseline: str) -> str:
@@ -129,11 +130,13 @@ def _origin(found: Sequence[Forecast]) -> list[str]:
     seen = list(dict.fromkeys(each.source for each in rules if each.origin != "assumed"))
     lines = []
     if assumed:
-        shares = list(dict.fromkeys(each.source for each in assumed))
-        most = "everywhere" if len(assumed) == len(rules) else f"for {len(assumed)} of {len(rules)} decisions"
+        most = "" if len(assumed) == len(rules) else f" for {len(assumed)} of {len(rules)} decisions"
+        clustered = any(each.clusters < each.items for each in assumed)
+        alike = f", alike within a cluster (correlation {ASSUMED_ICC:g})" if clustered else ""
         lines.append(
-            f"{capitalised(joined(shares))}, {most}: the store has no earlier run on these items. Measure once, or run sftgate "
-            "aa-test, and the plan takes what was seen."
+            f"Assumed{most}: two equally good checkpoints answer {100 * ASSUMED_DISCORDANCE:.0f} % of the items "
+            f"differently{alike}, and {100 * ASSUMED_FLAGS:.0f} % change a flag. The store has no earlier "
+            "run on these items: measure once, or run sftgate aa-test, and the plan takes what was seen."
         )
     if seen:
         lines.append(f"What changes was seen in the store: {joined(seen, most=3)}.")
