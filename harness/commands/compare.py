@@ -1,10 +1,11 @@
-"""``sftgate compare``: two candidates of a config, or two folders that lm-eval wrote, metric by metric and without any rule."""
+"""``sftgate compare``: candidates of a config, runs of a store, or two folders of lm-eval, metric by metric."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,54 +13,105 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.commands.console import err, show_wide
-from harness.commands.gating import declare_config, load_config
+from harness.commands.gating import declare_overrides, load_config
 from harness.compare import broken
 from harness.config import CandidateConfig, Config, Loaded, SuiteConfig
 from harness.engines.lm_eval_output import Output, read_output
 from harness.engines.lm_eval_results import passed_over
 from harness.errors import ComparabilityError, UsageError
+from harness.gate import Policy
+from harness.gate import conclude as decide
 from harness.pipeline import conclude, measure, prepare
 from harness.pipeline.concluding import read_measured
+from harness.pipeline.pinned import meant_pins
 from harness.plugins import did_you_mean
 from harness.records import Comparison, Conclusion
+from harness.store import Store
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Flags."""
-    declare_config(parser)
-    parser.add_argument("other", nargs="?", type=Path, metavar="FOLDER",
-                        help="with two output folders of lm-eval (--log_samples) instead of a config: the second")  # fmt: skip
-    parser.add_argument("--of", metavar="NAME", help="the candidate; default: every candidate but the other side")
-    parser.add_argument("--against", metavar="NAME", help="the other side; default: the config's baseline")
+    parser.description = (
+        "CONFIG: its candidates, as measured last · RUN RUN …: any runs of one suite, such as runs/general/w4*@*, the first is the "
+        "baseline · FOLDER FOLDER: two output folders of lm-eval (--log_samples). Nothing is gated; 12 where sides cannot be "
+        "compared."
+    )
+    parser.add_argument("places", nargs="+", type=Path, metavar="CONFIG | RUN | FOLDER", help="what to compare; see above")
+    declare_overrides(parser)
+    parser.add_argument("--of", metavar="NAME", help="of a config: the candidate; default: every candidate but the other side")
+    parser.add_argument("--against", metavar="NAME", help="of a config: the other side; default: its baseline")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """A table on stdout; 0 whatever it says, because nothing was gated. ComparabilityError where nothing may be compared."""
-    if arguments.other is not None or arguments.config.is_dir():
-        for place in (arguments.config, arguments.other):
-            if place is not None and place.suffix in {".toml", ".yaml", ".yml"}:
-                raise UsageError(f"{place} is a config. Name one config and nothing else, or two output folders of lm-eval")
-        return _folders(arguments)
-    loaded = load_config(arguments)
-    against = _known(arguments.against or loaded.config.baseline, loaded.config)
+    places: list[Path] = arguments.places
+    configs = [place for place in places if place.suffix in _CONFIGS]
+    if configs and len(places) > 1:
+        raise UsageError(f"{configs[0]} is a config. Name one config and nothing else, or runs, or two output folders of lm-eval")
+    if not configs and any((arguments.of, arguments.against, arguments.sets, arguments.candidates)):
+        raise UsageError("--of, --against, --set and --candidate belong to a config; of runs and folders the first is the baseline")
+    runs = [place for place in places if (place / "run.json").is_file()]
+    if runs:
+        _runs(places, runs)
+    elif places[0].is_dir():
+        _folders(places)
+    else:
+        _config(arguments)
+    return 0
+
+
+_CONFIGS = {".toml", ".yaml", ".yml"}
+
+
+def _config(arguments: argparse.Namespace) -> None:
+    loaded = load_config(argparse.Namespace(config=arguments.places[0], sets=arguments.sets, candidates=arguments.candidates))
+    pins = meant_pins(loaded)
+    against = _known(arguments.against or loaded.config.baseline, loaded.config, pins)
     others = [candidate.name for candidate in loaded.config.candidates if candidate.name != against]
     if arguments.of is not None and _known(arguments.of, loaded.config) == against:
         raise UsageError(
             f"{against!r} would be compared with itself. Name another one with --of or --against: {', '.join(others)}."
         )
     _show(loaded, against, [arguments.of] if arguments.of else others)
-    return 0
 
 
-def _folders(arguments: argparse.Namespace) -> int:
+def _runs(places: Sequence[Path], runs: Sequence[Path]) -> None:
+    """Runs of one suite, wherever they lie; the first is the baseline."""
+    strange = [place for place in places if place not in runs]
+    if strange or len(runs) < 2:
+        what = f"{strange[0]} is none" if strange else f"found only {runs[0]}"
+        raise UsageError(f"{what}. Expected two or more folders of runs (each has a run.json): sftgate compare RUN RUN …")
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise UsageError("one run is named twice, and would be compared with itself")
+    found = [Store(run.parent.parent).read(run) for run in runs]
+    suites = list(dict.fromkeys(each.run.suite for each in found))
+    if len(suites) > 1:
+        raise ComparabilityError(f"these are runs of different suites ({', '.join(suites)}), which have no question in common")
+    names = _labels([each.run.candidate.name for each in found], runs)
+    measured = {
+        (suites[0], name): msgspec.structs.replace(each, run=msgspec.structs.replace(each.run, reference=None))
+        for name, each in zip(names, found, strict=True)
+    }
+    policy = Policy(baseline=names[0], bad_answers=False)
+    _tables(decide(measured, policy, created="", environment={}), names[0], names[1:])
+
+
+def _labels(names: Sequence[str], runs: Sequence[Path]) -> list[str]:
+    """What to call the runs: by candidate where that tells them apart, else by folder, else by path."""
+    for labels in (names, [run.resolve().name for run in runs]):
+        if len(set(labels)) == len(labels):
+            return list(labels)
+    return [str(run) for run in runs]
+
+
+def _folders(named: Sequence[Path]) -> None:
     """Two lm-eval runs: the config that compares them, measured into a store that is thrown away."""
-    if arguments.other is None:
+    if len(named) != 2:
         raise UsageError(
-            f"{arguments.config} is a folder. Name a config, or two output folders of lm-eval: sftgate compare OLD NEW"
+            f"{named[0]} is a folder. Name a config, two or more folders of runs, or two output folders of lm-eval: "
+            "sftgate compare OLD NEW"
         )
-    if any((arguments.of, arguments.against, arguments.sets, arguments.candidates)):
-        raise UsageError("--of, --against, --set and --candidate belong to a config; of two folders the first is the baseline")
-    places = [Path(place).resolve() for place in (arguments.config, arguments.other)]
+    places = [place.resolve() for place in named]
     left, right = (
         read_output(place, where=name) for place, name in zip(places, ("the first folder", "the second folder"), strict=True)
     )
@@ -84,7 +136,6 @@ def _folders(arguments: argparse.Namespace) -> int:
         loaded = Loaded(config=config, folder=Path.cwd(), file="")
         measure(prepare(loaded))
         _show(loaded, names[0], [names[1]])
-    return 0
 
 
 def _names(left: Output, right: Output) -> tuple[str, str]:
@@ -105,12 +156,20 @@ def _show(loaded: Loaded, against: str, others: list[str]) -> None:
     turned = msgspec.structs.replace(
         loaded, config=msgspec.structs.replace(loaded.config, baseline=against, rules=(), bad_answers=False)
     )
-    conclusion = conclude(turned, measured)
+    _tables(conclude(turned, measured), against, others)
+
+
+def _tables(conclusion: Conclusion, against: str, others: Sequence[str]) -> None:
+    """One table per other side; ComparabilityError, after those that can be shown, for the ones that cannot."""
+    apart = []
     for name in others:
         found = [c for c in conclusion.comparisons if c.candidate == name and c.baseline == against]
-        if not found:
-            raise ComparabilityError(_why(conclusion, name, against))
-        show_wide(table(name, against, found))
+        if found:
+            show_wide(table(name, against, found))
+        else:
+            apart.append(_why(conclusion, name, against))
+    if apart:
+        raise ComparabilityError("; and ".join(apart))
 
 
 def _why(conclusion: Conclusion, name: str, against: str) -> str:
@@ -119,8 +178,8 @@ def _why(conclusion: Conclusion, name: str, against: str) -> str:
     return f"{name!r} cannot be compared with {against!r}: {listed or 'they have no answered item in common'}"
 
 
-def _known(name: str, config: Config) -> str:
-    names = [candidate.name for candidate in config.candidates]
+def _known(name: str, config: Config, pins: Iterable[str] = ()) -> str:
+    names = [*(candidate.name for candidate in config.candidates), *pins]
     if name not in names:
         raise UsageError(f"{name!r} is not a candidate. {did_you_mean(name, names)}")
     return name

@@ -24,6 +24,11 @@ from harness.store import Store
 def declare_config(parser: argparse.ArgumentParser) -> None:
     """The positional and the flags that say which config."""
     parser.add_argument("config", type=Path, help="a .toml or .yaml file")
+    declare_overrides(parser)
+
+
+def declare_overrides(parser: argparse.ArgumentParser) -> None:
+    """The flags that say it otherwise than the config."""
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets",
                         help="override one value, such as candidates.week47.adapter=out/week47")  # fmt: skip
     parser.add_argument("--candidate", action="append", default=[], metavar="NAME=PATH", dest="candidates",
