@@ -15,7 +15,7 @@ from itertools import accumulate
 from harness.config import Config
 from harness.fingerprint import digest
 from harness.gate import matches
-from harness.protocols import Suite
+from harness.protocols import Imported, Suite
 from harness.records import Item, Rule, Sequential
 
 
@@ -71,6 +71,8 @@ def divide(
 
 def _whole(name: str, suite: Suite, rules: Sequence[Rule], metrics: Sequence[str], groups: frozenset[str]) -> str | None:
     """Why a suite must be asked in full; None where it can be asked in part."""
+    if isinstance(suite, Imported):
+        return "its scores are imported, and nothing is asked"
     if not suite.journalled:
         return "it measures speed, which is not answered from the journal"
     if suite.judge is not None or suite.needs_baseline:

@@ -1,0 +1,110 @@
+"""Can the policy be decided with these suites, items and candidates? What cannot is found before anything is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.baselines import PREFIX, read_pins
+from harness.errors import ConfigError
+from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
+from harness.pipeline.left_out import check_left_out
+from harness.plugins import did_you_mean
+from harness.records import Metric
+
+if TYPE_CHECKING:
+    from harness.pipeline.preparing import Prepared
+
+
+def check_policy(prepared: Prepared) -> None:
+    """ConfigError for a rule, band or setting that these suites and items could never decide."""
+    config = prepared.config
+    try:
+        names = [candidate.name for candidate in config.candidates]
+        names += [f"{PREFIX}{name}" for name in read_pins(prepared.loaded.pins).pins]
+        check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
+    except ConfigError as error:
+        raise ConfigError(str(error), file=prepared.loaded.file) from error
+    _check_sequential(prepared)
+    whole = prepared.suites if prepared.limit is None else ()
+    check_left_out(prepared.loaded, {suite: {item.key for item in prepared.items(suite)} for suite in whole})
+    _check_bands(prepared)
+    _check_slices(prepared)
+    _check_margins(prepared)
+    if any(rule.against == "reference" or rule.metric.rsplit("/", 1)[-1] in TRANSITIONS for rule in config.rules):
+        for candidate in config.candidates:
+            if candidate.name != config.baseline and candidate.name not in prepared.references:
+                if candidate.name in prepared.references.values():
+                    continue
+                raise ConfigError(
+                    f"a rule compares with the reference, but the base of {candidate.name!r} is not a candidate. "
+                    f'Declare its base model as a candidate, or set reference = "NAME" on {candidate.name!r}.',
+                    file=prepared.loaded.file,
+                )
+
+
+def _check_margins(prepared: Prepared) -> None:
+    """A margin of 1 or more on a share would let everything pass: it was meant in points."""
+    shares, groups = ("binary", "bounded"), prepared.group_ids()
+    for index, rule in enumerate(prepared.config.rules):
+        matched = [metric for metric in prepared.metric_ids() if matches(rule.metric, metric, groups) and metric != HUMAN_WIN]
+        kinds = {_declared(prepared, metric).kind for metric in matched}
+        rising = matched and all(_declared(prepared, metric).direction == "higher" for metric in matched)
+        everything = (rising and rule.require != "superior") if rule.relative else kinds and kinds <= set(shares)
+        if rule.margin is not None and rule.margin >= 1 and everything:
+            meant = (
+                "It is a share of the score: 0.02 is two per cent of it" if rule.relative else "It is a share: 0.02 is two points"
+            )
+            raise ConfigError(
+                f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. {meant}.",
+                where=f"rules[{index}].margin",
+                file=prepared.loaded.file,
+            )
+
+
+def _declared(prepared: Prepared, metric: str) -> Metric:
+    suite, name = metric.split("/", 1)[0], metric.rsplit("/", 1)[-1]
+    found = prepared.suites[suite].metrics.get(name)
+    if found is None:  # flags, lost and gained are right-or-wrong
+        return Metric(kind="binary", direction="higher" if name == "gained" else "lower")
+    return found
+
+
+def _check_sequential(prepared: Prepared) -> None:
+    """A suite that is named must be one that can be asked in part."""
+    settings = prepared.config.sequential
+    for index, name in enumerate(() if settings is None else settings.suites):
+        why = prepared.division.cannot.get(name)
+        if why is not None:
+            raise ConfigError(
+                f"suite {name!r} cannot be asked in part: {why}. Take it out of the list, and it is asked in full.",
+                where=f"sequential.suites[{index}]",
+                file=prepared.loaded.file,
+            )
+
+
+def _check_bands(prepared: Prepared) -> None:
+    """A band about a metric that the suite does not have would never be looked at."""
+    ids = prepared.metric_ids()
+    for index, entry in enumerate(prepared.config.suites):
+        own = [metric.split("/") for metric in ids if metric.split("/")[0] == entry.name]
+        known = {name for parts in own for name in (parts[-1], "/".join(parts[1:]), "/".join(parts))}
+        for metric in entry.expect if isinstance(entry.expect, dict) else ():
+            if metric not in known:
+                hint = did_you_mean(metric, {parts[-1] for parts in own})
+                where = f"suites[{index}].expect"
+                raise ConfigError(f"the suite has no metric {metric!r}. {hint}", where=where, file=prepared.loaded.file)
+
+
+def _check_slices(prepared: Prepared) -> None:
+    """A slice that holds no item of what its rule is about can never be decided."""
+    ids, groups = prepared.metric_ids() - {HUMAN_WIN}, prepared.group_ids()
+    for index, rule in enumerate(prepared.config.rules):
+        suites = {metric.split("/")[0] for metric in ids if matches(rule.metric, metric, groups)}
+        if rule.slice is None or not suites:
+            continue
+        field_name, _, value = rule.slice.partition("=")
+        found = {item.slices[field_name] for suite in suites for item in prepared.items(suite) if field_name in item.slices}
+        if not (found if value == "*" else value in found) and prepared.limit is None:
+            known = did_you_mean(value, found) if found else f"No item has {field_name!r} among its slices."
+            where = f"rules[{index}].slice"
+            raise ConfigError(f"no item is in the slice {rule.slice!r}. {known}", where=where, file=prepared.loaded.file)
