@@ -1,21 +1,56 @@
-"""Can the policy be decided with these suites, items and candidates? What cannot is found before anything is asked."""
+"""Everything that can be wrong before a model starts: can these suites be asked, and the policy be decided with their items?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from harness.baselines import PREFIX, read_pins
+from harness.config import Loaded
 from harness.errors import ConfigError
 from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
 from harness.pipeline.left_out import check_left_out
+from harness.pipeline.preparing import Prepared, assemble, first_requests, place_of
 from harness.plugins import did_you_mean
 from harness.records import Metric
 
-if TYPE_CHECKING:
-    from harness.pipeline.preparing import Prepared
+
+def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
+    """Check everything that can be checked without starting a model. ConfigError otherwise."""
+    prepared = assemble(loaded, limit=limit)
+    check_prepared(prepared)
+    return prepared
 
 
-def check_policy(prepared: Prepared) -> None:
+def check_prepared(prepared: Prepared) -> None:
+    """ConfigError for items that cannot be asked, or a policy that could never be decided."""
+    _check_items(prepared)
+    _check_policy(prepared)
+
+
+def _check_items(prepared: Prepared) -> None:
+    """No empty suite; and where a suite talks to a chat model, the model has a chat template."""
+    local = list(_local(prepared))
+    for index, entry in enumerate(prepared.config.suites):
+        items = prepared.items(entry.name)
+        if not items:
+            raise ConfigError("the suite has no items", where=f"suites[{index}]", file=prepared.loaded.file)
+        if any(request.messages for request in first_requests(prepared.suites[entry.name], items[0])):
+            for name in local:
+                if not prepared.prints[name].template:
+                    raise ConfigError(
+                        f"{prepared.candidates[name].model!r} has no chat template, and suite {entry.name!r} asks in chat form. "
+                        "Add chat_template.jinja to the model's folder.",
+                        where=place_of(prepared.config, name),
+                        file=prepared.loaded.file,
+                    )
+
+
+def _local(prepared: Prepared) -> Iterable[str]:
+    """Candidates whose files are here, so that their template can be read."""
+    return [c.name for c in prepared.config.candidates if prepared.prints[c.name].weights is not None]
+
+
+def _check_policy(prepared: Prepared) -> None:
     """ConfigError for a rule, band or setting that these suites and items could never decide."""
     config = prepared.config
     try:

@@ -14,10 +14,12 @@ from harness.errors import ComparabilityError, StoreError, UsageError
 from harness.gate import HUMAN_WIN, TRANSITIONS
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
+from harness.pipeline.checking import check_prepared
 from harness.pipeline.concluding import policy_of
+from harness.pipeline.imported import adopt_imported
 from harness.pipeline.noise import of_selftest, read_selftest
-from harness.pipeline.pinned import read_pinned
-from harness.pipeline.preparing import Prepared, build_suite, check_prepared, find_references, first_requests
+from harness.pipeline.pinned import check_meant, read_pinned
+from harness.pipeline.preparing import Prepared, build_suite, find_references, first_requests
 from harness.pipeline.recording import bands
 from harness.plan import Decision, Earlier, Known, Plan, Questions, decisions, known, plan
 from harness.plugins import did_you_mean
@@ -43,7 +45,9 @@ class Cost(Record, frozen=True, kw_only=True):
 def sketch(loaded: Loaded) -> Prepared:
     """A config with its suites built and its policy checked, whether or not the candidates' files are here."""
     config = loaded.config
+    check_meant(loaded)
     suites = {entry.name: build_suite(entry, loaded, f"suites[{index}]") for index, entry in enumerate(config.suites)}
+    adopt_imported(loaded, suites)
     prints = {candidate.name: Fingerprints(asked="") for candidate in config.candidates}
     references = {name: config.baseline for name in prints if name != config.baseline} | find_references(config, prints)
     prepared = Prepared(

@@ -1,9 +1,9 @@
-"""From a config to suites, fingerprints and pairs to measure: everything that can be wrong before a model starts is found here."""
+"""From a config to suites, fingerprints and pairs to measure."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,6 @@ from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN
-from harness.pipeline.checking import check_policy
 from harness.pipeline.imported import adopt_imported
 from harness.pipeline.left_out import contaminated
 from harness.pipeline.pinned import check_meant, meant_pins
@@ -169,17 +168,17 @@ class Prepared:
         return {f"{name}/{group}" for name, suite in self.suites.items() for group in groups_of(suite)}
 
 
-def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
-    """Check everything that can be checked without starting a model. ConfigError otherwise."""
+def assemble(loaded: Loaded, *, limit: int | None = None) -> Prepared:
+    """Build the suites and fingerprint the candidates. ConfigError for each that is wrong by itself; the rest is ``checking``'s."""
     config = loaded.config
     check_meant(loaded)
     models = _models(config)
     engines = {
-        name: load(candidate.engine, ENGINES, what="engine", where=f"{_place(config, name)}.engine")
+        name: load(candidate.engine, ENGINES, what="engine", where=f"{place_of(config, name)}.engine")
         for name, candidate in models.items()
     }
     for name, candidate in models.items():
-        check_candidate(candidate, where=_place(config, name))
+        check_candidate(candidate, where=place_of(config, name))
     suites = {entry.name: build_suite(entry, loaded, f"suites[{index}]") for index, entry in enumerate(config.suites)}
     for index, entry in enumerate(config.suites):
         judge = suites[entry.name].judge
@@ -197,27 +196,19 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
     for name, engine in engines.items():
         checking = getattr(engine, "check", None)
         if checking is not None:
-            checking(models[name], where=_place(config, name))
+            checking(models[name], where=place_of(config, name))
     for suite in suites.values():
         if isinstance(suite, Examining):
             for candidate in config.candidates:
-                suite.examine(models[candidate.name], where=_place(config, candidate.name))
+                suite.examine(models[candidate.name], where=place_of(config, candidate.name))
     adopt_imported(loaded, suites)
     nonce = uuid.uuid4().hex
     facts = {name: dict(engines[name].describe(candidate)) for name, candidate in models.items()}
     prints = {name: candidate_fingerprints(candidate, facts[name], nonce=nonce) for name, candidate in models.items()}
-    prepared = Prepared(
+    return Prepared(
         loaded=loaded, suites=suites, engines=engines, candidates=models, facts=facts, prints=prints, limit=limit,
         references=find_references(config, prints),
     )  # fmt: skip
-    check_prepared(prepared)
-    return prepared
-
-
-def check_prepared(prepared: Prepared) -> None:
-    """ConfigError for items that cannot be asked, or a policy that could never be decided."""
-    _check_items(prepared)
-    check_policy(prepared)
 
 
 def _models(config: Config) -> dict[str, Candidate]:
@@ -230,7 +221,8 @@ def _models(config: Config) -> dict[str, Candidate]:
     return models | helpers
 
 
-def _place(config: Config, name: str) -> str:
+def place_of(config: Config, name: str) -> str:
+    """Where in the config a candidate or an engine stands."""
     names = [candidate.name for candidate in config.candidates]
     return f"candidates[{names.index(name)}]" if name in names else f"engines.{name}"
 
@@ -268,29 +260,6 @@ def _trained_from(candidate: Candidate) -> str:
         if (folder / "candidate.json").is_file():
             return read_handover(folder).base
     return ""
-
-
-def _check_items(prepared: Prepared) -> None:
-    """No empty suite; and where a suite talks to a chat model, the model has a chat template."""
-    local = list(_local(prepared))
-    for index, entry in enumerate(prepared.config.suites):
-        items = prepared.items(entry.name)
-        if not items:
-            raise ConfigError("the suite has no items", where=f"suites[{index}]", file=prepared.loaded.file)
-        if any(request.messages for request in first_requests(prepared.suites[entry.name], items[0])):
-            for name in local:
-                if not prepared.prints[name].template:
-                    raise ConfigError(
-                        f"{prepared.candidates[name].model!r} has no chat template, and suite {entry.name!r} asks in chat form. "
-                        "Add chat_template.jinja to the model's folder.",
-                        where=_place(prepared.config, name),
-                        file=prepared.loaded.file,
-                    )
-
-
-def _local(prepared: Prepared) -> Iterable[str]:
-    """Candidates whose files are here, so that their template can be read."""
-    return [c.name for c in prepared.config.candidates if prepared.prints[c.name].weights is not None]
 
 
 def first_requests(suite: Suite, item: Item) -> tuple[Request, ...]:
