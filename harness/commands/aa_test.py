@@ -21,7 +21,7 @@ from harness.pipeline.planting import plant, ways
 from harness.pipeline.repeating import originals, repeat
 from harness.records import Finding, Noise, Plant, Repetition, SelfTest
 
-MARKS = {"noticed": "[green]noticed[/]", "missed": "[bold red]missed[/]"}
+MARKS = {"noticed": "[green]noticed[/]", "missed": "[bold red]missed[/]", "no rule": "no blocking rule about losses"}
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--planted", action="store_true", help="also plant damage, which the gate must notice: answers shuffled, "
                         "and noise on the weights where they are on this machine")  # fmt: skip
     parser.add_argument("--plant", choices=("shuffled", "noised"), help="plant only this one")
-    parser.add_argument("--strength", type=float, default=0.5, metavar="SD",
-                        help="noise on the weights, in standard deviations of each tensor (default 0.5)")  # fmt: skip
+    parser.add_argument("--strength", type=float, default=1.0, metavar="SD",
+                        help="noise on the weights, in standard deviations of each tensor (default 1)")  # fmt: skip
     parser.add_argument("--smoke", type=int, metavar="N", help="ask N items per suite: does everything work?")
 
 
@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.smoke is not None and arguments.smoke < 1:
         raise UsageError(f"--smoke {arguments.smoke}: expected at least 1 item per suite")
     if not 0 < arguments.strength < float("inf"):
-        raise UsageError(f"--strength {arguments.strength:g}: expected more than 0, such as 0.5")
+        raise UsageError(f"--strength {arguments.strength:g}: expected more than 0, such as 1")
     loaded = load_config(arguments)
     prepared = prepare(loaded, limit=arguments.smoke)
     chosen = ways(prepared, arguments.plant) if arguments.planted or arguments.plant else ()

@@ -97,6 +97,11 @@ def about(finding: Finding, suite: str) -> bool:
     return fnmatchcase(suite, finding.metric.split("/", 1)[0])
 
 
+def about_losses(finding: Finding) -> bool:
+    """Whether somebody wrote the rule so that something should not be lost."""
+    return not finding.rule.implicit and finding.rule.require != "superior"
+
+
 def noticed(finding: Finding, silent: Collection[Place]) -> bool:
     """Whether a blocking rule saw the damage. ``silent``: rules that fail on the undamaged too, and so saw nothing."""
     if finding.rule.severity != "block" or finding.outcome != "fail" or place(finding) in silent:
@@ -109,7 +114,8 @@ def noticed(finding: Finding, silent: Collection[Place]) -> bool:
 def sights(
     suites: Sequence[str], findings: Sequence[Finding], silent: Collection[Place], left_out: Mapping[str, str]
 ) -> dict[str, Sight]:
-    """Suite -> whether its blocking rules noticed. Rules that nobody wrote (about truncated answers) are not expected to."""
+    """Suite -> whether its blocking rules noticed. Neither rules that nobody wrote (about truncated answers) are expected to, nor
+    claims of a gain, which no damage lets pass."""
     found: dict[str, Sight] = {}
     for suite in suites:
         own = [finding for finding in findings if finding.rule.severity == "block" and about(finding, suite)]
@@ -118,7 +124,7 @@ def sights(
         elif any(noticed(finding, silent) for finding in own):
             found[suite] = "noticed"
         else:
-            found[suite] = "missed" if any(not finding.rule.implicit for finding in own) else "no rule"
+            found[suite] = "missed" if any(about_losses(finding) for finding in own) else "no rule"
     return found
 
 
@@ -126,14 +132,14 @@ def of_damage(
     name: str, done: str, findings: Sequence[Finding], silent: Collection[Place], sight: Mapping[str, Sight]
 ) -> tuple[Outcome, str]:
     """``fail`` where the gate noticed what was done to the candidate, else ``insensitive``; and the sentence that says so."""
-    blocking = [finding for finding in findings if finding.rule.severity == "block" and not finding.rule.implicit]
+    blocking = [finding for finding in findings if finding.rule.severity == "block" and about_losses(finding)]
     seen = [finding for finding in findings if noticed(finding, silent)]
     missed = [suite for suite, state in sight.items() if state == "missed"]
     blind = f" Insensitive: {words.joined(missed, most=9)}." if missed else ""
     if not seen:
         return "insensitive", (
-            f"The gate does not notice {name} with {done}: none of its {len(blocking)} blocking rules fails. A candidate so "
-            f"damaged would not be stopped for what it lost.{blind}"
+            f"The gate does not notice {name} with {done}: none of its {len(blocking)} blocking rules about losses fails. "
+            f"A candidate so damaged would not be stopped for what it lost.{blind}"
         )
     worst = seen[0].reason.removesuffix(".")
     rules = f"{len(seen)} blocking rule{'s fail' if len(seen) > 1 else ' fails'}"

@@ -16,7 +16,7 @@ from harness.engines.hot_swap import Swaps
 from harness.engines.noising import noised
 from harness.errors import UsageError
 from harness.gate.noise import again
-from harness.gate.selftest import Place, about, noticed, of_damage, place, sights
+from harness.gate.selftest import Place, about, about_losses, of_damage, place, sights
 from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement
 from harness.pipeline.grading import Gathered
@@ -89,10 +89,10 @@ def _plant(
     done = "its answers shuffled" if how == "shuffled" else f"noise of {strength:g} sd on its weights"
     outcome, sentence = of_damage(baseline, done, findings, silent, sight)
     unseen = {
-        suite: next(f.reason for f in findings if f.rule.severity == "block" and not f.rule.implicit and not noticed(f, silent)
-                    and about(f, suite))
-        for suite, state in sight.items() if state == "missed"
-    }  # fmt: skip
+        suite: next(each.reason for each in findings if each.rule.severity == "block" and about_losses(each) and about(each, suite))
+        for suite, state in sight.items()
+        if state == "missed"
+    }
     return Plant(
         how=how, outcome=outcome, sentence=sentence, strength=strength if how == "noised" else None, sight=sight,
         why={**left_out, **unseen}, findings=findings,

@@ -184,10 +184,11 @@ def test_suites_are_named_by_what_their_rules_saw() -> None:
         finding("fail", metric="facts/t/acc"),
         finding("pass", metric="pref/t/win"),
         finding("pass", metric="style/*/truncated", implicit=True),
+        finding("fail", "superior", metric="target/t/acc"),
         finding("fail", metric="*/*/acc", severity="inform"),
     ]
-    found = sights(["facts", "pref", "style", "speed"], findings, (), {"speed": "not damaged"})
-    assert found == {"facts": "noticed", "pref": "missed", "style": "no rule", "speed": "not planted"}
+    found = sights(["facts", "pref", "style", "target", "speed"], findings, (), {"speed": "not damaged"})
+    assert found == {"facts": "noticed", "pref": "missed", "style": "no rule", "target": "no rule", "speed": "not planted"}
     outcome, sentence = of_damage("base", "its answers shuffled", findings, (), found)
     assert outcome == "fail"
     assert "Insensitive: pref." in sentence
