@@ -1,8 +1,8 @@
 """Asking in part, from a seed: are errors as rare as the policy says, what does it save, and what does it cost in power?
 
-``python -m benchmarks.simulation.sequential [--repetitions N]`` prints one line per plan. Every run goes through what the gate uses:
-looks cut from columns, sequential p-values, chances, and the decision to stop. Beside it stands what the same items would have given
-had all of them been asked.
+``python -m benchmarks.simulation.sequential [--repetitions N]`` prints one line per plan. Every run goes through what the gate
+uses: looks cut from columns, sequential p-values, chances, and the decision to stop. Beside it stands what the same items would
+have given had all of them been asked.
 """
 
 from __future__ import annotations
@@ -34,11 +34,16 @@ SHARED = 0.5
 
 ALPHA = 0.05
 
+OBRIEN_FLEMING = Sequential()
+POCOCK = Sequential(spending="pocock")
+ANYTIME = Sequential(method="anytime")
+METHODS = {"O'Brien-Fleming": OBRIEN_FLEMING, "Pocock": POCOCK, "anytime": ANYTIME}
+
 
 @dataclass(frozen=True)
 class Plan:
-    """A candidate whose true ``gain`` is known, a rule about it, and how it is asked. ``quiet``: a rule about a flag that nobody ever
-    raises has to be decided, too, as in every suite that watches its answers."""
+    """A candidate whose true ``gain`` is known, a rule about it, and how it is asked. ``quiet``: a rule about a flag that
+    nobody ever raises has to be decided, too, as in every suite that watches its answers."""
 
     name: str
     require: Require
@@ -47,7 +52,7 @@ class Plan:
     kind: Kind = "binary"
     items: int = 1000
     discordance: float = 0.10
-    settings: Sequential = Sequential()
+    settings: Sequential = OBRIEN_FLEMING
     quiet: bool = False
 
     @property
@@ -76,7 +81,8 @@ class Told:
 
 @dataclass(frozen=True)
 class Line:
-    """Shares over ``repetitions``. ``decided``: of the rule's claim (of the loss, for ``not_regressed``); ``contrary``: of its opposite."""
+    """Shares over ``repetitions``. ``decided``: of the rule's claim (of the loss, for ``not_regressed``); ``contrary``: of its
+    opposite."""
 
     plan: Plan
     repetitions: int
@@ -194,10 +200,7 @@ def line(plan: Plan, repetitions: int, seed: int = 0) -> Line:
     )
 
 
-ANYTIME = Sequential(method="anytime")
-POCOCK = Sequential(spending="pocock")
 KINDS: tuple[Kind, ...] = ("binary", "bounded", "clustered")
-METHODS = {"OBF": Sequential(), "Pocock": POCOCK, "anytime": ANYTIME}
 
 ERRORS = tuple(
     Plan(f"{kind}, {called}", require, margin, -margin, kind=kind, settings=settings)
