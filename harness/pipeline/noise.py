@@ -44,16 +44,19 @@ def read_selftest(store: Store) -> SelfTest | None:
 
 
 def second_runs(store: Store, measured: Mapping[tuple[str, str], Measured]) -> dict[tuple[str, str], Measured]:
-    """The second runs of what was measured, by (suite, ``second run of NAME``); only of these very runs, by fingerprint."""
-    test = read_selftest(store)
+    """The second runs of the references in the suites that are retained, by (suite, ``second run of NAME``); only of the very runs
+    that were measured, by fingerprint."""
+    test, references = read_selftest(store), {each.run.reference for each in measured.values()}
     found = {}
     for repetition in () if test is None else test.repetitions:
-        for suite, (first, second) in repetition.runs.items():
+        for suite, (first, second) in repetition.runs.items() if repetition.candidate in references else ():
             known = measured.get((suite, repetition.candidate))
+            if known is None or not known.run.retained or known.run.graded != first:
+                continue
             path = store.find(suite, second_name(repetition.candidate), second)
-            if known is None or known.run.graded != first or path is None:
+            if path is None:
                 continue
             each = store.read(path)
-            run = msgspec.structs.replace(each.run, retained=known.run.retained, expect={}, reference=None)
+            run = msgspec.structs.replace(each.run, retained=True, expect={}, reference=None)
             found[suite, again(repetition.candidate)] = msgspec.structs.replace(each, run=run)
     return found
