@@ -2,7 +2,8 @@
 
 ``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
 permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``passes``
-pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``max_t`` many candidates against one baseline; ``power`` what could have
+pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``forgetting`` what
+a sequence of trainings took away; ``max_t`` many candidates against one baseline; ``power`` what could have
 been seen; ``sequential`` several looks at growing data, ``anytime`` any number of them. ``paired`` is the face that they share.
 """
 
@@ -21,6 +22,7 @@ from harness.stats.binary import (
 )
 from harness.stats.corpora import ALONE, CorpusPairs, resample_together
 from harness.stats.corpus import WIDTHS, aggregate, alike, each, limits, score
+from harness.stats.forgetting import backward_transfer, beyond_chance, forgetting
 from harness.stats.max_t import flipped, step_down
 from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
@@ -65,7 +67,9 @@ __all__ = [
     "Spending",
     "aggregate",
     "alike",
+    "backward_transfer",
     "benjamini_hochberg",
+    "beyond_chance",
     "binary_items",
     "binary_mde",
     "binomial_p",
@@ -75,6 +79,7 @@ __all__ = [
     "each",
     "exact_p",
     "flipped",
+    "forgetting",
     "holm",
     "items_for",
     "limits",

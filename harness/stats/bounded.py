@@ -44,6 +44,11 @@ class BoundedUnits:
     def gain(self) -> float:
         return float(self.sums.sum() / self.sizes.sum())
 
+    @property
+    def _nothing(self) -> float:
+        """A summed distance that is only rounding."""
+        return 1e-12 * float(self.sizes.sum()) * self.span
+
     def null(self, delta: float) -> tuple[Array, Array]:
         """The distribution nearest to the data under "the gain is delta": values (sum − delta × size) and their probabilities."""
         sums, sizes, counts = self._distinct
@@ -51,7 +56,10 @@ class BoundedUnits:
         bottom = min(-(self.span + delta) * self.whole, float(values.min()))
         top = max((self.span - delta) * self.whole, float(values.max()))
 
-        limit = -1 / bottom if float(counts @ values) > 0 else -1 / top
+        total = float(counts @ values)
+        if abs(total) <= self._nothing:
+            return values, counts / units
+        limit = -1 / bottom if total > 0 else -1 / top
         chances = counts / (units * np.maximum(1 + limit * values, 1e-12))
         if (limit > 0) == (float(chances @ values) >= 0):  # the strongest tilt does not do: the unseen gets the rest
             rest = max(0.0, 1 - float(chances.sum()))
@@ -62,7 +70,7 @@ class BoundedUnits:
     def statistic(self, delta: float) -> float:
         """Large where the data speak for a gain above ``delta``."""
         distance = float(self.sums.sum() - delta * self.sizes.sum())
-        if abs(distance) <= 1e-12 * float(self.sizes.sum()) * self.span:
+        if abs(distance) <= self._nothing:
             return 0.0
         values, chances = self.null(delta)
         variance = float((chances * values**2).sum())
