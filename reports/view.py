@@ -9,7 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from harness.records import Conclusion, Measured, Record, Run, Sample, Training
-from reports import answer, charts, curves, explorer, looks, panels
+from reports import answer, charts, curves, explorer, history, looks, panels
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.standing import Roles, Standing, roles, standings
 from reports.wording import MINUS, Badge, badge, called, moment
@@ -74,6 +74,7 @@ class Page(Record, frozen=True, kw_only=True):
     wins: tuple[WinRow, ...]
     latency: tuple[panels.LatencyLine, ...]
     training: tuple[curves.TrainingCard, ...]
+    history: tuple[history.HistoryCard, ...]
     runs: tuple[panels.RunLine, ...]
     environment: tuple[tuple[str, str], ...]
     pack: explorer.Pack
@@ -128,6 +129,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         training=curves.training_cards(
             {name: training[name] for name in sorted(training, key=lambda each: names.index(each) if each in names else len(names))}
         ),
+        history=history.history_cards(conclusion),
         runs=panels.run_lines(measured, conclusion),
         environment=tuple(flattened(conclusion.environment)),
         pack=pack,

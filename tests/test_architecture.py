@@ -22,7 +22,7 @@ DRAWING = """
     suites
     judges
     harness.engines  harness.schedule
-    harness.gate  harness.compare  harness.plan  harness.store  harness.journal  harness.baselines  harness.config
+    harness.gate  harness.compare  harness.plan  harness.store  harness.journal  harness.baselines  harness.history  harness.config
     harness.stats  harness.fingerprint  harness.checkpoints  harness.environment
     harness.protocols
     harness.strict  harness.lines  harness.plugins  harness.records  harness.errors

@@ -11,6 +11,7 @@ from harness.commands.console import out, printable
 from harness.config import Loaded, is_name, load
 from harness.environment import environment
 from harness.errors import UsageError
+from harness.history import with_scores
 from harness.pipeline.concluding import contents_of
 from harness.pipeline.preparing import HUMAN
 from harness.plugins import did_you_mean
@@ -58,8 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
     current = store.current()
     others = [store.read(path) for (owner, who), path in current.items() if owner == suite and who != name]
     _refuse_other_reading(measured, others)
-    there = store.find(suite, name, measured.run.graded)
-    store.set_current({**current, (suite, name): there or store.write_run(measured.run, measured.samples)})
+    run, there = with_scores(measured), store.find(suite, name, measured.run.graded)
+    store.set_current({**current, (suite, name): there or store.write_run(run, measured.samples)})
     for line in _told(measured, others, again=there is not None, place=store.root):
         out.print(printable(line), markup=False)
     return 0

@@ -37,10 +37,11 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _runs(store: Store) -> None:
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for title in ("suite", "candidate", "items", "failed", "seconds", "created", "folder"):
-        table.add_column(title, justify="right" if title in {"items", "failed", "seconds"} else "left", no_wrap=True)
+    for title in ("suite", "candidate", "score", "items", "failed", "seconds", "created", "folder"):
+        table.add_column(title, justify="right" if title in {"score", "items", "failed", "seconds"} else "left", no_wrap=True)
     for (suite, name), path in store.current().items():
-        run = store.read(path).run
+        run = store.run(path)
+        score = f"{run.primary} {run.scores[run.primary]:.4g}" if run.primary in run.scores else ""
         items = str(run.planned) if run.looks is None else f"{run.asked} of {run.planned}"
-        table.add_row(suite, name, items, str(run.failed), f"{run.seconds:.1f}", run.created, path.name)
+        table.add_row(suite, name, score, items, str(run.failed), f"{run.seconds:.1f}", run.created, path.name)
     show_wide(table)

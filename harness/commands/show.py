@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
+from rich.markup import escape
+
 from harness.commands.console import out, printable
 from harness.commands.gating import declare_config, load_config
 from harness.errors import UsageError
@@ -40,7 +42,7 @@ def execute(arguments: argparse.Namespace) -> int:
             name: {sample.key: sample for sample in each.samples} for (owner, name), each in measured.items() if owner == suite
         }
         primary, lower = next(primary_of(each.run) for (owner, _), each in measured.items() if owner == suite)
-        for key in next(iter(sides.values())):
+        for key in dict.fromkeys(key for side in sides.values() for key in side):
             if arguments.item is not None and key != arguments.item:
                 continue
             if arguments.lost is not None and not is_lost(sides, key, loaded.config.baseline, arguments.lost, primary, lower=lower):
@@ -79,9 +81,12 @@ def is_lost(sides: Mapping[str, Mapping[str, Sample]], key: str, baseline: str, 
 
 def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> None:
     first = next(side[key] for side in sides.values() if key in side)
-    out.print(f"[bold]{suite}/{first.task}[/] {key}", markup=True)
-    out.print(printable(f"  prompt  {first.prompt}"), markup=False)
-    out.print(printable(f"  target  {first.target}"), markup=False)
+    place = f"{suite}/{first.task}" if first.task else suite
+    out.print(f"[bold]{escape(printable(place))}[/] {escape(printable(key))}", markup=True)
+    if first.prompt:  # imported scores have none
+        out.print(printable(f"  prompt  {first.prompt}"), markup=False)
+    if first.target is not None:
+        out.print(printable(f"  target  {first.target}"), markup=False)
     for name, side in sides.items():
         sample = side.get(key)
         if sample is None:

@@ -17,6 +17,7 @@ from harness.gate import conclude as decide
 from harness.pipeline.imported import find_imported
 from harness.pipeline.left_out import contaminated, judged_so_far, who
 from harness.pipeline.noise import second_runs
+from harness.pipeline.looking_back import read_history
 from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash
 from harness.pipeline.recording import bands
@@ -146,4 +147,4 @@ def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "
     policy = msgspec.structs.replace(policy_of(loaded, measured), judged=judged_so_far(Store(loaded.store), measured.values()))
     found = decide(measured, policy, created=created, environment=environment(), command=command)
     pins = {text: pin.day for text, pin in meant_pins(loaded).items()}
-    return msgspec.structs.replace(found, policy=loaded.file, pins=pins)
+    return msgspec.structs.replace(found, policy=loaded.file, pins=pins, history=read_history(loaded, measured))

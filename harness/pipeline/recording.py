@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.fingerprint import digest
+from harness.history import with_scores
 from harness.pipeline.grading import Gathered
 from harness.pipeline.preparing import Pair, Prepared, declared_hash
 from harness.protocols import groups_of
-from harness.records import Admission, Looks, Run, Sample
+from harness.records import Admission, Looks, Measured, Run, Sample
 
 
 def run_of(
@@ -29,7 +30,7 @@ def run_of(
     suite, prints = prepared.suites[suite_name], prepared.prints[name]
     declared = prepared.config.suite(suite_name)
     items = prepared.items(suite_name)
-    return Run(
+    run = Run(
         candidate=prepared.candidates[name],
         suite=suite_name,
         use=declared.use,
@@ -64,6 +65,7 @@ def run_of(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=dict(surroundings or {}),
     )
+    return with_scores(Measured(run=run, samples=tuple(samples)))
 
 
 def bands(expect: tuple[float, float] | dict[str, tuple[float, float]] | None, primary: str) -> dict[str, tuple[float, float]]:

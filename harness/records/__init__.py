@@ -8,7 +8,18 @@ project. Files that are persisted carry ``format = 1``. Unknown fields are refus
 from __future__ import annotations
 
 from harness.records.asked import Candidate, Completion, Message, Request
-from harness.records.decided import Comparison, Conclusion, Finding, Health, Parity, Quarantined, Rule, Verdict
+from harness.records.decided import (
+    Comparison,
+    Conclusion,
+    Finding,
+    Health,
+    History,
+    HistoryPoint,
+    Parity,
+    Quarantined,
+    Rule,
+    Verdict,
+)
 from harness.records.measured import (
     IMPORTED,
     Admission,
@@ -42,6 +53,8 @@ __all__ = [
     "Flag",
     "Handover",
     "Health",
+    "History",
+    "HistoryPoint",
     "Item",
     "Judgment",
     "Looks",

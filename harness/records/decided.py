@@ -132,6 +132,39 @@ class Parity(Record, frozen=True, kw_only=True):
     allowed: bool = False
 
 
+class HistoryPoint(Record, frozen=True, kw_only=True):
+    """One run of a metric's history. ``pins`` are the names under which it was pinned, ``promoted`` when it last became the
+    baseline, ``baseline`` whether it is now; ``now``: it is judged just now. ``replicate`` and ``seed`` as in its run."""
+
+    candidate: str
+    created: str
+    score: float
+    graded: str
+    replicate: int = 0
+    seed: int = 0
+    pins: tuple[str, ...] = ()
+    promoted: str = ""
+    baseline: bool = False
+    now: bool = False
+
+
+class History(Record, frozen=True, kw_only=True):
+    """A suite's primary metric over the runs that the store holds of the same items, oldest first; ``omitted`` older ones are left
+    out. ``noise``: the standard deviation within the ``noise_runs`` runs that differ by a seed only (``noise_of``: which seed);
+    None without any."""
+
+    suite: str
+    metric: str
+    kind: MetricKind
+    direction: Direction
+    unit: str = ""
+    points: tuple[HistoryPoint, ...] = ()
+    omitted: int = 0
+    noise: float | None = None
+    noise_runs: int = 0
+    noise_of: str = ""
+
+
 class Conclusion(Record, frozen=True, kw_only=True):
     """All that the gate concluded: the content of ``verdict.json`` and the only source of the report's numbers.
 
@@ -157,4 +190,5 @@ class Conclusion(Record, frozen=True, kw_only=True):
     quarantined: tuple[Quarantined, ...] = ()
     policy: str = ""
     pins: dict[str, str] = {}
+    history: tuple[History, ...] = ()
     environment: dict[str, Any] = {}

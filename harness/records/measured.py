@@ -156,8 +156,9 @@ class Run(Record, frozen=True, kw_only=True):
     of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
     ``reference`` names the candidate that forgetting is measured against. ``seconds`` is the wall time of the stages that this run
     took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl``
-    held. ``groups`` are tasks that are read together: group -> metric -> task -> how much the task counts. ``looks``: it was
-    asked in part, look by look. ``replicate``: 0, or the number of a repetition of the same questions (A/A).
+    held. ``groups`` are tasks that are read together: group -> metric -> task -> how much the task counts. ``scores``: metric ->
+    the run's own score over all of its items, for reading. ``looks``: it was asked in part, look by look. ``replicate``: 0, or the
+    number of a repetition of the same questions (A/A).
     """
 
     format: int = FORMAT
@@ -172,6 +173,7 @@ class Run(Record, frozen=True, kw_only=True):
     engine: dict[str, Any] = {}
     metrics: dict[str, Metric] = {}
     primary: str = ""
+    scores: dict[str, float] = {}
     groups: dict[str, dict[str, dict[str, float]]] = {}
     watched: tuple[Flag, ...] = ()
     retained: bool = False

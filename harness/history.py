@@ -1,0 +1,146 @@
+"""One metric over all the runs that a store holds of the same items: what it was, whose it was, what was pinned and promoted, and
+how much it moves when nothing but a seed changes. Pure: runs and pins in, a record out."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from harness.baselines import Pins
+from harness.errors import EvaluationError
+from harness.gate.measurements import Measurements
+from harness.gate.policy import Policy
+from harness.records import History, HistoryPoint, Measured, Metric, Run
+
+Answers = tuple[str, str]
+"""Whose, and the hash of them: two checkpoints may have answered alike."""
+
+FEWEST = 3
+"""Points below which there is no history to speak of."""
+
+MOST = 60
+"""Points that are kept: the newest, and every pin."""
+
+
+def with_scores(measured: Measured) -> Run:
+    """The run with its own score in every metric over all of its items, tasks pooled item by item."""
+    run = measured.run
+    pair = (run.suite, run.candidate.name)
+    found = Measurements({pair: measured}, Policy(baseline=pair[1]))
+    try:
+        columns = [column for column in found.columns(*pair).values() if not column.flag and not column.group]
+    except EvaluationError:  # samples that contradict each other; who judges them says how
+        return run
+    scores = {}
+    for name in dict.fromkeys(column.name for column in columns):
+        try:
+            value = found.value(*pair, name)
+        except EvaluationError:  # one name, read in two ways by two tasks: it has no score of its own
+            continue
+        if value is not None and math.isfinite(value):
+            scores[name] = value
+    return msgspec.structs.replace(run, scores=scores)
+
+
+def history(runs: Iterable[Run], like: Run, pins: Pins, *, now: Collection[Answers]) -> History | None:
+    """The primary metric of ``like`` over all ``runs`` about the same items in the same version of the suite, oldest first.
+
+    ``now``: whose answers are judged just now. None where there is nothing to look back at: fewer than
+    three runs, or none but those. Runs in part, smoke runs, and damage done on purpose (``aa-test --planted``) do not count.
+    """
+    metric = like.primary
+    alike = [run for run in runs if _same_questions(run, like) and _whole(run) and metric in run.scores]
+    distinct: dict[Answers, Run] = {}
+    for run in sorted(alike, key=lambda run: (run.created, run.candidate.name)):
+        distinct.setdefault(answers(run), run)
+    counted = list(distinct.values())
+    past = [run for run in counted if answers(run) not in now and not run.replicate]
+    if len(counted) < FEWEST or not past:
+        return None
+    points = [_point(run, metric, pins, now) for run in counted]
+    kept = _newest(points)
+    declared = _declared(like, metric)
+    noise, noise_runs, noise_of = _noise(counted, metric)
+    return History(
+        suite=like.suite,
+        metric=metric,
+        kind=declared.kind,
+        direction=declared.direction,
+        unit=declared.unit,
+        points=tuple(kept),
+        omitted=len(points) - len(kept),
+        noise=noise,
+        noise_runs=noise_runs,
+        noise_of=noise_of,
+    )
+
+
+def answers(run: Run) -> Answers:
+    """Whose answers a run holds, and which."""
+    return run.candidate.name, run.samples_hash
+
+
+def _same_questions(run: Run, like: Run) -> bool:
+    return (run.items_hash, run.suite_hash, run.judge_hash) == (like.items_hash, like.suite_hash, like.judge_hash)
+
+
+def _whole(run: Run) -> bool:
+    smoke = run.limit is not None and run.limit <= run.planned
+    planted = "#" in run.candidate.name and not run.replicate
+    return not (smoke or planted or (run.looks is not None and run.looks.stopped))
+
+
+def _point(run: Run, metric: str, pins: Pins, now: Collection[Answers]) -> HistoryPoint:
+    named = [
+        name
+        for name, pin in pins.pins.items()
+        if any(suite == run.suite and (pin.candidate, each.samples) == answers(run) for suite, each in pin.runs.items())
+    ]
+    promoted = [promotion.created for promotion in pins.promotions if promotion.to in named]
+    return HistoryPoint(
+        candidate=run.candidate.name.partition("#")[0],
+        created=run.created,
+        score=run.scores[metric],
+        graded=run.graded,
+        replicate=run.replicate,
+        seed=run.seed,
+        pins=tuple(named),
+        promoted=max(promoted, default=""),
+        baseline=pins.promoted in named,
+        now=answers(run) in now,
+    )
+
+
+def _newest(points: Sequence[HistoryPoint]) -> list[HistoryPoint]:
+    spare = [point for point in points if not point.pins and not point.now]
+    room = max(0, MOST - (len(points) - len(spare)))
+    dropped = {id(point) for point in spare[: len(spare) - room]}
+    return [point for point in points if id(point) not in dropped]
+
+
+def _declared(run: Run, metric: str) -> Metric:
+    if metric in run.metrics:
+        return run.metrics[metric]
+    named = (each for name, each in run.metrics.items() if name.rsplit("/", 1)[-1] == metric)
+    return next(named, Metric(kind="real"))
+
+
+def _noise(runs: Sequence[Run], metric: str) -> tuple[float | None, int, str]:
+    """How much the score moves by itself: the standard deviation within groups of runs that differ by a seed only, pooled over the
+    groups (n − 1 each). Training seeds of one recipe where there are any, else repeated runs of one checkpoint."""
+    recipes: Mapping[str, dict[str, float]] = defaultdict(dict)
+    repeats: Mapping[str, dict[str, float]] = defaultdict(dict)
+    for run in runs:
+        if run.candidate.recipe and not run.replicate:
+            recipes[run.candidate.recipe][run.candidate.name] = run.scores[metric]
+        repeats[run.fingerprints.asked][f"{run.seed} {run.replicate}"] = run.scores[metric]
+    for groups, what in ((recipes, "training seed"), (repeats, "seed of asking")):
+        several = [list(scores.values()) for scores in groups.values() if len(scores) > 1]
+        if several:
+            squares = sum((score - sum(scores) / len(scores)) ** 2 for scores in several for score in scores)
+            spare = sum(len(scores) - 1 for scores in several)
+            return math.sqrt(squares / spare), sum(map(len, several)), what
+    return None, 0, ""
