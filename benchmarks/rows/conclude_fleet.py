@@ -94,7 +94,7 @@ def _values(metric: Metric, items: int, rng: np.random.Generator) -> Array:
     if metric.kind == "bounded":
         return rng.integers(0, 5, items) / 4
     if metric.kind == "real":
-        return np.exp(rng.normal(5, 0.7, items))
+        return rng.lognormal(5, 0.7, items)
     sizes = np.exp(rng.normal(6, 0.6, items)).round()
     return np.stack([sizes * np.exp(rng.normal(-0.1, 0.2, items)), sizes], axis=1)
 
@@ -106,8 +106,8 @@ def _changed(metric: Metric, base: Array, rng: np.random.Generator) -> Array:
     if metric.kind == "bounded":
         return np.where(touched, rng.integers(0, 5, len(base)) / 4, base)
     if metric.kind == "real":
-        return base * np.exp(rng.normal(0, 0.1, len(base)))
-    return base * np.stack([np.exp(rng.normal(-0.002, 0.03, len(base))), np.ones(len(base))], axis=1)
+        return np.asarray(base * np.exp(rng.normal(0, 0.1, len(base))), dtype=float)
+    return np.asarray(base * np.stack([np.exp(rng.normal(-0.002, 0.03, len(base))), np.ones(len(base))], axis=1), dtype=float)
 
 
 def _run(suite: str, name: str, values: Mapping[str, Array], rng: np.random.Generator) -> Measured:

@@ -96,10 +96,11 @@ def columns(measured: Measured) -> dict[str, Column]:
         answered = [sample for sample in samples if sample.scores is not None]
         frame = _frame(measured, task, answered, errors)
         shapes = {(*(sample.scores or {}), *sample.statistics) for sample in answered}
+        whole = _whole(answered) if len(shapes) == 1 else {}
         for name in dict.fromkeys(name for shape in sorted(shapes) for name in shape):
             metric = run.metrics.get(f"{task}/{name}") or run.metrics.get(name)
             if metric is not None:
-                found[metric_id(run.suite, task, name)] = _filled(frame, name, metric, answered)
+                found[metric_id(run.suite, task, name)] = _filled(frame, name, metric, answered, whole.get(name))
         for flag in run.watched:
             raised = np.asarray([flag in sample.flags for sample in answered], dtype=float)[:, None]
             found[metric_id(run.suite, task, flag)] = replace(frame, metric=FLAG, name=flag, table=raised, flag=True)
@@ -169,8 +170,26 @@ def _frame(measured: Measured, task: str, answered: Sequence[Sample], errors: fr
     )
 
 
-def _filled(frame: Column, name: str, metric: Metric, answered: Sequence[Sample]) -> Column:
-    """The frame with the values of one metric, without the items that do not have it."""
+def _whole(answered: Sequence[Sample]) -> dict[str, Array]:
+    """The scores of samples that all have the same ones, in one go."""
+    table = np.asarray([list((sample.scores or {}).values()) for sample in answered], dtype=float)
+    return dict(zip(answered[0].scores or {}, np.ascontiguousarray(table.T), strict=True))
+
+
+def _filled(frame: Column, name: str, metric: Metric, answered: Sequence[Sample], whole: Array | None) -> Column:
+    """The frame with the values of one metric, without the items that do not have it; ``whole``: all scores, where known."""
+    at_once = whole if metric.aggregator == "mean" else None
+    column, table = _gathered(frame, name, metric, answered) if at_once is None else (frame, at_once.reshape(-1, 1))
+    column = replace(column, metric=metric, name=name, table=table)
+    finite = np.asarray(np.isfinite(table).all(axis=1), dtype=np.bool_)
+    if finite.all():
+        return column
+    undefined = {key for key, fine in zip(column.keys, finite, strict=True) if not fine}
+    return replace(column.where(finite), errors=column.errors | undefined)
+
+
+def _gathered(frame: Column, name: str, metric: Metric, answered: Sequence[Sample]) -> tuple[Column, Array]:
+    """Scores or statistics one by one, and the frame without the items that do not have them."""
     values: Sequence[Any]
     if metric.aggregator == "mean":
         values = [sample.scores.get(name) for sample in answered if sample.scores is not None]
@@ -182,13 +201,7 @@ def _filled(frame: Column, name: str, metric: Metric, answered: Sequence[Sample]
         listed = [value for value in values if value is not None]
     if metric.aggregator != "mean" and len({len(row) for row in listed}) > 1:
         raise EvaluationError(f"{metric_id(frame.suite, frame.task, name)}: samples have statistics of different lengths.")
-    table = np.asarray(listed, dtype=float).reshape(len(listed), -1 if listed else 1)
-    column = replace(column, metric=metric, name=name, table=table)
-    finite = np.isfinite(table).all(axis=1)
-    if finite.all():
-        return column
-    undefined = {key for key, fine in zip(column.keys, finite, strict=True) if not fine}
-    return replace(column.where(finite), errors=column.errors | undefined)
+    return column, np.asarray(listed, dtype=float).reshape(len(listed), -1 if listed else 1)
 
 
 def transitions(candidate: Mapping[str, Column], reference: Mapping[str, Column], primary: str) -> dict[str, Column]:

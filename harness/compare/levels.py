@@ -34,7 +34,7 @@ def level_of(column: Column, value: float, *, level: float, seed: int) -> Level 
         return _corpus(column, value, level, seed)
     scores, items = column.table[:, 0], len(column.keys)
     whole = bool(np.isin(scores, (0.0, 1.0)).all()) and float(np.ptp(column.weights)) == 0.0
-    if column.metric.kind == "binary" and whole and len(np.unique(column.clusters)) == items:
+    if column.metric.kind == "binary" and whole and int(np.bincount(column.clusters).max()) == 1:
         hits = int(scores.sum())
         low, high = stats.clopper_pearson(hits, items, level)
         above, below = stats.binomial_p(hits, items, value, "greater"), stats.binomial_p(hits, items, value, "less")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +62,27 @@ class Pair:
         """The method that fits kind, clusters, strata and weights; None without a shared item."""
         return _evidence(self, self.differences) if self.items else None
 
+    def share_test(self, factor: float, side: stats.Side) -> stats.PValue | None:
+        """The test against ``factor`` times the baseline: for a margin that is a share of the baseline's score, and as uncertain as
+        that. None where the margin is taken for fixed: right-or-wrong items and a factor up to 1 (what is lost comes from what was
+        right, so that it varies more than the share does); scores below 0; documents of which too few differ for a bootstrap."""
+        metric, before = self.baseline.metric, self.baseline.table[:, 0]
+        if isinstance(self.evidence, stats.CorpusPairs):
+            return self.evidence.share_test(factor, side)
+        if float(before.min()) < 0 or (factor <= 1 and bool(np.isin(before, (0.0, 1.0)).all())):
+            return None
+        column = self.baseline
+        found = stats.MeanPairs(
+            self.differences + self.sign * (1 - factor) * before,
+            column.clusters,
+            column.strata,
+            column.weights,
+            span=max(1.0, factor) if metric.kind in ("binary", "bounded") else None,
+            ordinal=metric.kind == "ordinal",
+            seed=self.seed,
+        )
+        return found.test(0.0, side)
+
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """The evidence with every missing item lost outright, as heavy as the heaviest; None where a loss has no natural size, or
         nothing is missing."""
@@ -73,20 +93,15 @@ class Pair:
 
 
 def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pair:
-    """Pair two columns by key, in the baseline's order."""
-    failed, resample = len(baseline.errors | candidate.errors), _seed(seed, metric)
+    """Pair two columns by key, in the baseline's order. Pairs of one ``seed`` and equally many units share their resamples."""
+    failed = len(baseline.errors | candidate.errors)
     if baseline.keys == candidate.keys:
-        return Pair(metric, baseline, candidate, 0, failed, resample)
+        return Pair(metric, baseline, candidate, 0, failed, seed)
     absent = len((set(baseline.keys) ^ set(candidate.keys)) - baseline.errors - candidate.errors)
     place = {key: index for index, key in enumerate(candidate.keys)}
     shared = baseline.where([key in place for key in baseline.keys])
     order = np.asarray([place[key] for key in shared.keys], dtype=np.intp)
-    return Pair(metric, shared, candidate.take(order), absent, failed, resample)
-
-
-def _seed(seed: int, metric: str) -> int:
-    """A seed of its own for every suite, the same for its metrics and for every candidate: they share their resamples."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {metric.split('/', 1)[0]}".encode()).digest()[:4], "big")
+    return Pair(metric, shared, candidate.take(order), absent, failed, seed)
 
 
 def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> stats.Evidence:
@@ -99,7 +114,7 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
     weights = np.concatenate([column.weights, np.full(extra, column.weights.max())])
     whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
     equal = float(np.ptp(weights)) == 0.0
-    if metric.kind == "binary" and whole and equal and len(np.unique(clusters)) == len(clusters):
+    if metric.kind == "binary" and whole and equal and int(np.bincount(clusters).max()) == 1:
         return stats.BinaryPairs(int((differences > 0).sum()), int((differences < 0).sum()), len(differences))
     return stats.MeanPairs(
         differences,

@@ -94,6 +94,8 @@ def _place(sample: Sample) -> tuple[str, str | None, dict[str, str]]:
 
 def _draws(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
     """Answers drawn per item: a mean of four is not read like one of one, and the best of k depends on k."""
+    if not any(sample.draws for side in (baseline, candidate) for sample in side.samples):
+        return
     sides = [{s.key: _drawn(s) for s in side.samples if s.error is None} for side in (baseline, candidate)]
     shared = sides[0].keys() & sides[1].keys()
     said = [_per_item({side[key] for key in shared}) for side in sides]

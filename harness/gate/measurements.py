@@ -31,6 +31,7 @@ class Measurements:
         self._within: dict[Selection, Measurements] = {EVERYTHING: self}
         self._traits: dict[str, Mapping[str, Traits]] = {}
         self._columns: dict[Key, dict[str, Column]] = {}
+        self._failed: dict[Key, tuple[int, int]] = {}
         self._transitions: dict[tuple[str, str, str], dict[str, Column]] = {}
         self._parity: dict[tuple[str, str, str], list[Parity]] = {}
         self._pairs: dict[tuple[tuple[str, ...], str, str], Pair | None] = {}
@@ -194,8 +195,10 @@ class Measurements:
 
     def failed(self, suite: str, candidate: str) -> tuple[int, int]:
         """How many items of a run failed, of how many."""
-        samples = self.measured[suite, candidate].samples
-        return sum(sample.error is not None for sample in samples), len(samples)
+        if (suite, candidate) not in self._failed:
+            samples = self.measured[suite, candidate].samples
+            self._failed[suite, candidate] = sum(sample.error is not None for sample in samples), len(samples)
+        return self._failed[suite, candidate]
 
     def parity(self, suite: str, left: str, right: str) -> list[Parity]:
         """What two runs have in common."""

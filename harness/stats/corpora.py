@@ -24,6 +24,8 @@ from harness.stats.proportion import Side
 from harness.stats.resampled import Resampled
 
 ALONE = "one document or cluster cannot show how scores vary"
+TOGETHER = 200
+"""Pairs whose resamples are held in memory at once."""
 FEW_FOR_A_FACTOR = 10
 """Documents under which the ends of a relative change would lie beyond every resample."""
 
@@ -58,11 +60,12 @@ class CorpusPairs:
         """Per cluster: summed statistics of baseline and candidate, each stratum that is scored alone in columns of its own."""
         names, code = np.unique(self.clusters, return_inverse=True)
         parts = 1 if self.shares is None else int(self._cluster_strata.max()) + 1
-        place = np.zeros(len(names), dtype=np.intp) if self.shares is None else self._cluster_strata
-        sums = np.zeros((2, len(names), parts, self.baseline.shape[1]))
-        np.add.at(sums[0], (code, place[code]), self.baseline)
-        np.add.at(sums[1], (code, place[code]), self.candidate)
-        return sums[0].reshape(len(names), -1), sums[1].reshape(len(names), -1)
+        place = code * parts + (0 if self.shares is None else self._cluster_strata[code])
+        baseline, candidate = (
+            np.stack([np.bincount(place, column, len(names) * parts) for column in side.T], axis=1).reshape(len(names), -1)
+            for side in (self.baseline, self.candidate)
+        )
+        return baseline.astype(float), candidate.astype(float)
 
     @property
     def units(self) -> int:
@@ -102,6 +105,15 @@ class CorpusPairs:
         width = totals.shape[1] // 2
         return self._scores(totals[:, :width]), self._scores(totals[:, width:])
 
+    def share_test(self, factor: float, side: Side) -> PValue | None:
+        """Of the candidate against ``factor`` times the baseline; None where too few documents differ for a bootstrap."""
+        if self.units < FEW_FOR_A_FACTOR or self._sparse:
+            return None
+        base, cand = self.resampled
+        seen = Resampled(self.sign * (self.values[1] - factor * self.values[0]), self.sign * (cand - factor * base), self.units)
+        parameters = {"factor": factor, "side": side, "resamples": len(seen.plain), "seed": self.seed}
+        return None if seen.still else PValue(seen.p(0.0, side), "paired bootstrap of a share", parameters)
+
     @cached_property
     def _swapped(self) -> Array:
         """Gains after swapping the two sides of random documents, what was seen first."""
@@ -132,14 +144,18 @@ class CorpusPairs:
         """Clusters that are not the same on both sides."""
         return np.flatnonzero(np.abs(self._sums[1] - self._sums[0]).sum(axis=1) > 0)
 
+    @property
+    def _sparse(self) -> bool:
+        """Fewer than 30 clusters differ, and less than half of them all."""
+        return len(self._differing) < 30 and 2 * len(self._differing) < self.units
+
     @cached_property
     def _few(self) -> MeanPairs | None:
         """Contributions per cluster, where too few differ for the bootstrap, or all do alike; None where it serves.
 
         One contribution is as large as it was ever seen, or as the whole scale.
         """
-        sparse = len(self._differing) < 30 and 2 * len(self._differing) < self.units
-        if self.units < 2 or not (sparse or self._bootstrap.still):
+        if self.units < 2 or not (self._sparse or self._bootstrap.still):
             return None
         baseline, candidate = self._sums
         found = np.zeros(self.units)
@@ -216,13 +232,13 @@ class CorpusPairs:
 
 
 def resample_together(pairs: Iterable[CorpusPairs]) -> None:
-    """Draw the resamples once for all pairs that share them: the same clusters, strata and seed."""
-    groups: dict[tuple[int, bytes, bytes], list[CorpusPairs]] = {}
+    """Draw the resamples once for all pairs that share them: equally many clusters in each stratum, and the same seed."""
+    groups: dict[tuple[int, bytes], list[CorpusPairs]] = {}
     for pair in pairs:
-        groups.setdefault((pair.seed, pair.clusters.tobytes(), pair.strata.tobytes()), []).append(pair)
+        groups.setdefault((pair.seed, pair._cluster_strata.tobytes()), []).append(pair)
     for members in groups.values():
-        if len(members) > 1:
-            _resample(members)
+        for start in range(0, len(members), TOGETHER):
+            _resample(members[start : start + TOGETHER])
 
 
 def _resample(pairs: list[CorpusPairs]) -> None:

@@ -19,7 +19,7 @@ from harness.stats.multiplicity import holm
 
 Array = NDArray[np.float64]
 
-NORMAL_UNITS = 300
+NORMAL_UNITS = 100
 """From so many differing units of every candidate on (1/Σr⁴ of the standardised ones: equal units count fully, and one huge among
 many as one), the flipped sums are drawn from their normal limit, which has the same correlations."""
 
@@ -67,6 +67,9 @@ def flipped(centred: Array, seed: int, *, two_sided: bool = False, resamples: in
 
 def _tail(column: Array) -> Array:
     """For each resample, the share of resamples that are at least as large: its p-value among its own."""
-    tolerance = 1e-9 * max(1.0, float(np.abs(column).max()))
-    below = np.searchsorted(np.sort(column), column - tolerance, side="left")
-    return np.asarray(1 - below / len(column), dtype=float)
+    order = np.argsort(column)
+    rising = column[order]
+    tolerance = 1e-9 * max(1.0, abs(float(rising[0])), abs(float(rising[-1])))
+    tail = np.empty_like(column)
+    tail[order] = 1 - np.searchsorted(rising, rising - tolerance, side="left") / len(column)
+    return tail

@@ -17,6 +17,8 @@ RESAMPLES = 9_999
 EXACT_UNITS = 13
 """Up to here all 2^units sign patterns are enumerated (8,192 ≤ 9,999)."""
 CHUNK_CELLS = 4_000_000
+COUNTED_CELLS = 20_000
+"""Draws are counted so many at a time: their counts stay in the processor's cache."""
 
 
 def flips(units: int, seed: int, resamples: int = RESAMPLES) -> Iterator[Array]:
@@ -44,12 +46,17 @@ def weights(strata: NDArray[np.intp], seed: int, resamples: int = RESAMPLES) -> 
     units = len(strata)
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    rows = max(1, CHUNK_CELLS // units)
+    rows, block = max(1, CHUNK_CELLS // units), max(1, COUNTED_CELLS // units)
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
-        drawn = np.concatenate([m[rng.integers(0, len(m), size=(count, len(m)))] for m in members], axis=1)
-        flat = (drawn + np.arange(count)[:, None] * units).ravel()
-        yield np.bincount(flat, minlength=count * units).reshape(count, units).astype(float)
+        picked = [rng.integers(0, len(own), size=(count, len(own))) for own in members]
+        drawn = picked[0] if len(members) == 1 else np.concatenate([m[p] for m, p in zip(members, picked, strict=True)], axis=1)
+        counts = np.empty((count, units))
+        for first in range(0, count, block):
+            part = drawn[first : first + block]
+            flat = (part + units * np.arange(len(part))[:, None]).ravel()
+            counts[first : first + block] = np.bincount(flat, minlength=flat.size).reshape(part.shape)
+        yield counts
 
 
 def sums(chunks: Iterator[Array], table: Array) -> Array:
