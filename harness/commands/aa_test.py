@@ -18,7 +18,7 @@ from harness.gate.selftest import exit_code
 from harness.pipeline import prepare
 from harness.pipeline.noise import FILE, write_selftest
 from harness.pipeline.planting import plant, ways
-from harness.pipeline.repeating import originals, repeat
+from harness.pipeline.repeating import asking, originals, repeat
 from harness.records import Finding, Noise, Plant, Repetition, SelfTest
 
 MARKS = {"noticed": "[green]noticed[/]", "missed": "[bold red]missed[/]", "no rule": "no blocking rule about losses"}
@@ -44,6 +44,10 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--strength {arguments.strength:g}: expected more than 0, such as 1")
     loaded = load_config(arguments)
     prepared = prepare(loaded, limit=arguments.smoke)
+    if not asking(prepared):
+        raise UsageError(
+            "every suite of this config holds imported scores: nobody is asked anything, neither twice nor with damage."
+        )
     chosen = ways(prepared, arguments.plant) if arguments.planted or arguments.plant else ()
     if not originals(prepared) and not chosen:
         raise UsageError(

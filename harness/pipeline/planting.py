@@ -27,6 +27,7 @@ from harness.pipeline.preparing import Pair, Prepared, first_requests
 from harness.pipeline.progress import SILENT, Progress
 from harness.pipeline.recording import run_of
 from harness.pipeline.repeating import concluded, known, measured_by
+from harness.protocols import Imported
 from harness.records import Answer, Item, Measured, Plant, Repetition
 
 Way = Literal["shuffled", "noised"]
@@ -133,12 +134,19 @@ def _shuffled(prepared: Prepared, progress: Progress) -> tuple[dict[Pair, Measur
 
 def _unshuffled(prepared: Prepared, suite: str) -> str:
     """Why shuffling a suite's answers would show nothing; empty where it would."""
-    if not prepared.suites[suite].journalled:
-        return SPEED
+    if (why := _out(prepared, suite)) is not None:
+        return why
     requests = [first_requests(prepared.suites[suite], item) for item in prepared.items(suite)]
     if all(request.kind == "score_rolling" for asked in requests for request in asked):
         return "how likely a text is answers no question, and cannot be handed in for another"
     return ""
+
+
+def _out(prepared: Prepared, suite: str) -> str | None:
+    """Why no damage to a candidate shows in a suite; None where it should."""
+    if isinstance(prepared.suites[suite], Imported):
+        return "its scores are imported, and nobody is asked"
+    return None if prepared.suites[suite].journalled else SPEED
 
 
 def shuffled(items: Iterable[Item], answers: Mapping[str, Answer], *, seed: int) -> dict[str, Answer] | None:
@@ -179,6 +187,6 @@ def _noised(prepared: Prepared, strength: float, progress: Progress) -> tuple[di
     name = f"{candidate.name}#noised"
     changes = {what: str(ruined), **({"revision": None} if what == "model" else {})}
     alone = known(prepared, {name: candidate.name}, changes=changes)
-    suites = [suite.name for suite in prepared.config.suites if prepared.suites[suite.name].journalled]
-    left_out = {suite.name: SPEED for suite in prepared.config.suites if suite.name not in suites}
-    return measured_by(alone, [(suite, name) for suite in suites], progress), left_out
+    left_out = {suite.name: why for suite in prepared.config.suites if (why := _out(prepared, suite.name)) is not None}
+    pairs = [(suite.name, name) for suite in prepared.config.suites if suite.name not in left_out]
+    return measured_by(alone, pairs, progress), left_out

@@ -25,6 +25,7 @@ from harness.pipeline.measuring import bring
 from harness.pipeline.noise import second_name
 from harness.pipeline.preparing import Pair, Prepared
 from harness.pipeline.progress import SILENT, Progress
+from harness.protocols import Imported
 from harness.records import Conclusion, Measured, Repetition
 
 KEPT = ("recorded", "imported")
@@ -75,12 +76,18 @@ def originals(prepared: Prepared) -> dict[str, list[str]]:
             f"the baseline {config.baseline!r} is a set of kept answers, which cannot be asked again. Name a candidate: "
             "sftgate aa-test … --set baseline=NAME"
         )
-    retained = [suite.name for suite in config.suites if suite.retained]
-    found = {config.baseline: [suite.name for suite in config.suites]}
+    suites = asking(prepared)
+    retained = [suite.name for suite in config.suites if suite.retained and suite.name in suites]
+    found = {config.baseline: suites}
     for name in dict.fromkeys(prepared.references.values()):
         if retained and name in {candidate.name for candidate in config.candidates}:
             found.setdefault(name, retained)
-    return {name: own for name, own in found.items() if source(prepared.candidates[name]) not in KEPT}
+    return {name: own for name, own in found.items() if own and source(prepared.candidates[name]) not in KEPT}
+
+
+def asking(prepared: Prepared) -> list[str]:
+    """The suites that ask anything; those of imported scores do not."""
+    return [suite.name for suite in prepared.config.suites if not isinstance(prepared.suites[suite.name], Imported)]
 
 
 def measured_by(prepared: Prepared, pairs: Sequence[Pair], progress: Progress = SILENT) -> dict[Pair, Measured]:
@@ -95,7 +102,7 @@ def repeat(prepared: Prepared, *, progress: Progress = SILENT) -> tuple[tuple[Re
     twice = known(prepared, {second_name(name): name for name in suites})
     twice = dataclasses.replace(twice, replicates={second_name(name): 1 for name in suites})
     pairs = [(suite, each) for name, own in suites.items() for each in (name, second_name(name)) for suite in own]
-    pairs = list(dict.fromkeys([*((suite.name, prepared.config.baseline) for suite in prepared.config.suites), *pairs]))
+    pairs = list(dict.fromkeys([*((suite, prepared.config.baseline) for suite in asking(prepared)), *pairs]))
     measured = measured_by(twice, pairs, progress)
     return tuple(_repetition(prepared, name, own, measured) for name, own in suites.items()), measured
 

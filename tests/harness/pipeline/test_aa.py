@@ -412,3 +412,21 @@ def test_answers_of_an_endpoint_have_no_weights_to_noise(tmp_path: Path, capsys:
     path.write_text(json.dumps(raw))
     assert main(["aa-test", str(path), "--plant", "noised"]) == 2
     assert "not on this machine" in capsys.readouterr().err
+
+
+def test_imported_scores_are_nobody_to_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scores.jsonl").write_text("".join(f'{{"key": "q{n}", "metric": "acc", "score": {n % 2}}}\n' for n in range(20)))
+    path = config(tmp_path)
+    raw = json.loads(path.read_text())
+    raw["suites"].append({"name": "reading", "use": "scores"})
+    path.write_text(json.dumps(raw))
+    imported = ["import", "scores", str(tmp_path / "scores.jsonl"), "--suite", "reading", "--config", str(path), "--candidate"]
+    assert [main([*imported, name]) for name in ("old", "new")] == [0, 0]
+    code, found = aa(path, "--planted")
+    assert code == 0
+    assert set(found.repetitions[0].runs) == {"qa"}
+    assert found.plants[0].sight == {"qa": "noticed", "reading": "not planted"}
+    raw["suites"], raw["rules"] = raw["suites"][1:], []
+    path.write_text(json.dumps(raw))
+    assert main(["aa-test", str(path)]) == 2
+    assert "imported scores" in capsys.readouterr().err
