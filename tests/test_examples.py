@@ -25,7 +25,7 @@ from trainers.lab import LabPaths
 ROOT = Path(__file__).parents[1]
 EXECUTED = {
     "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
-    "multi_node.toml", "scores.toml",
+    "multi_node.toml", "sequential.toml", "scores.toml",
     "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
 }  # fmt: skip
 
@@ -68,6 +68,19 @@ def test_scores_of_another_tool_are_imported_and_gated(examples: Path) -> None:
     said = conclusion(examples.parent / "runs" / "scores")
     assert [finding.outcome for finding in said.verdicts[0].findings] == ["pass", "pass"]
     assert {(each.items, each.clusters) for each in said.comparisons} == {(120, 40)}
+
+
+def test_a_gate_that_looks_while_it_asks(examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an engine that answers without a model; over vLLM it is tests/harness/pipeline/test_looks_over_vllm.py."""
+    for name in ("BASE", "ADAPTER"):
+        monkeypatch.setenv(name, "")
+    fake = [word for name in ("prod", "week47") for word in ("--set", f"candidates.{name}.engine=fake")]
+    assert main(["run", str(examples / "sequential.toml"), *fake]) in (0, 11)
+    health = {(each.suite, each.candidate): each for each in conclusion(examples.parent / "runs" / "sequential").health}
+    looked = health.pop(("sums", "week47"))
+    assert looked.looks is not None
+    assert looked.looks.planned == (60, 120, 180, 240)
+    assert all(each.looks is None for each in health.values())
 
 
 @pytest.mark.models

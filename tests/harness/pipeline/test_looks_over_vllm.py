@@ -59,7 +59,12 @@ def test_harmless_and_broken_adapters_are_decided_early_and_a_crash_costs_nothin
     rows = [json.loads(line) for line in (lab_test.data / "suites" / "facts.jsonl").read_text().splitlines()[:ITEMS]]
     rows = [{key: row[key] for key in ("key", "task", "prompt", "target")} for row in rows]  # wordings count one by one here
     (tmp_path / "facts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shared = {"model": str(lab_test.base), "engine": f"{__name__}:FragileVllm", "options": {"dtype": "float32"}}
+    shared = {
+        "model": str(lab_test.base),
+        "engine": f"{__name__}:FragileVllm",
+        "options": {"dtype": "float32"},
+        "resources": {"max_num_seqs": 16},
+    }
     config = {
         "baseline": "base",
         "candidates": [{"name": "base", **shared}, *({"name": n, **shared, "adapter": n} for n in ("harmless", "broken"))],
@@ -84,13 +89,11 @@ def test_harmless_and_broken_adapters_are_decided_early_and_a_crash_costs_nothin
     for name in ("harmless", "broken"):
         looks = runs[name].looks
         assert looks is not None
-        print(name, runs[name].asked, looks.stopped)
         assert looks.stopped
         assert runs[name].asked == looks.made[-1] <= ITEMS // 2, "decided by the middle of the suite"
         assert runs[name].failed == 0
     assert (runs["base"].asked, runs["base"].looks) == (ITEMS, None)
     asked = sum(run.asked for run in runs.values())
-    print(before, done.sent, asked)
     assert before - 64 <= asked - done.sent <= before, "only what was in flight is asked again"
     verdicts = {verdict.candidate: verdict.outcome for verdict in conclude(loaded, read_measured(loaded)).verdicts}
     assert verdicts == {"harmless": "pass", "broken": "fail"}
