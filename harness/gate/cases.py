@@ -77,7 +77,15 @@ class Case:
             return self.looked.test(self.border, side)
         if self.pair is None or self.pair.evidence is None:
             raise ValueError("a stopped case has no evidence")
-        return self.pair.evidence.test(self.border, side)
+        share = self._share_test(side)
+        return self.pair.evidence.test(self.border, side) if share is None else share
+
+    def _share_test(self, side: stats.Side) -> stats.PValue | None:
+        """Where the margin is a share of the other side's own score; None where it is a number, or guarded."""
+        rule, pair = self.rule, self.pair
+        if pair is None or not rule.relative or not rule.margin or pair.values[0] <= (rule.guard_below or 0.0):
+            return None
+        return pair.share_test(1 + pair.sign * self.border / pair.values[0], side)
 
     @property
     def nominal(self) -> float:

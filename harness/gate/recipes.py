@@ -31,14 +31,25 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RecipePair(Pair):
-    """The mean of the replicates beside the other side, and the ``gains`` (replicates, items) behind it."""
+    """The mean of the replicates beside the other side, and behind it the ``gains`` and the other side's scores (replicates,
+    items)."""
 
     gains: Array | None = None
+    before: Array | None = None
 
     @property
     def evidence(self) -> stats.Evidence | None:
         """With the noise of seeds."""
         return None if self.gains is None else _evidence(self, self.gains)
+
+    def share_test(self, factor: float, side: stats.Side) -> stats.PValue | None:
+        """Against ``factor`` times the other side, with the noise of seeds."""
+        if self.gains is None or self.before is None or float(self.before.min()) < 0:
+            return None
+        if factor <= 1 and bool(np.isin(self.before, (0.0, 1.0)).all()):
+            return None
+        found = _evidence(self, self.gains + self.sign * (1 - factor) * self.before)
+        return replace(found, span=None if found.span is None else max(1.0, factor)).test(0.0, side)
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """With every missing item lost by every replicate."""
@@ -162,6 +173,7 @@ def _pair(job: Job, members: Sequence[str], others: Sequence[str], measurements:
         failed=max(pair.failed for pair in pairs),
         seed=first.seed,
         gains=first.sign * (scores - before),
+        before=before,
     ), scores
 
 

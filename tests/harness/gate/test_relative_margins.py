@@ -1,0 +1,50 @@
+"""Margins that are a share of the other side's score: as uncertain as that score, and tested so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.compare import align, columns
+from harness.gate.cases import Case
+from harness.gate.policy import Job
+from harness.records import Metric, Rule
+from tests.harness.runs import measured, samples
+
+
+def claims(require: Any, kind: Any, direction: Any, runs: int = 60) -> float:
+    """How often a claim about a tenth of the baseline's score is held for proven, where it is just not true. Every item changes by
+    nearly the same amount, whatever its own score is: the share of the score is what is uncertain."""
+    rng = np.random.default_rng(11)
+    rule = Rule(metric="*", require=require, margin=0.1, relative=True)
+    sign = (1 if direction == "higher" else -1) * (1 if require == "superior" else -1)
+    proven = 0
+    for _ in range(runs):
+        base = rng.gamma(4, 2.5, 100) if kind == "real" else rng.beta(2, 2, 100)
+        new = base + sign * 0.1 * (10 if kind == "real" else 0.5) + rng.normal(0, 0.01 * base.mean(), 100)
+        metrics = {"acc": Metric(kind=kind, direction=direction)}
+        sides = [columns(measured(name, samples([*each]), metrics=metrics)) for name, each in (("base", base), ("new", new))]
+        pair = align("facts/t/acc", *(side["facts/t/acc"] for side in sides), seed=0)
+        proven += Case(Job(rule, ("facts/t/acc",), "facts/t/acc"), "new", "base", pair=pair).claim.p <= 0.05
+    return proven / runs
+
+
+@pytest.mark.parametrize(("require", "kind", "direction"), [
+    ("non_inferior", "real", "lower"), ("superior", "real", "higher"), ("non_inferior", "bounded", "higher"),
+])  # fmt: skip
+def test_a_share_that_is_uncertain_is_not_held_for_certain(require: Any, kind: Any, direction: Any) -> None:
+    assert claims(require, kind, direction) <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_a_lost_share_of_right_answers_is_tested_as_a_fixed_margin() -> None:
+    base, new = [1.0] * 300 + [0.0] * 100, [0.0] * 10 + [1.0] * 290 + [0.0] * 100
+    sides = [columns(measured(name, samples([*scores]))) for name, scores in (("base", base), ("new", new))]
+    pair = align("facts/t/acc", *(side["facts/t/acc"] for side in sides), seed=0)
+    rule = Rule(metric="*", require="non_inferior", margin=0.1, relative=True)
+    case = Case(Job(rule, ("facts/t/acc",), "facts/t/acc"), "new", "base", pair=pair)
+    assert case.margin == pytest.approx(0.075)
+    assert case.claim.method == "Tango score"
+    assert pair.share_test(1.1, "greater") is not None, "a gained share comes from what was wrong"
+    assert pair.share_test(0.9, "greater") is None
