@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from harness.gate import Policy
 from harness.gate import conclude as decide
 from harness.pipeline.imported import find_imported
 from harness.pipeline.left_out import contaminated, judged_so_far, who
-from harness.pipeline.noise import second_runs
 from harness.pipeline.looking_back import read_history
+from harness.pipeline.noise import second_runs
 from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash
 from harness.pipeline.recording import bands
@@ -34,18 +35,23 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
     """
     config, store = loaded.config, Store(loaded.store)
     pinned = read_pinned(loaded)
-    current = store.current()
     by_name = {candidate.name: read_candidate(loaded, candidate.name) for candidate in config.candidates}
     measured = {(suite.name, name): runs[suite.name] for suite in config.suites for name, runs in by_name.items()}
-    for pair, path in current.items():
-        if pair[0] == HUMAN and pair[1] in by_name:
-            votes = store.read(path)
-            answered = measured[(config.suites[0].name, pair[1])].run.fingerprints
-            if who(votes.run.fingerprints) == who(answered):
-                measured[pair] = votes  # votes about other weights say nothing about these
     suites = {suite.name: suite for suite in config.suites}
-    kept = {pair: as_policy(suites[pair[0]], found) for pair, found in pinned.items()}
-    return measured | kept | second_runs(store, measured)
+    measured |= {pair: as_policy(suites[pair[0]], found) for pair, found in pinned.items()}
+    return measured | _votes(store, measured) | second_runs(store, measured)
+
+
+def _votes(store: Store, measured: Mapping[Pair, Measured]) -> dict[Pair, Measured]:
+    """What people said of everybody who was measured, pins by the name that they had; votes about other weights say nothing."""
+    current, found = store.current(), {}
+    for (_, name), each in measured.items():
+        path = current.get((HUMAN, each.run.candidate.name))
+        if path is not None and (HUMAN, name) not in found:
+            votes = store.read(path)
+            if who(votes.run.fingerprints) == who(each.run.fingerprints):
+                found[HUMAN, name] = votes
+    return found
 
 
 def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:

@@ -12,7 +12,9 @@ import pytest
 
 from harness.baselines import read_pins
 from harness.cli import main
-from harness.records import Conclusion
+from harness.records import Conclusion, Metric
+from harness.store import Store
+from tests.harness.runs import measured, samples
 
 ITEMS = [{"key": f"k{index}", "prompt": f"question {index}", "target": f"question {index}"} for index in range(80)]
 
@@ -169,6 +171,26 @@ def test_a_pin_whose_answers_are_not_here_is_no_baseline(gate: Gate) -> None:
     run = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(run | {"samples_hash": "0" * 64}))
     assert "measured again, its answers may be others" in gate.does("gate", code=12)
+
+
+def test_votes_about_what_was_pinned_still_count(gate: Gate) -> None:
+    gate.does("run")
+    gate.does("baseline", "pin", "w46")
+    store = Store(gate.folder / "runs")
+    current = store.current()
+    for name, win in (("old", 0.5), ("new", 1.0)):
+        prints = store.run(current["qa", name]).fingerprints
+        votes = measured(name, samples([win] * 60, task="", metric="win"), suite="human", use="human", fingerprints=prints,
+                         graded=f"{name}0" * 4, metrics={"win": Metric(kind="bounded")}, primary="win")  # fmt: skip
+        current["human", name] = store.write_run(votes.run, votes.samples)
+    store.set_current(current)
+    gate.config["baseline"] = "pin:w46"
+    gate.config["candidates"] = gate.config["candidates"][1:]
+    gate.config["rules"] = [{"metric": "human/win", "require": "superior"}]
+    gate.does("gate")
+    found = gate.conclusion().verdicts[0].findings[0].comparison
+    assert found is not None
+    assert (found.baseline, found.won, found.items) == ("pin:w46", 60, 60)
 
 
 def test_a_pin_of_another_version_of_the_suite_cannot_be_compared(gate: Gate) -> None:
