@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.stats.binary import difference_p, tango_interval
-from harness.stats.power import binary_items, binary_mde
+from harness.stats.power import Design, binary_items, binary_mde, items_for
 from harness.stats.proportion import Side
 
 Array = NDArray[np.float64]
@@ -97,4 +97,7 @@ class BinaryPairs:
         return binary_mde(self.won + self.lost, self.items, alpha, power)
 
     def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
-        return binary_items((self.won + self.lost) / self.items, distance, alpha, power)
+        discordance = (self.won + self.lost) / self.items
+        if distance > 0 and abs(distance - self.gain) < 1e-12:  # the border is "no difference": McNemar's
+            return items_for("superior", Design(1, discordance), self.gain, 0.0, alpha, power)
+        return binary_items(discordance, distance, alpha, power)

@@ -222,19 +222,22 @@ def _smallest(
 ) -> float | None:
     """The smallest point that does. The critical value of the exact test is dear, and changes slowly from point to point: every
     round of the search takes that of where the last one ended. In the end it is the deployed test that must be satisfied."""
-    found = start
+    found, critical = start, critical_at(start)
     for _ in range(4):
-        before, critical = found, critical_at(found)
-        low, high = 0.0, found
+        low, high, step = 0.0, found, 1.03
         while not reached(high, critical):
             if high >= ceiling:
                 return None
-            low, high = high, min(ceiling, high * 1.3 + 1e-9)
+            low, high, step = high, min(ceiling, high * step + 1e-9), min(1.3, step**2)
+        while low == 0.0 and high > width(high) and step < 1e3:
+            lower = high / step
+            low, high, step = (low, lower, step**2) if reached(lower, critical) else (lower, high, step)
         while high - low > width(high):
             middle = (low + high) / 2
             low, high = (low, middle) if reached(middle, critical) else (middle, high)
-        found = high
-        if critical is None or abs(found - before) <= 1.5 * width(found):
+        before, found, last = found, high, critical
+        critical = critical_at(found)
+        if critical == last or abs(found - before) <= 1.5 * width(found):
             break
     while not reached(found, None):
         found += 2 * width(found)
@@ -252,9 +255,16 @@ def binary_mde(discordant: int, items: int, alpha: float, power: float = 0.8) ->
     return mde(Design(items, min(1.0, (discordant + 1) / items)), alpha=alpha, power=power)
 
 
-@lru_cache(maxsize=4096)
 def binary_items(discordance: float, distance: float, alpha: float, power: float = 0.8) -> int | None:
-    """Items for ``non_inferior`` of an equally good candidate at a margin of ``distance``; None where it is not above 0."""
+    """Items for ``non_inferior`` of an equally good candidate at a margin of ``distance``; None where it is not above 0.
+
+    An estimate: shares are taken to three digits, so that findings that are alike share the search.
+    """
     if distance <= 0:
         return None
-    return items_for("non_inferior", Design(1, discordance), 0.0, min(distance, 0.999), alpha, power)
+    return _needed(float(f"{discordance:.3g}"), float(f"{min(distance, 0.999):.3g}"), alpha, power)
+
+
+@lru_cache(maxsize=16384)
+def _needed(discordance: float, distance: float, alpha: float, power: float) -> int | None:
+    return items_for("non_inferior", Design(1, discordance), 0.0, distance, alpha, power)

@@ -52,7 +52,11 @@ def _binomial(items: int, rate: float) -> tuple[Array, Array]:
 
 def _fewest_wins(losses: Array, items: int, delta: float, critical: float) -> Array:
     """For each number of losses, the fewest wins whose statistic reaches ``critical``; items + 1 where none does."""
-    low, high = np.full(losses.shape, -1.0), np.full(losses.shape, items + 1.0)
+    guess = losses + items * delta
+    reach = 4 + (4 + abs(critical)) * np.sqrt(2 * losses + items * abs(delta) + 4)
+    low, high = np.clip(np.floor(guess - reach), -1, items), np.clip(np.ceil(guess + reach), 0, items + 1)
+    low = np.where(tango_statistic(np.maximum(low, 0.0), losses, items, delta) >= critical, -1.0, low)
+    high = np.where(tango_statistic(high, losses, items, delta) >= critical, high, items + 1.0)
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
         reached = tango_statistic(middle, losses, items, delta) >= critical
