@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` (the main job) and `make test`. Both build .venv themselves, once.
-.PHONY: demo test full gpu lint bench
+.PHONY: demo test full gpu lint bench simulate
 
 demo: ; @.ci/setup && .venv/bin/sftgate demo
 
@@ -23,3 +23,8 @@ gpu:
 bench:
 	@.ci/setup
 	@.venv/bin/python -m benchmarks
+
+# How often the methods are right, over worlds whose truth is known: writes the table of docs/statistics.md.
+simulate:
+	@.ci/setup
+	@.venv/bin/python -m benchmarks.simulation

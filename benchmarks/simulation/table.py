@@ -81,8 +81,8 @@ def text(results: Sequence[Counted], seed: int, seconds: float) -> str:
         named.setdefault(miss.reason or "**Missed, and not explained**", []).append(sentence(each, miss))
     parts = [
         BEGIN,
-        f"{len(results):,} worlds, seed {seed}: {exact} enumerated (no Monte-Carlo error), the others from {fewest:,} data sets each "
-        f"or more; {seconds / 60:.0f} minutes of one core. Per cent; the worst world of each row.",
+        f"{len(results):,} worlds, seed {seed}: {exact} enumerated (no Monte-Carlo error), the others from {fewest:,} data sets "
+        f"each or more; {seconds / 60:.0f} minutes of one core. Per cent; the worst world of each row.",
         "", table(results), "",
     ]  # fmt: skip
     if named:

@@ -62,6 +62,13 @@ class World:
         )
 
     @property
+    def deviation(self) -> float:
+        """Standard deviation of the mean difference of one unit (an item, or a cluster)."""
+        square = {"bounded": 0.1, "clustered bounded": 0.1, "ordinal": float(STEPS @ np.arange(1, 5) ** 2), "draws": 0.3125}
+        item = self.discordance * square.get(self.kind, 1.0) - self.truth**2
+        return float(np.sqrt(item * (1 + (self.size - 1) * self.icc) / self.size))
+
+    @property
     def outcomes(self) -> float:
         """What differs, in whole outcomes: a unit won or lost outright is one."""
         return self.units * self.discordance * self._magnitude / (4.0 if self.kind == "ordinal" else 1.0)

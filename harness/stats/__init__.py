@@ -2,9 +2,9 @@
 
 ``binary`` and ``proportion`` hold exact and score methods for right-or-wrong; ``means`` the clustered t and the sign-flip
 permutation; ``corpora`` the paired bootstrap of corpus metrics, which ``corpus`` scores from sufficient statistics; ``passes``
-pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``forgetting`` what
-a sequence of trainings took away; ``max_t`` many candidates against one baseline; ``power`` what could have
-been seen; ``sequential`` several looks at growing data, ``anytime`` any number of them. ``paired`` is the face that they share.
+pass@k; ``multiplicity`` Holm and Benjamini–Hochberg; ``forgetting`` what a sequence of trainings
+took away; ``max_t`` many candidates against one baseline; ``power`` what could have been seen; ``sequential`` several looks at
+growing data, ``anytime`` any number of them. ``paired`` is the face that they share.
 """
 
 from __future__ import annotations
