@@ -38,6 +38,9 @@ T = TypeVar("T")
 HASH_LENGTH = 12
 """Hex digits of ``graded`` in a run's folder name."""
 
+_SELECTING = "0" * 64
+"""What is claimed while ``current.json`` is changed in one place."""
+
 _UNSAFE = re.compile(r'[%/\\:*?"<>|@\x00-\x1f\x7f]|^\.|[. ]$')
 
 
@@ -163,6 +166,11 @@ class Store:
             for (suite, candidate), path in entries.items()
         )
         self.write_text("current.json", msgspec.json.format(msgspec.json.encode(_Current(runs=runs)), indent=1).decode() + "\n")
+
+    def select(self, suite: str, candidate: str, path: Path) -> None:
+        """Make one run the selected one beside all others, also while other processes select theirs."""
+        with self.claim([_SELECTING], wait=lambda: None):
+            self.set_current({**self.current(), (suite, candidate): path})
 
     def current(self) -> dict[tuple[str, str], Path]:
         """The runs that the last measure selected, by (suite, candidate); empty where nothing was measured yet."""

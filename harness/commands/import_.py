@@ -60,7 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
     others = [store.read(path) for (owner, who), path in current.items() if owner == suite and who != name]
     _refuse_other_reading(measured, others)
     run, there = with_scores(measured), store.find(suite, name, measured.run.graded)
-    store.set_current({**current, (suite, name): there or store.write_run(run, measured.samples)})
+    store.select(suite, name, there or store.write_run(run, measured.samples))
     for line in _told(measured, others, again=there is not None, place=store.root):
         out.print(printable(line), markup=False)
     return 0

@@ -53,6 +53,13 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_selecting_one_run_keeps_the_others(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name in ("a", "b", "a"):
+        store.select("facts", name, tmp_path / "facts" / f"{name}@1")
+    assert store.current() == {("facts", name): tmp_path / "facts" / f"{name}@1" for name in ("a", "b")}
+
+
 def test_a_run_comes_back_as_it_was_written(store: Store) -> None:
     path = store.write_run(run(groups={"mmlu": {"acc": {"stem": 0.5}}}), SAMPLES)
     measured = store.read(path)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.baselines import read_pins
+from harness.baselines import read_pins, write_pins
 from harness.cli import main
 from harness.records import Conclusion, Metric
 from harness.store import Store
@@ -88,6 +88,11 @@ def test_a_candidate_that_passed_is_promoted_and_becomes_the_baseline_of_the_nex
     assert said.verdicts[0].findings[0].comparison.baseline_value == 79 / 80
     assert said.runs["qa"]["pin:w46"] == run.graded
     assert f"w46 (pinned {pins.pins['w46'].day})" in (gate.folder / "runs" / "report.html").read_text()
+    assert f"w46 (pinned {pins.pins['w46'].day})" in (gate.folder / "runs" / "summary.md").read_text().replace("\\", "")
+    past = [(point.candidate, point.pins, point.baseline, point.now) for point in said.history[0].points]
+    assert past == [("new", ("w46",), True, True), ("old", (), False, False), ("week47", (), False, True)]
+    assert "week47 against pin:w46" in gate.does("compare")
+    assert "question 1" in gate.does("show", "--lost", "week47")
     assert read_pins(gate.pins) == pins, "measuring and gating change no pin"
 
 
@@ -256,10 +261,13 @@ def test_a_smoke_run_is_no_baseline_and_a_suite_that_looks_at_the_baseline_needs
     options = {"items": "items.jsonl", "judge": "grader"}
     gate.config["suites"] = [{"name": "pref", "use": "preference", "options": options}]
     gate.config["rules"] = []
-    pins = json.loads(json.dumps(msgspec.to_builtins(read_pins(gate.pins))))
-    assert list(pins["pins"]["w46"]["runs"]) == ["qa"]
-    found, out, err = gate("measure")
-    assert found in (2, 12), out + err
+    assert "holds no run of suite 'pref'" in gate.does("measure", code=12)
+    pins = read_pins(gate.pins)
+    pin = msgspec.structs.replace(pins.pins["w46"], runs={"pref": pins.pins["w46"].runs["qa"]})
+    write_pins(gate.pins, msgspec.structs.replace(pins, pins={"w46": pin}))
+    said = gate.does("measure", code=2)
+    assert "at suites[0]" in said
+    assert "Declare the baseline's weights as a candidate" in said
 
 
 def test_the_same_runs_pinned_twice_and_what_differs_between_two_pins(gate: Gate) -> None:
