@@ -17,7 +17,7 @@ from harness.gate.blindness import Blind, blindness
 from harness.gate.looked import Looked, looked
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, beside, excess, no_second_run
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, is_pin, matches
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, certain_share, is_pin, matches
 from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
 from harness.records import Comparison, Outcome, Rule
@@ -52,10 +52,14 @@ class Case:
     @cached_property
     def margin(self) -> float:
         """On the metric's own scale."""
+        return absolute_margin(self.rule, self._score)
+
+    @property
+    def _score(self) -> float:
+        """The other side's own; of all of its items, where the candidate was asked in part."""
         if self.pair is None:
             return 0.0
-        baseline = self.pair.values[0] if self.looked is None else self.looked.whole.value
-        return absolute_margin(self.rule, baseline or 0.0)
+        return self.pair.values[0] if self.looked is None else self.looked.whole.value or 0.0
 
     @property
     def border(self) -> float:
@@ -74,18 +78,20 @@ class Case:
 
     def _test(self, side: stats.Side) -> stats.PValue:
         if self.looked is not None:
-            return self.looked.test(self.border, side)
+            return self.looked.test(self.border, side, self.factor)
         if self.pair is None or self.pair.evidence is None:
             raise ValueError("a stopped case has no evidence")
-        share = self._share_test(side)
+        share = None if self.factor is None else self.pair.share_test(self.factor, side)
         return self.pair.evidence.test(self.border, side) if share is None else share
 
-    def _share_test(self, side: stats.Side) -> stats.PValue | None:
-        """Where the margin is a share of the other side's own score; None where it is a number, or guarded."""
+    @property
+    def factor(self) -> float | None:
+        """What the rule's hypotheses part at as a multiple of the other side's score; None where the margin is a number, or
+        guarded."""
         rule, pair = self.rule, self.pair
-        if pair is None or not rule.relative or not rule.margin or pair.values[0] <= (rule.guard_below or 0.0):
+        if pair is None or not rule.relative or not rule.margin or self._score <= (rule.guard_below or 0.0):
             return None
-        return pair.share_test(1 + pair.sign * self.border / pair.values[0], side)
+        return 1 + pair.sign * self.border / self._score
 
     @property
     def nominal(self) -> float:
@@ -212,6 +218,11 @@ def _looks(job: Job, candidate: str, other: str, selected: Measurements) -> tupl
     if job.rule.above_noise:
         return f"{candidate} was asked in part in {suite}, and what is lost beyond noise can only be counted in full", None
     whole = selected.column_of(other, job.metrics, job.label, reference)
+    if whole and job.rule.relative and not certain_share(job.rule, whole.metric):
+        return (
+            f"{candidate} was asked in part in {suite}, and a margin that is a share of a score can only be decided in full",
+            None,
+        )
 
     def cut(items: int) -> tuple[Pair | None, Column | None]:
         prefix = selected.prefix(suite, candidate, others, items)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import structs
 
-from harness.records import Quarantined, Record, Rule
+from harness.records import Metric, Quarantined, Record, Rule
 
 BAD_ANSWERS = ("truncated", "empty", "unparsable")
 """Flags that may not become more frequent than the baseline's, unless a rule of the user's speaks about them (law 2)."""
@@ -153,6 +153,13 @@ def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:
         watched = [metric for metric in metrics if metric.rsplit("/", 1)[-1] == flag and not _covered(policy, metric)]
         for suite in sorted({metric.split("/", 1)[0] for metric in watched}):
             yield Rule(metric=f"{suite}/*/{flag}", require="not_regressed", pool=True, implicit=True)
+
+
+def certain_share(rule: Rule, metric: Metric) -> bool:
+    """Whether a relative margin may be taken for a number although the score that it is a share of is uncertain: where a share of
+    right answers is lost, what is lost comes from what was right, and varies more than the share does."""
+    falls = (metric.direction == "lower") == (rule.require == "superior")
+    return metric.kind == "binary" and falls
 
 
 def absolute_margin(rule: Rule, baseline_value: float) -> float:

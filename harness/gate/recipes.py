@@ -231,6 +231,8 @@ def _said(case: Case, finding: Finding, members: int) -> Finding:
         return structs.replace(finding, reason=reason)
     distance = evidence.gain - case.margin if case.rule.require == "superior" else case.margin + evidence.gain
     needed = evidence.replicates_needed(distance, case.rule.alpha)
+    if needed is None and comparison.parameters.get("items_needed") is None and members >= stats.FEWEST:
+        return structs.replace(finding, reason=f"{reason.removesuffix('.')}, nor any number of training seeds on these items.")
     if needed is None or needed <= members:
         return structs.replace(finding, reason=reason)
     reason = f"{reason.removesuffix('.')}; on these items, it would with about {needed} training seeds."

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, matches
+from harness.gate.policy import HUMAN_WIN, matches, which_items
 from harness.records import Comparison, Finding, Measured, Outcome, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
@@ -108,7 +108,12 @@ def _closest(blocking: Sequence[Finding]) -> str | None:
     if nearest.comparison is None or room(nearest) == float("inf"):
         return None
     margin = words.amount(float(nearest.comparison.parameters["margin"]), nearest.comparison.kind)
-    return f"{nearest.metric}, {words.gain(nearest.comparison)}, where a loss of {margin} would block"
+    return f"{_what(nearest)}, {words.gain(nearest.comparison)}, where a loss of {margin} would block"
+
+
+def _what(finding: Finding) -> str:
+    """The metric, and which items, if not all."""
+    return finding.metric + which_items(finding.rule)
 
 
 def _change(outcome: Outcome, deciding: Sequence[Finding]) -> str:
@@ -125,14 +130,14 @@ def _remedy(finding: Finding) -> str:
     if comparison is None:
         remedies = {
             "invalid": f"measure {finding.metric.split('/')[0]} again, once its items no longer fail",
-            "not_comparable": f"measure both sides of {finding.metric} alike, or allow the difference in [comparability]",
-            "no_baseline": f"measure what {finding.metric} is to be compared with",
+            "not_comparable": f"measure both sides of {_what(finding)} alike, or allow the difference in [comparability]",
+            "no_baseline": f"measure what {_what(finding)} is to be compared with",
         }
-        return remedies.get(finding.outcome, f"measure {finding.metric}")
+        return remedies.get(finding.outcome, f"measure {_what(finding)}")
     if finding.outcome == "fail":
         return _improvement(finding, comparison)
     if "remedy" in comparison.parameters:
-        return f"{finding.metric} {comparison.parameters['remedy']}"
+        return f"{_what(finding)} {comparison.parameters['remedy']}"
     return _more_items(finding, comparison)
 
 
@@ -143,21 +148,24 @@ def _improvement(finding: Finding, comparison: Comparison) -> str:
     if rule.require in ("at_least", "at_most") and rule.value is not None:
         edge = "above" if rule.require == "at_least" else "under"
         score = words.share(float(comparison.parameters["score"]), kind)
-        return f"{finding.metric} must come {edge} {words.share(rule.value, kind)} (now {score})"
+        return f"{_what(finding)} must come {edge} {words.share(rule.value, kind)} (now {score})"
     if rule.require == "superior":
         border = words.amount(margin, kind) if margin else "nothing"
-        return f"the gain on {finding.metric} must be more than {border} (now {now})"
+        return f"the gain on {_what(finding)} must be more than {border} (now {now})"
     if margin:
-        return f"the loss on {finding.metric} must come under {words.amount(margin, kind)} (now {now})"
-    return f"the loss on {finding.metric} must go (now {now})"
+        return f"the loss on {_what(finding)} must come under {words.amount(margin, kind)} (now {now})"
+    return f"the loss on {_what(finding)} must go (now {now})"
 
 
 def _more_items(finding: Finding, comparison: Comparison) -> str:
+    seeds = comparison.parameters.get("replicates_needed")
+    if seeds is not None:
+        return f"{_what(finding)} needs about {seeds} training seeds (it has {comparison.parameters['replicates']})"
     items = comparison.parameters.get("items_needed")
     wanted = max(items or 0, finding.rule.min_items)
     if wanted <= comparison.items:
-        return f"{finding.metric} needs a better candidate: more items ({comparison.items:,} now) would hardly make this one pass"
-    return f"{finding.metric} needs about {words.rounded(wanted)} items (it has {comparison.items:,})"
+        return f"{_what(finding)} needs a better candidate: more items ({comparison.items:,} now) would hardly make this one pass"
+    return f"{_what(finding)} needs about {words.rounded(wanted)} items (it has {comparison.items:,})"
 
 
 def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measurements) -> list[str]:

@@ -15,8 +15,9 @@ from itertools import accumulate
 from harness.config import Config
 from harness.fingerprint import digest
 from harness.gate import matches
+from harness.gate.policy import certain_share
 from harness.protocols import Imported, Suite
-from harness.records import Item, Rule, Sequential
+from harness.records import Item, Metric, Rule, Sequential
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ def _whole(name: str, suite: Suite, rules: Sequence[Rule], metrics: Sequence[str
             return f"the rule {called} pools it with other suites"
         if rule.about == "recipe":
             return f"the rule {called} is about a recipe, which several candidates decide together"
+        own = [
+            metric.rsplit("/", 1)[-1]
+            for metric in metrics
+            if metric.startswith(f"{name}/") and matches(rule.metric, metric, groups)
+        ]
+        if rule.relative and not all(certain_share(rule, suite.metrics.get(metric, Metric(direction="lower"))) for metric in own):
+            return f"the margin of the rule {called} is a share of a score that is uncertain itself"
         if rule.above_noise:
             return f"the rule {called} counts what is lost beyond a second run of the reference"
     return None if about else "no rule is about it, so that nothing could end it early"

@@ -164,3 +164,12 @@ def test_a_smoke_run_asks_everybody_the_same(tmp_path: Path) -> None:
 def test_mistakes_in_the_settings_are_found_before_anything_is_asked(tmp_path: Path, sequential: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         prepared(tmp_path, items(40), sequential)
+
+
+def test_a_margin_that_is_a_share_of_an_uncertain_score_takes_all_items(tmp_path: Path) -> None:
+    lost = RULE | {"relative": True}
+    assert "qa" in prepared(tmp_path, items(100), rules=[lost]).division.parts, "a share of right answers is lost among those"
+    gained = {"metric": "qa/*/exact_match", "require": "superior", "margin": 0.1, "relative": True}
+    division = prepared(tmp_path, items(100), rules=[gained]).division
+    assert not division.parts
+    assert "is a share of a score that is uncertain itself" in division.whole["qa"]
