@@ -172,4 +172,4 @@ def test_a_margin_that_is_a_share_of_an_uncertain_score_takes_all_items(tmp_path
     gained = {"metric": "qa/*/exact_match", "require": "superior", "margin": 0.1, "relative": True}
     division = prepared(tmp_path, items(100), rules=[gained]).division
     assert not division.parts
-    assert "is a share of a score that is uncertain itself" in division.whole["qa"]
+    assert "is a share of a score that is uncertain itself" in division.cannot["qa"]
