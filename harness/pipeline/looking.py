@@ -19,7 +19,7 @@ from harness.pipeline.pinned import read_pinned
 from harness.pipeline.portions import Portions
 from harness.pipeline.preparing import Pair, Prepared
 from harness.pipeline.recording import run_of
-from harness.records import Item, Looks, Measured, Sample
+from harness.records import Item, Looks, Measured, Run, Sample
 from harness.schedule import Desk
 
 
@@ -31,6 +31,7 @@ class Looking:
         self.prepared = asking.prepared
         self.samples: dict[Pair, list[Sample]] = {}
         self.looks: dict[Pair, Looks] = {}
+        self._runs: dict[Pair, Run] = {}
         self._whole: dict[Pair, Measured] = {}
 
     def ask(self, desk: Desk, pairs: Sequence[Pair]) -> None:
@@ -74,7 +75,9 @@ class Looking:
 
     def _enough(self, pair: Pair) -> str:
         """Why the gate needs no more; empty where it does."""
-        run = run_of(self.prepared, pair, self.samples[pair], self.asking.gathered[pair], looks=self.looks[pair])
+        if pair not in self._runs:  # what the gate reads of it, but for the looks, does not change
+            self._runs[pair] = run_of(self.prepared, pair, self.samples[pair], self.asking.gathered[pair])
+        run = msgspec.structs.replace(self._runs[pair], looks=self.looks[pair])
         measured = self._beside(pair) | {pair: Measured(run=run, samples=tuple(self.samples[pair]))}
         stop = should_stop(measured, self._policy, pair[1], pair[0], candidates=len(self.prepared.judged))
         return "" if stop is None else stop.why

@@ -91,7 +91,7 @@ def test_samples_stand_in_the_order_in_which_they_were_asked(tmp_path: Path, dec
 
     def look(own: Measured) -> str:
         assert own.run.looks is not None
-        assert own.run.looks.made[-1] == len(own.samples) == own.run.asked
+        assert own.run.looks.made[-1] == len(own.samples)
         seen[len(own.samples)] = [sample.key for sample in own.samples]
         return "enough" if len(own.samples) >= 120 else ""
 
