@@ -78,12 +78,13 @@ class Looked:
 
     # -------------------------------------------------------------------------------------------------------- tests
 
-    def test(self, delta: float, side: stats.Side) -> stats.PValue:
-        """Of the gain against ``delta``, one-sided, over all looks so far."""
+    def test(self, delta: float, side: stats.Side, factor: float | None = None) -> stats.PValue:
+        """Of the gain against ``delta``, one-sided, over all looks so far. ``factor``: the same as a multiple of the other side's
+        score, where that is as uncertain."""
         if self.betting:
-            unit = [_unit(pair, delta, side, self.whole) for pair in self.pairs]
+            unit = [_unit(pair, delta, side, self.whole, factor) for pair in self.pairs]
             return self._anytime([capital for capital, _ in unit], unit[-1][1], {"delta": delta, "side": side})
-        ordinary = [_evidence(pair).test(delta, side) for pair in self.pairs]
+        ordinary = [_ordinary(pair, delta, side, factor) for pair in self.pairs]
         floor, _ = self._combined([each.floor for each in ordinary])
         return self._grouped([each.p for each in ordinary], ordinary[-1].method, ordinary[-1].parameters, floor)
 
@@ -215,31 +216,40 @@ def _evidence(pair: Pair) -> stats.Evidence:
     return pair.evidence
 
 
-def _unit(pair: Pair, delta: float, side: stats.Side, whole: Column) -> tuple[float, str]:
-    """log E of one look, and what it is."""
+def _ordinary(pair: Pair, delta: float, side: stats.Side, factor: float | None) -> stats.PValue:
+    share = None if factor is None else pair.share_test(factor, side)
+    return _evidence(pair).test(delta, side) if share is None else share
+
+
+def _unit(pair: Pair, delta: float, side: stats.Side, whole: Column, factor: float | None) -> tuple[float, str]:
+    """log E of one look, and what it is. A share of right-or-wrong answers that may be lost is a margin like any other, as in
+    ``Pair.share_test``."""
     evidence = _evidence(pair)
     if delta == 0 and isinstance(evidence, stats.BinaryPairs):
         return float(stats.log_discordant(evidence.won, evidence.lost, side)), "beta-mixture e-process on discordant items"
-    return bets(pair, whole).log_capital(delta, side), "betting e-process"
+    before = pair.baseline.table[:, 0]
+    if factor is None or (factor <= 1 and bool(np.isin(before, (0.0, 1.0)).all())):
+        return bets(pair, whole).log_capital(delta, side), "betting e-process"
+    beside = _bets(pair.baseline, pair.differences + pair.sign * (1 - factor) * before, whole, max(1.0, factor))
+    return beside.log_capital(0.0, side), "betting e-process on the share"
 
 
 def bets(pair: Pair, whole: Column) -> stats.Bets:
-    """Clusters as units of bets on differences. Items weigh what they weigh in the full run, so that no bet knows how it will
-    end."""
-    return _bets(pair.baseline, pair.differences, whole, -1.0)
+    """Clusters as units of bets on differences. Items weigh what they weigh in the full run: no bet knows how asking will end."""
+    return _bets(pair.baseline, pair.differences, whole, 1.0)
 
 
 def _scores(column: Column, whole: Column) -> stats.Bets:
-    return _bets(column, column.table[:, 0], whole, 0.0)
+    return _bets(column, column.table[:, 0], whole, 1.0, low=0.0)
 
 
-def _bets(column: Column, values: Array, whole: Column, low: float) -> stats.Bets:
+def _bets(column: Column, values: Array, whole: Column, high: float, low: float | None = None) -> stats.Bets:
     heavy = dict(zip(whole.keys, whole.weights, strict=True))
     weights = np.asarray([heavy.get(key, 0.0) for key in column.keys])
     code = np.unique(column.clusters, return_inverse=True)[1]
     largest = float(np.bincount(whole.clusters, whole.weights).max())
     sums, sizes = (np.bincount(code, each).astype(float) for each in (weights * values, weights))
-    return stats.Bets(sums, sizes, largest, low)
+    return stats.Bets(sums, sizes, largest, -high if low is None else low, high)
 
 
 def _interval(evidence: stats.Evidence, tail: float) -> stats.Interval:
