@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.compare import Level, Pair, compare
+from harness.compare import Level, Pair, compare, level_of
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
 from harness.gate.policy import AGAIN, TRANSITIONS, Job
@@ -33,6 +33,10 @@ def noise_of(measurements: Measurements, name: str, other: str) -> list[Noise]:
 
 def _noise(pair: Pair, seen: Comparison) -> Noise:
     spread = float(np.std(pair.differences, ddof=1)) if pair.items > 1 else None
+    low, high, p, method = seen.low, seen.high, seen.p, seen.method
+    if pair.candidate.name in TRANSITIONS:  # the first run lost nothing against itself: there is no difference to test
+        rate = level_of(pair.candidate, 0.5, level=seen.level, seed=pair.seed)
+        low, high, p, method = (None, None, None, "") if rate is None else (rate.low, rate.high, None, rate.method)
     return Noise(
         metric=seen.metric,
         value=seen.baseline_value,
@@ -43,11 +47,11 @@ def _noise(pair: Pair, seen: Comparison) -> Noise:
         gained=seen.won,
         lost=seen.lost,
         sd=spread,
-        low=seen.low,
-        high=seen.high,
+        low=low,
+        high=high,
         level=seen.level,
-        p=seen.p,
-        method=seen.method,
+        p=p,
+        method=method,
         note=seen.note,
         kind=seen.kind,
         direction=seen.direction,

@@ -27,6 +27,9 @@ CODES: dict[Outcome, int] = {
 """Exit codes of an A/A. A gate that fires on it is no failed candidate (10): what is broken is the evaluation (13), and no verdict
 of it can be believed. Rules that identical weights cannot pass for want of items are the business of ``plan``, and no failure."""
 
+_NOTICED: dict[Outcome, int] = {"fail": EXIT_PASS, "invalid": EXIT_EVALUATION}
+"""Exit codes of planted damage: it must fail. Else the gate is insensitive, unless its evaluation broke."""
+
 _ORDER = (EXIT_EVALUATION, EXIT_NOT_COMPARABLE, EXIT_INCONCLUSIVE, EXIT_PASS)
 
 Place = tuple[str, str]
@@ -36,7 +39,7 @@ Place = tuple[str, str]
 def exit_code(test: SelfTest) -> int:
     """Of the whole test: the A/A's, or 11 (insensitive) where planted damage went unnoticed."""
     codes = [CODES[repetition.outcome] for repetition in test.repetitions]
-    codes += [EXIT_PASS if plant.outcome == "fail" else EXIT_INCONCLUSIVE for plant in test.plants]
+    codes += [_NOTICED.get(plant.outcome, EXIT_INCONCLUSIVE) for plant in test.plants]
     return min(codes, key=_ORDER.index, default=EXIT_PASS)
 
 
@@ -131,11 +134,15 @@ def sights(
 def of_damage(
     name: str, done: str, findings: Sequence[Finding], silent: Collection[Place], sight: Mapping[str, Sight]
 ) -> tuple[Outcome, str]:
-    """``fail`` where the gate noticed what was done to the candidate, else ``insensitive``; and the sentence that says so."""
+    """``fail`` where the gate noticed what was done to the candidate, ``invalid`` where that could not be measured, else
+    ``insensitive``; and the sentence that says so."""
     blocking = [finding for finding in findings if finding.rule.severity == "block" and about_losses(finding)]
     seen = [finding for finding in findings if noticed(finding, silent)]
     missed = [suite for suite, state in sight.items() if state == "missed"]
     blind = f" Insensitive: {words.joined(missed, most=9)}." if missed else ""
+    broken = [finding for finding in blocking if finding.outcome == "invalid"]
+    if not seen and broken:
+        return "invalid", f"{name} with {done} could not be measured: {broken[0].reason}"
     if not seen:
         return "insensitive", (
             f"The gate does not notice {name} with {done}: none of its {len(blocking)} blocking rules about losses fails. "

@@ -13,7 +13,8 @@ class Noise(Record, frozen=True, kw_only=True):
 
     ``differ`` of ``items`` have another value the second time: ``gained`` a better one, ``lost`` a worse one. ``sd`` is the
     standard deviation of the paired difference of one item (None with fewer than two). ``low`` and ``high`` bound the gain of the
-    repetition, which is 0 but for noise; ``p`` is of "no difference".
+    repetition, which is 0 but for noise; ``p`` is of "no difference". Of ``lost`` and ``gained`` they bound the share itself, and
+    there is no p: the first run lost nothing against itself.
     """
 
     metric: str
@@ -49,7 +50,7 @@ class Repetition(Record, frozen=True, kw_only=True):
 
 
 Sight = Literal["noticed", "missed", "no rule", "not planted"]
-"""Whether a suite's blocking rules saw damage: they did, they did not, there are none, or the suite was left out of it."""
+"""Whether a suite's blocking rules saw damage: they did, they did not, none is about losses, or the suite was left out of it."""
 
 
 class Plant(Record, frozen=True, kw_only=True):

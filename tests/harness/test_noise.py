@@ -13,7 +13,7 @@ from harness.gate.measurements import Measurements
 from harness.gate.noise import again, excess, identical, noise_of
 from harness.gate.selftest import exit_code, noticed, of_damage, of_itself, place, sights
 from harness.records import Comparison, Conclusion, Finding, Measured, Outcome, Plant, Repetition, Require, Rule, SelfTest
-from harness.stats import exact_p
+from harness.stats import clopper_pearson, exact_p
 from tests.harness.runs import measured, samples, table
 
 ITEMS = 200
@@ -113,7 +113,10 @@ def test_the_noise_of_a_metric_is_the_spread_of_its_paired_differences() -> None
     assert (acc.differ, acc.lost, acc.gained, acc.items) == (12, 7, 5, ITEMS)
     mean = -2 / ITEMS
     assert acc.sd == pytest.approx(math.sqrt((12 - ITEMS * mean**2) / (ITEMS - 1)))
-    assert found["facts/t/lost"].repeat == pytest.approx(7 / ITEMS)
+    lost = found["facts/t/lost"]
+    assert lost.repeat == pytest.approx(7 / ITEMS)
+    assert (lost.low, lost.high) == pytest.approx(clopper_pearson(7, ITEMS, 0.90))
+    assert lost.p is None
     assert found["facts/t/gained"].repeat == pytest.approx(5 / ITEMS)
 
 
@@ -161,12 +164,15 @@ def test_what_the_gate_makes_of_a_model_against_itself(findings: list[Finding], 
 
 def test_the_gravest_code_wins() -> None:
     silent, firing = (Repetition(candidate="base", outcome=outcome, sentence="") for outcome in ("pass", "fail"))  # type: ignore[arg-type]
-    seen, unseen = (Plant(how="shuffled", outcome=outcome, sentence="") for outcome in ("fail", "insensitive"))  # type: ignore[arg-type]
+    seen, unseen, broken = (
+        Plant(how="shuffled", outcome=outcome, sentence="")  # type: ignore[arg-type]
+        for outcome in ("fail", "insensitive", "invalid")
+    )
     codes = [
         exit_code(SelfTest(created="", baseline="base", repetitions=(repetition,), plants=(plant,)))
-        for repetition, plant in ((silent, seen), (silent, unseen), (firing, seen), (firing, unseen))
+        for repetition, plant in ((silent, seen), (silent, unseen), (silent, broken), (firing, seen), (firing, unseen))
     ]
-    assert codes == [0, 11, 13, 13]
+    assert codes == [0, 11, 13, 13, 13]
 
 
 def test_a_rule_that_fails_on_anything_notices_nothing() -> None:
@@ -192,6 +198,8 @@ def test_suites_are_named_by_what_their_rules_saw() -> None:
     outcome, sentence = of_damage("base", "its answers shuffled", findings, (), found)
     assert outcome == "fail"
     assert "Insensitive: pref." in sentence
+    broken = [finding("invalid"), *findings[1:]]
+    assert of_damage("base", "its answers shuffled", broken, (), found)[0] == "invalid"
     outcome, sentence = of_damage("base", "its answers shuffled", findings[1:], (), found)
     assert outcome == "insensitive"
     assert "does not notice" in sentence
