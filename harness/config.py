@@ -145,6 +145,8 @@ def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str
         override(raw, _from_here(assignment))
     for declared in candidates:
         _declare(raw, declared, path)
+    if raw.get("sequential") is False:  # as --set says it, too
+        del raw["sequential"]
     config = convert(expand(raw, file=str(path)), Config, file=str(path))
     folder = path.resolve().parent
     config = _placed(_absolute(config, folder), path)

@@ -25,9 +25,10 @@ def pin_of(loaded: Loaded, name: str, *, by: str, verdict: Verdict | None = None
     for suite, measured in runs.items():
         why = _partial(measured)
         if why:
+            rest = " --set sequential=false" if measured.run.looks is not None else ""
             raise ComparabilityError(
                 f"{name!r} cannot be pinned: {why} in suite {suite!r}, and a baseline must have been asked everything. "
-                f"Run: sftgate measure {loaded.file}"
+                f"Run: sftgate measure {loaded.file}{rest}"
             )
     candidate = loaded.config.candidate(name)
     prints = [measured.run.fingerprints for measured in runs.values()]

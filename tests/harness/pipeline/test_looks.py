@@ -173,7 +173,7 @@ def test_a_changed_baseline_decides_anew(tmp_path: Path, deciding: Callable[[Dec
 def test_switched_off_the_rest_is_asked(tmp_path: Path, deciding: Callable[[Decide], None]) -> None:
     deciding(after(40))
     measure(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1})))))
-    done = measure(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1}), sequential=None))))
+    done = measure(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1})), sets=["sequential=false"])))
     assert (done.sent, done.reused, done.skipped) == (160, 40, 1)
     assert read(tmp_path, done, "new").run.looks is None
 
