@@ -23,6 +23,8 @@ from harness.records import Finding, Noise, Plant, Repetition, SelfTest
 
 MARKS = {"noticed": "[green]noticed[/]", "missed": "[bold red]missed[/]", "no rule": "no blocking rule about losses"}
 
+SEEN = {"fail": "noticed", "invalid": "not measured"}
+
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Flags."""
@@ -134,5 +136,5 @@ def _show_plant(each: Plant) -> None:
     out.print(f"\n[bold]planted: {each.how}[/]{strength}")
     for suite, sight in each.sight.items():
         out.print(f"  {suite}: {MARKS.get(sight, sight)}", end=f": {each.why[suite]}\n" if suite in each.why else "\n")
-    out.print(f"[bold]{'noticed' if each.outcome == 'fail' else 'NOT NOTICED'}[/]", end=" ")
+    out.print(f"[bold]{SEEN.get(each.outcome, 'NOT NOTICED')}[/]", end=" ")
     out.print(each.sentence, markup=False)
