@@ -1,0 +1,75 @@
+"""Suites, and judges, that cannot see what a rule is about pass nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.records import Admission, Metric
+from tests.harness.gate.deciding import CLAIM, LIGHT, MARGIN, against, decide, finding, verdict
+from tests.harness.runs import measured, right
+
+
+def test_a_baseline_outside_its_band_passes_nothing() -> None:
+    found = finding(*against(2, 2, 300, 296), MARGIN, expect={"acc": (0.65, 0.80)})
+    assert found.outcome == "insensitive"
+    assert "50.3 %, outside the expected 65.0 % to 80.0 %" in found.reason
+    assert decide(measured("base", right(5, 5)), measured("new", right(5, 5))).exit_code == 11
+
+
+def test_at_the_floor_no_loss_can_be_seen_but_a_gain_can() -> None:
+    assert finding(right(0, 600), right(0, 600), MARGIN).outcome == "insensitive"
+    assert finding(right(0, 600), right(0, 600), LIGHT).outcome == "insensitive"
+    assert finding(right(0, 600), right(60, 540), CLAIM).outcome == "pass"
+
+
+def test_at_the_ceiling_no_gain_can_be_seen_but_a_loss_can() -> None:
+    assert finding(right(600, 0), right(600, 0), CLAIM).outcome == "insensitive"
+    assert finding(right(600, 0), right(500, 100), MARGIN).outcome == "fail"
+    assert finding(right(600, 0), right(598, 2), MARGIN).outcome == "pass"
+
+
+def test_a_grader_that_says_yes_to_everything_passes_nothing_unless_the_ceiling_is_meant() -> None:
+    assert finding(right(600, 0), right(600, 0), MARGIN).outcome == "insensitive"
+    assert finding(right(600, 0), right(600, 0), MARGIN, retained=True).outcome == "pass"
+    assert finding(right(600, 0), right(600, 0), MARGIN, expect={"acc": (0.95, 1.0)}).outcome == "pass"
+
+
+def test_a_proven_failure_stands_whatever_the_suite_cannot_see() -> None:
+    assert finding(*against(90, 2, 350, 150), MARGIN, expect={"acc": (0.99, 1.0)}).outcome == "fail"
+
+
+def test_a_judge_that_was_not_admitted_cannot_gate_but_may_inform() -> None:
+    rejected = Admission(
+        judge="tiny",
+        admitted=False,
+        pairs=80,
+        accuracy=0.6,
+        kappa=0.2,
+        consistency=0.5,
+        unparsable=0.0,
+        reasons=("κ 0.2 under 0.4",),
+    )
+    fields: dict[str, Any] = {"admission": rejected, "judge_hash": "j"}
+    blocked = finding(*against(2, 2, 400, 196), MARGIN, **fields)
+    assert blocked.outcome == "insensitive"
+    assert "the judge tiny may not gate: κ 0.2 under 0.4" in blocked.reason
+    assert finding(*against(90, 2, 350, 150), MARGIN, **fields).outcome == "insensitive"
+    assert finding(*against(90, 2, 350, 150), msgspec.structs.replace(MARGIN, severity="warn"), **fields).outcome == "fail"
+    assert finding(*against(2, 2, 400, 196), msgspec.structs.replace(MARGIN, severity="inform"), **fields).outcome == "pass"
+    admitted = {"admission": msgspec.structs.replace(rejected, admitted=True), "judge_hash": "j"}
+    assert finding(*against(2, 2, 400, 196), MARGIN, **admitted).outcome == "pass"
+
+
+def test_a_judge_that_was_never_examined_may_not_gate() -> None:
+    answer = verdict(*against(2, 2, 400, 196), MARGIN, judge_hash="j")
+    assert any("never examined" in warning for warning in answer.warnings)
+    assert finding(*against(2, 2, 400, 196), MARGIN, judge_hash="j").outcome == "insensitive"
+    assert finding(*against(300, 0, 100, 200), MARGIN, judge_hash="j").outcome == "insensitive", "nor prove a failure"
+
+
+def test_a_baseline_that_only_guesses_has_nothing_to_lose() -> None:
+    four = {"acc": Metric(kind="binary", chance=0.25)}
+    assert finding(*against(2, 2, 148, 448), MARGIN, metrics=four).outcome == "insensitive", "25 % of four choices is guessing"
+    assert finding(*against(2, 2, 400, 196), MARGIN, metrics=four).outcome == "pass"
