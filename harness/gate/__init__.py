@@ -14,7 +14,7 @@ from harness.gate.checks import check_keys, check_rules
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, is_pin, jobs, matches
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
 from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity
@@ -27,9 +27,9 @@ __all__ = [
     "check_keys",
     "check_rules",
     "conclude",
-    "is_pin",
     "judged",
     "matches",
+    "only_compared",
 ]
 
 
@@ -88,7 +88,7 @@ def judged(measurements: Measurements) -> list[str]:
     policy = measurements.policy
     only_references = set(policy.references.values())
     return [
-        name for name in measurements.candidates if name != policy.baseline and not is_pin(name) and name not in only_references
+        name for name in measurements.candidates if name != policy.baseline and not only_compared(name) and name not in only_references
     ]
 
 
@@ -100,7 +100,7 @@ def _comparisons(measurements: Measurements) -> Iterator[Comparison]:
     """
     policy = measurements.policy
     for name in measurements.candidates:
-        if is_pin(name):
+        if only_compared(name):
             continue
         reference = policy.references.get(name)
         for other in dict.fromkeys([policy.baseline, *([reference] if reference in measurements.candidates else [])]):
@@ -131,7 +131,7 @@ def _compared(measurements: Measurements, metric: str, name: str, other: str) ->
 def _parity(measurements: Measurements) -> Iterator[Parity]:
     baseline = measurements.policy.baseline
     for suite, name in measurements.measured:
-        if name != baseline and not is_pin(name) and (suite, baseline) in measurements.measured:
+        if name != baseline and not only_compared(name) and (suite, baseline) in measurements.measured:
             yield from measurements.parity(suite, baseline, name)
 
 

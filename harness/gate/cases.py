@@ -17,7 +17,7 @@ from harness.gate.blindness import Blind, blindness
 from harness.gate.looked import Looked, looked
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, beside, excess, no_second_run
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, certain_share, is_pin, matches
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, certain_share, matches, only_compared
 from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
 from harness.records import Comparison, Outcome, Rule
@@ -153,7 +153,7 @@ def stopped_by(job: Job, sides: list[str], measurements: Measurements) -> tuple[
             if measurements.run(suite, side) is None and suite == HUMAN_WIN.split("/")[0]:
                 return "inconclusive", f"nobody has voted on {side} yet: export a review, and import its votes"
             if measurements.run(suite, side) is None:
-                return "no_baseline" if is_pin(side) else "invalid", f"{side} was not put through {suite}"
+                return "no_baseline" if only_compared(side) else "invalid", f"{side} was not put through {suite}"
             failed, planned = measurements.failed(suite, side)
             if planned == 0:
                 return "invalid", f"{side} was asked nothing in {suite}"

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, transitions
 from harness.gate.checks import check_keys
-from harness.gate.policy import TRANSITIONS, Policy, is_pin
+from harness.gate.policy import TRANSITIONS, Policy, only_compared
 from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
 from harness.records import Health, Measured, Parity, Run
 
@@ -228,7 +228,7 @@ class Measurements:
     def health(self) -> Iterable[Health]:
         """How asking went, run by run, over all items; the score is without those in quarantine. Pins were asked long ago."""
         for (suite, candidate), measured in self.everything.items():
-            if is_pin(candidate) and candidate != self.policy.baseline:
+            if only_compared(candidate) and candidate != self.policy.baseline:
                 continue
             run = measured.run
             value = self.value(suite, candidate, run.primary) if run.primary else None

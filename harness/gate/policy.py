@@ -47,7 +47,7 @@ AGAIN = "second run of "
 """What the name of a second run of the same candidate (A/A) begins with, among the measured runs."""
 
 
-def is_pin(name: str) -> bool:
+def only_compared(name: str) -> bool:
     """Whether a side of a comparison is a run set kept under version control, or a second run (A/A): those are compared with, and
     never judged."""
     return name.startswith(("pin:", AGAIN))

@@ -21,7 +21,7 @@ from harness.gate.blindness import blindness
 from harness.gate.cases import VALUE_RULES, Case, case_of, nothing_shared, smoke, stopped_by, suites_of, too_few
 from harness.gate.findings import findings_of
 from harness.gate.measurements import Measurements
-from harness.gate.policy import TRANSITIONS, Job, Policy, is_pin, jobs
+from harness.gate.policy import TRANSITIONS, Job, Policy, jobs, only_compared
 from harness.gate.selection import selection_of
 from harness.gate.verdicts import verdict_of
 from harness.records import Finding, Rule, Verdict
@@ -77,7 +77,7 @@ def verdicts_of_recipes(measurements: Measurements) -> list[Verdict]:
 def replicates(measurements: Measurements, recipe: str) -> list[str]:
     """The measured candidates of a recipe."""
     policy = measurements.policy
-    names = [name for name in measurements.candidates if name != policy.baseline and not is_pin(name)]
+    names = [name for name in measurements.candidates if name != policy.baseline and not only_compared(name)]
     return [name for name in names if policy.recipes.get(name) == recipe]
 
 
