@@ -88,7 +88,9 @@ def judged(measurements: Measurements) -> list[str]:
     policy = measurements.policy
     only_references = set(policy.references.values())
     return [
-        name for name in measurements.candidates if name != policy.baseline and not only_compared(name) and name not in only_references
+        name
+        for name in measurements.candidates
+        if name != policy.baseline and not only_compared(name) and name not in only_references
     ]
 
 
