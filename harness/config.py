@@ -83,7 +83,8 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off.
 
     ``baseline``: a candidate's name, ``pin:NAME`` of the file ``pins`` (kept under version control), or ``pin`` for the one that is
-    promoted there. ``contaminated``: a file with the items that were found in training data.
+    promoted there. ``contaminated``: a file with the items that were found in training data. ``sequential``: candidates are asked
+    in part; in a file or with ``--set`` it may also be ``false``, which is as if it were absent.
     """
 
     candidates: tuple[CandidateConfig, ...]

@@ -180,3 +180,18 @@ def test_a_baseline_that_was_measured_before_is_not_asked_again(tmp_path: Path) 
     assert first.paths["qa", "old"] == second.paths["qa", "old"]
     assert (second.engines, second.skipped) == (1, 1)
     assert Store(tmp_path / "runs").read(second.paths["qa", "harmless"]).run.looks is not None
+
+
+def test_a_stopped_run_is_no_baseline_until_the_rest_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, HARMLESS)
+    assert main(["run", str(path)]) == 0
+    assert main(["baseline", "pin", str(path), "week1", "--of", "harmless"]) == 12
+    assert f"sftgate measure {path} --set sequential=false" in " ".join(capsys.readouterr().err.split())
+    assert main(["measure", str(path), "--set", "sequential=false"]) == 0
+    assert main(["baseline", "pin", str(path), "week1", "--of", "harmless"]) == 0
+    newer = write(tmp_path, candidate("newer", scattered(3)), baseline="pin:week1")
+    done, outcomes, looks = run(newer)
+    assert outcomes == {"old": "pass", "newer": "pass"}
+    assert looks["newer"] is not None
+    assert looks["newer"].made[-1] < COUNT
+    assert done.sent == looks["newer"].made[-1], "of the pin nothing is asked, and what old answered is known"
