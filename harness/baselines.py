@@ -105,7 +105,10 @@ class Pins(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         raise ConfigError(f"no pin of {str(file)!r} is named {name!r}. {did_you_mean(name, self.pins)}", where=where, file=config)
 
 
-_FIRST = 'Make one with: sftgate baseline pin CONFIG NAME --of CANDIDATE (and promote it, for baseline = "pin").'
+_FIRST = (
+    "The first one: sftgate measure CONFIG --set baseline=CANDIDATE, then sftgate baseline pin CONFIG NAME --of CANDIDATE, and for "
+    'baseline = "pin" sftgate baseline promote CONFIG pin:NAME --anyway --reason "the first".'
+)
 
 
 def pin_name(text: str) -> str | None:

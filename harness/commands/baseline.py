@@ -108,7 +108,7 @@ def _refuse(arguments: argparse.Namespace, what: str, outcome: str | None, sente
     if outcome == "pass" and arguments.anyway:
         raise UsageError(f"{what} passed the gate; promote it without --anyway, so that the record does not say otherwise")
     if outcome != "pass" and not arguments.anyway:
-        said = f"the gate said: {sentence}" if sentence else "it was never gated"
+        said = f"the gate said: {sentence}" if sentence else "it was never gated."
         raise UsageError(
             f"{what} is not promoted, because {said} To do it all the same: --anyway --reason TEXT, which is recorded."
         )

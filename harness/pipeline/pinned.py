@@ -73,7 +73,8 @@ def _wanted(loaded: Loaded, text: str, pin: Pin) -> Iterator[tuple[str, PinnedRu
         elif own:
             raise ComparabilityError(
                 f"the baseline {text} holds no run of suite {suite.name!r}; it was pinned on {pin.day} with {', '.join(pin.runs)}. "
-                f"Measure its weights in {suite.name!r} too and pin them under another name, or leave the suite out."
+                f"Measure its weights in {suite.name!r} too (as a candidate, with --set baseline=NAME) and pin them under another "
+                "name, or leave the suite out."
             )
 
 
