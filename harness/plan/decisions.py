@@ -56,13 +56,14 @@ class Decision:
 
 
 def decisions(policy: Policy, suites: Mapping[str, Questions], metrics: Collection[str], groups: Collection[str]) -> list[Decision]:
-    """In the order of the gate. ``metrics`` and ``groups`` are the ids that the suites provide."""
+    """In the order of the gate, those about recipes last. ``metrics`` and ``groups`` are the ids that the suites provide."""
 
     def values(named: Iterable[str], field: str) -> list[str]:
         behind = {metric.split("/", 1)[0] for metric in named} & suites.keys()
         return sorted({item.slices[field] for suite in behind for item in suites[suite].items if field in item.slices})
 
-    return [_decision(job, policy, suites) for job in jobs(policy, metrics, groups, values)]
+    listed = [*jobs(policy, metrics, groups, values), *jobs(policy, metrics, groups, values, about="recipe")]
+    return [_decision(job, policy, suites) for job in listed]
 
 
 def _decision(job: Job, policy: Policy, suites: Mapping[str, Questions]) -> Decision:

@@ -123,6 +123,8 @@ def _families(decided: Sequence[Decision], knowledge: Sequence[Known]) -> list[i
             for other, each in zip(decided, knowledge, strict=True)
             if other.job.rule.require == rule.require
             and (other.job.rule.severity == "block") == (rule.severity == "block")
+            and (other.job.rule.slice is None) == (rule.slice is None)
+            and other.job.rule.about == rule.about
             and each.design is not None
         ]
         sizes.append(max(1, sum(not d.counted or d.discordance * d.items >= ENOUGH_DISCORDANT for d in alike)))

@@ -16,9 +16,9 @@ def asked(each: Forecast) -> str:
         return f"{each.require.replace('_', ' ')} {value}"
     margin = amount(each.margin, each.kind) if each.margin else ""
     if each.require == "non_inferior":
-        return f"loss under {margin}" if margin else "a small loss"
+        return f"loss < {margin}" if margin else "a small loss"
     if each.require == "superior":
-        return f"gain over {margin}" if margin else "a gain"
+        return f"gain > {margin}" if margin else "a gain"
     return f"no proven loss over {margin}" if margin else "no proven loss"
 
 
@@ -61,17 +61,17 @@ def sentences(plan: Plan, baseline: str) -> list[str]:
     blocking = [each for each in found if each.severity == "block" and not each.implicit]
     margins = [each for each in blocking if each.require == "non_inferior" and each.passes is not None]
     can = [each for each in margins if each.passes is not None and each.passes >= power]
-    lines = []
-    if can:
-        lines.append(f"These suites can certify (≥ {100 * power:.0f} %): {joined([_within(each) for each in can], most=6)}.")
-    cannot = [each for each in margins if each not in can]
-    if cannot:
-        lines.append(f"They cannot certify: {'; '.join(_short(each) for each in cannot[:6])}{_more(cannot, 6)}.")
-    lines += _claims(blocking, power)
-    lines.append(_together(plan, baseline))
+    lines = [_together(plan, baseline)]
     if plan.declared is not None:
         effects = joined([_effect(each) for each in found if each.effect and not each.implicit], most=4)
         lines.append(f"With the effects declared ({effects}) it passes with probability {chance(plan.declared)}.")
+    cannot = [each for each in margins if each not in can]
+    if cannot:
+        lines.append(f"These suites cannot certify: {'; '.join(_short(each) for each in cannot[:6])}{_more(cannot, 6)}.")
+    if can:
+        they = "They" if cannot else "These suites"
+        lines.append(f"{they} can certify (≥ {100 * power:.0f} %): {joined([_within(each) for each in can], most=6)}.")
+    lines += _claims(blocking, power)
     unforeseen = [each for each in blocking if each.passes is None]
     if unforeseen:
         listed = "; ".join(f"{each.title}: {each.why}" for each in unforeseen[:4])

@@ -325,8 +325,8 @@ def test_the_sentences_say_what_is_certified_what_is_not_and_what_it_would_take(
     suites = (questions(400, "general"), questions(1000))
     found = planned(margin(0.02, metric="general/*/acc", name="general skills"), margin(), suites=suites)
     text = " ".join(sentences(found, "prod"))
-    assert "These suites can certify (≥ 80 %): facts/t/acc within 5.0 points." in text
-    assert "They cannot certify: general skills within 2.0 points: passes only" in text
+    assert "They can certify (≥ 80 %): facts/t/acc within 5.0 points." in text
+    assert "These suites cannot certify: general skills within 2.0 points: passes only" in text
     assert "needs about 1,600 items (has 400), or a margin of 4.0 points" in text
     assert "A candidate exactly as good as prod passes the whole gate with probability" in text
     assert "Assumed: two equally good checkpoints answer 10 % of the items differently" in text

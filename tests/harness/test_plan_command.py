@@ -41,7 +41,7 @@ def test_a_plan_needs_neither_weights_nor_a_store(tmp_path: Path, capsys: pytest
     file = tmp_path / "plan.json"
     assert main(["plan", write(tmp_path), "--json", str(file)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "They cannot certify: facts are kept within 5.0 points" in said
+    assert "These suites cannot certify: facts are kept within 5.0 points" in said
     assert "(has 150)" in said
     assert "Cost per candidate: 150 requests (first turns)" in said
     assert "at most 1,200 answer tokens; 2 candidates: 300 requests" in said
