@@ -18,6 +18,9 @@ from harness.stats.binary import EXACT_ITEMS, tango_statistic
 
 Array = NDArray[np.float64]
 
+KEPT_COUNTS = 1 << 16
+"""Discordant items up to which the regions of McNemar's test are kept from call to call."""
+
 RESOLUTION = 0.002
 """How finely the critical value of the exact test is searched, on the scale of a z; the stricter end is kept."""
 
@@ -125,18 +128,25 @@ def _mcnemar(items: int, won: float, lost: float, alpha: float) -> float:
     if discordance <= 0:
         return 0.0
     counts, weight = _binomial(items, discordance)
-    most = _most_losses(alpha, 1 << math.ceil(math.log2(counts[-1] + 2)))[counts.astype(int)]
+    last = int(counts[-1])
+    if last < KEPT_COUNTS:
+        most = _all_most_losses(alpha, 1 << math.ceil(math.log2(last + 2)))[counts.astype(int)]
+    else:
+        most = _most_losses(alpha, counts.astype(np.intp))
     tail = np.where(most >= 0, bdtr(np.maximum(most, 0), counts.astype(np.intp), min(1.0, lost / discordance)), 0.0)
     return min(1.0, float((weight * tail).sum()))
 
 
 @lru_cache(maxsize=64)
-def _most_losses(alpha: float, size: int) -> Array:
-    """For each number of discordant items below ``size``, the most losses that still prove a gain; −1 where none do."""
-    counts = np.arange(size)
-    low, high = np.full(size, -1.0), np.floor(counts / 2) + 1
-    while (high - low > 1).any():
-        middle = np.floor((low + high) / 2)
-        proven = bdtr(middle, counts, 0.5) <= alpha
-        low, high = np.where(proven, middle, low), np.where(proven, high, middle)
-    return low
+def _all_most_losses(alpha: float, size: int) -> Array:
+    return _most_losses(alpha, np.arange(size))
+
+
+def _most_losses(alpha: float, counts: NDArray[np.intp]) -> Array:
+    """For each number of discordant items, the most losses that still prove a gain; −1 where none do."""
+    most = np.maximum(np.floor((counts + ndtri(alpha) * np.sqrt(counts)) / 2 - 0.5), -1.0)  # the normal limit: off by one or two
+    while (more := bdtr(most + 1, counts, 0.5) <= alpha).any():
+        most += more
+    while (fewer := (most >= 0) & (bdtr(np.maximum(most, 0), counts, 0.5) > alpha)).any():
+        most -= fewer
+    return np.asarray(most, dtype=float)
