@@ -57,7 +57,7 @@ class Measurements:
         full = {suite for (suite, name), each in runs.items() if name == policy.baseline and each.run.limit is None}
         named = [(entry.suite, entry.key, f"quarantine[{index}].key") for index, entry in enumerate(policy.quarantine)]
         named += [(suite, key, "contaminated") for suite, keys in policy.contaminated.items() for key in keys]
-        check_keys(named, {suite: self.traits(suite) for suite in full})
+        check_keys(named, {suite: self.traits(suite) for suite in full & {suite for suite, _, _ in named}})
 
     def within(self, selection: Selection) -> Measurements:
         """The same measurements over the items of a selection, once."""
