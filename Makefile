@@ -28,3 +28,4 @@ bench:
 simulate:
 	@.ci/setup
 	@.venv/bin/python -m benchmarks.simulation
+	@.venv/bin/python -m benchmarks.simulation.sequential
