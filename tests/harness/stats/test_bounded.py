@@ -24,7 +24,7 @@ def units(values: Any, span: float = 1.0) -> BoundedUnits:
     return BoundedUnits(found, np.ones(len(found)), span, 1.0)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 200), st.integers(-90, 90), st.sampled_from([0.8, 0.9, 0.95]))
 def test_of_items_won_lost_or_tied_it_is_tango(won: int, lost: int, tied: int, points: int, level: float) -> None:
     delta = points / 100
@@ -33,7 +33,7 @@ def test_of_items_won_lost_or_tied_it_is_tango(won: int, lost: int, tied: int, p
     assert found.interval(level) == pytest.approx(stats.tango_interval(won, lost, items, level), abs=1e-6)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SCORES, st.floats(-0.95, 0.95))
 def test_the_reweighted_data_have_the_mean_of_the_hypothesis(values: Array, delta: float) -> None:
     distances, chances = units(values).null(delta)
@@ -42,7 +42,7 @@ def test_the_reweighted_data_have_the_mean_of_the_hypothesis(values: Array, delt
     assert float(chances @ distances) == pytest.approx(0, abs=1e-6)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SCORES, st.sampled_from([0.8, 0.9, 0.95]))
 def test_the_interval_is_what_the_test_keeps_and_swapping_the_sides_mirrors_it(values: Array, level: float) -> None:
     found, z = units(values), float(ndtri(0.5 + level / 2))
@@ -55,7 +55,7 @@ def test_the_interval_is_what_the_test_keeps_and_swapping_the_sides_mirrors_it(v
             assert sign * found.statistic(end - sign * 1e-4) > z > sign * found.statistic(end + sign * 1e-4)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SCORES, st.floats(0.1, 50))
 def test_the_unit_of_measurement_does_not_matter(values: Array, factor: float) -> None:
     low, high = units(values).interval(0.9)

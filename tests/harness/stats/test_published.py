@@ -139,6 +139,7 @@ def test_mcnemar_equals_statsmodels_and_the_binomial_test(won: int, lost: int) -
             assert stats.mcnemar(won, lost, side) == pytest.approx(expected, rel=1e-9)  # type: ignore[arg-type]
 
 
+@settings(max_examples=40)
 @given(st.data(), st.integers(1, 400), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_intervals_of_a_proportion_equal_statsmodels_and_scipy(data: Any, items: int, level: float) -> None:
     hits = data.draw(st.integers(0, items))
