@@ -18,7 +18,7 @@ from harness import stats
 from harness.gate import sentences as words
 from harness.gate.cases import VALUE_RULES, Case
 from harness.gate.many import Over
-from harness.records import Comparison, Finding, Outcome
+from harness.records import Comparison, Finding, MetricKind, Outcome
 
 
 def findings_of(cases: Sequence[Case], over: Mapping[int, Over]) -> list[Finding]:
@@ -114,9 +114,17 @@ def _decided(case: Case, comparison: Comparison, over: Over | None, adjusted: fl
     return _non_inferior(case, comparison)
 
 
+def _margin(case: Case, kind: MetricKind) -> str:
+    """The margin, and of what it is a share."""
+    size, rule = words.amount(case.margin, kind), case.rule
+    if not rule.relative or not rule.margin:
+        return size
+    return f"{size} ({100 * rule.margin:g} % of {words.share(case.margin / rule.margin, kind)})"
+
+
 def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     kind, alpha = comparison.kind, case.rule.alpha
-    gain, margin = words.gain(comparison), words.amount(case.margin, kind)
+    gain, margin = words.gain(comparison), _margin(case, kind)
     p, method = words.probability(case.claim.p), case.claim.method
     if case.claim.p <= alpha:
         worse = comparison.high is not None and comparison.high < 0
@@ -134,7 +142,7 @@ def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: flo
     kind, alpha = comparison.kind, case.rule.alpha
     gain, method = words.gain(comparison), case.claim.method
     p = _three_p(case.claim.p, over, p_holm)
-    more = f" of more than {words.amount(case.margin, kind)}" if case.margin else ""
+    more = f" of more than {_margin(case, kind)}" if case.margin else ""
     if p_holm <= alpha:
         return "pass", f"{gain}: a gain{more} is proven ({method}, {p}); {words.gain_seen(comparison, case.margin)}"
     if case.contrary.p <= alpha:
@@ -144,7 +152,7 @@ def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: flo
 
 
 def _not_regressed(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
-    gain, beyond = words.gain(comparison), f" beyond {words.amount(case.margin, comparison.kind)}" if case.margin else ""
+    gain, beyond = words.gain(comparison), f" beyond {_margin(case, comparison.kind)}" if case.margin else ""
     p = _two_p(case.claim.p, p_holm)
     if p_holm <= case.rule.alpha:
         counts = f"{comparison.lost:,} lost, {comparison.won:,} won"

@@ -11,6 +11,7 @@ from harness.compare import align, columns
 from harness.gate.cases import Case
 from harness.gate.policy import Job
 from harness.records import Metric, Rule
+from tests.harness.gate.deciding import against, finding
 from tests.harness.runs import measured, samples
 
 
@@ -48,3 +49,11 @@ def test_a_lost_share_of_right_answers_is_tested_as_a_fixed_margin() -> None:
     assert case.claim.method == "Tango score"
     assert pair.share_test(1.1, "greater") is not None, "a gained share comes from what was wrong"
     assert pair.share_test(0.9, "greater") is None
+
+
+def test_a_finding_says_of_what_the_margin_is_a_share() -> None:
+    rule = Rule(metric="facts/*/acc", require="non_inferior", margin=0.05, relative=True)
+    found = finding(*against(5, 5, 395, 95), rule)
+    assert "a loss of 4.0 points (5 % of 80.0 %) or more is ruled out" in found.reason
+    guarded = Rule(metric="facts/*/acc", require="non_inferior", margin=0.1, relative=True, guard_below=0.9)
+    assert "a loss of 9.0 points (10 % of 90.0 %) or more is ruled out" in finding(*against(5, 5, 395, 95), guarded).reason
