@@ -12,6 +12,7 @@ from harness.commands.console import out
 from harness.commands.foretelling import show_plan
 from harness.commands.gating import declare_config, load_config
 from harness.errors import UsageError
+from harness.pipeline.looking import foretold
 from harness.pipeline.planning import Cost, costs, foresee, read_effects, sketch
 from harness.store import atomic_write
 
@@ -35,6 +36,11 @@ def execute(arguments: argparse.Namespace) -> int:
     asked = costs(prepared)
     show_plan(found, prepared.config.baseline, out)
     _show_costs(asked, len(prepared.config.candidates))
+    looks = foretold(prepared)
+    for line in looks:
+        out.print(f"look by look: {line}", markup=False)
+    if looks:
+        out.print("All of this is said for asking in full: looks only lower the cost, and cost a little power.", markup=False)
     if arguments.json is not None:
         content = {"plan": found, "costs": asked, "candidates": len(prepared.config.candidates)}
         atomic_write(arguments.json, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")

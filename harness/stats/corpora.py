@@ -158,9 +158,10 @@ class CorpusPairs:
         if self.units < 2 or not (self._sparse or self._bootstrap.still):
             return None
         baseline, candidate = self._sums
-        found = np.zeros(self.units)
-        back = candidate.sum(axis=0) - (candidate - baseline)[self._differing]
-        found[self._differing] = self.units * self.sign * (self.values[1] - self._scores(back))
+        found = np.zeros(self.units) if self._sparse else np.full(self.units, self.gain)
+        if self._sparse:
+            back = candidate.sum(axis=0) - (candidate - baseline)[self._differing]
+            found[self._differing] = self.units * self.sign * (self.values[1] - self._scores(back))
         scale = max(corpus.SPANS.get(self.aggregator, abs(self.values[0])), float(np.abs(found).max()))
         units = np.arange(self.units, dtype=np.intp)
         return MeanPairs(found, units, np.zeros_like(units), np.ones(self.units), span=scale or None, seed=self.seed)

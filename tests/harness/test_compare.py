@@ -258,6 +258,34 @@ def test_a_corpus_score_against_a_value() -> None:
     assert still.above == 1.0
 
 
+def bits(documents: int, seed: int = 0) -> Column:
+    """Bits per byte of documents of different sizes."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.lognormal(6, 0.8, documents)
+    rows = [{"bpb": [float(size * rng.lognormal(-0.1, 0.25)), float(size)]} for size in sizes]
+    metric = Metric(kind="corpus", aggregator="bits_per_byte", direction="lower")
+    return columns(measured("x", samples([1] * documents, statistics=rows), metrics={"bpb": metric}))["facts/t/bpb"]
+
+
+def test_the_test_of_a_corpus_score_agrees_with_its_interval() -> None:
+    found = level_of(bits(12), 1.0, level=0.9, seed=0)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert "expanded" in found.method
+    for border, side in ((found.low, "above"), (found.high, "below")):
+        at = level_of(bits(12), border, level=0.9, seed=0)
+        assert at is not None
+        assert getattr(at, side) == pytest.approx(0.05, abs=3e-4)
+
+
+def test_one_document_has_no_interval_and_says_why() -> None:
+    found = level_of(bits(1), 1.0, level=0.9, seed=0)
+    assert found is not None
+    assert (found.low, found.high, found.above, found.below) == (None, None, 1.0, 1.0)
+    assert found.method == "undefined: one document or cluster cannot show how scores vary"
+
+
 def test_runs_that_were_asked_alike_are_comparable() -> None:
     lines = parity(measured("a", [1, 0]), measured("b", [0, 0]))
     assert comparable(lines)

@@ -9,7 +9,7 @@ import pytest
 
 from harness import stats
 from harness.gate import Policy, conclude
-from harness.records import Conclusion, Finding, Measured, Metric, Rule, Sample
+from harness.records import Conclusion, Finding, Looks, Measured, Metric, Rule, Sample, Sequential
 from tests.harness.runs import measured, samples, table
 
 CLAIM = Rule(metric="facts/t/acc", require="superior")
@@ -155,6 +155,23 @@ def test_claims_against_different_models_are_holms() -> None:
     assert found.comparison is not None
     assert found.comparison.parameters["no_max_t"] == "they are compared with different models"
     assert found.comparison.parameters["p_holm_candidates"] >= (found.comparison.p or 0.0)
+
+
+def test_runs_that_were_looked_at_are_never_resampled_together() -> None:
+    base, new = scores(60, 6)
+    order = np.random.default_rng(0).permutation(ITEMS)
+    settings = Sequential(looks=2, min_items=50)
+    looks = Looks(settings=settings, planned=(200, 400), made=(200, 400))
+    samples_of = {name: samples([values[i] for i in order]) for name, values in (("base", base), ("new", new))}
+    runs = [measured("base", samples_of["base"]), *(measured(f"new{n}", samples_of["new"], looks=looks) for n in range(2))]
+    decided = decide(*runs)
+    found = claim(decided)
+    assert found.comparison is not None
+    assert found.comparison.p is not None
+    assert "p_max_t" not in found.comparison.parameters
+    assert found.comparison.parameters["no_max_t"] == "their runs were looked at while they were asked"
+    assert found.comparison.parameters["p_holm_candidates"] == pytest.approx(2 * found.comparison.p)
+    assert not any("p_max_t" in each.parameters for each in decided.comparisons)
 
 
 def test_comparisons_for_reading_have_it_too() -> None:

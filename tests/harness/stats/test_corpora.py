@@ -159,3 +159,111 @@ def test_statistics_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="undefined"):
         stats.aggregate("mean", np.ones((0, 1)))
     assert stats.aggregate("mean", np.array([1.0, 2.0])) == 1.5
+
+
+# ------------------------------------------------------------------------------------------------------ few documents
+
+
+def sizes_and_bits(rng: np.random.Generator, documents: int) -> tuple[Table, Table]:
+    """Documents of very different sizes; one side needs 1 % more bits, more or less."""
+    sizes = rng.lognormal(6, 0.8, documents)
+    bits = sizes * rng.lognormal(-0.1, 0.25, documents)
+    return np.stack([bits, sizes], axis=1), np.stack([bits * rng.lognormal(0.01, 0.05, documents), sizes], axis=1)
+
+
+def test_one_document_or_one_cluster_gets_a_sentence_instead_of_an_interval() -> None:
+    base, cand = sizes_and_bits(np.random.default_rng(0), 6)
+    one = corpus_pairs("bits_per_byte", base[:1], cand[:1], -1)
+    cluster = stats.CorpusPairs("bits_per_byte", base, cand, np.zeros(6, dtype=np.intp), np.zeros(6, dtype=np.intp), -1)
+    for pairs in (one, cluster):
+        found = pairs.interval(0.9)
+        assert (found.low, found.high) == (None, None)
+        assert found.note == "one document or cluster cannot show how scores vary"
+        assert pairs.test(-0.1, "greater").p == 1.0
+        assert pairs.test(0.0, "two-sided").p == 1.0
+        assert pairs.mde(0.05) is None
+        assert pairs.items_needed(0.1, 0.05) is None
+        assert pairs.relative(0.9) is None
+
+
+def test_where_few_documents_differ_what_nobody_saw_is_still_possible() -> None:
+    rng = np.random.default_rng(1)
+    truth, guess = rng.integers(0, 2, 200), rng.integers(0, 2, 200)
+    base = np.zeros((200, 4))
+    base[np.arange(200), 2 * truth + guess] = 1.0
+    cand = base.copy()
+    cand[:2] = np.roll(base[:2], 1, axis=1)
+    pairs = corpus_pairs("f1_macro", base, cand)
+    found = pairs.interval(0.9)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < pairs.gain < found.high
+    assert found.high - found.low > 0.02  # the resamples of two differing documents span less
+    assert "bootstrap" not in found.method
+    for border, side in ((found.low, "greater"), (found.high, "less")):
+        assert pairs.test(border, side).p == pytest.approx(0.05, abs=2e-3)
+
+
+def test_documents_that_all_gain_alike_do_not_give_an_interval_of_no_width() -> None:
+    base = np.stack([np.linspace(100, 300, 40), np.linspace(200, 250, 40)], axis=1)
+    cand = base - np.outer(0.1 * base[:, 1], [1.0, 0.0])
+    found = corpus_pairs("bits_per_byte", base, cand, -1).interval(0.9)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.1 < found.high + 1e-9
+    assert found.high - found.low > 0.01
+
+
+def test_bounds_of_the_scale_are_kept() -> None:
+    rng = np.random.default_rng(2)
+    base, cand = np.zeros((3, 4)), np.zeros((3, 4))
+    base[:, 2], cand[:, 0] = 1.0, 1.0
+    cand[0] = [0.0, 0.0, 1.0, 0.0]
+    found = corpus_pairs("f1", base + rng.integers(0, 2, (3, 1)) * [0, 0, 0, 1.0], cand).interval(0.9)
+    assert found.low is not None
+    assert found.high is not None
+    assert -1.0 <= found.low < found.high <= 1.0
+
+
+def test_a_factor_says_no_change_where_the_gain_does() -> None:
+    rng = np.random.default_rng(3)
+    seen = set()
+    for seed in range(60):
+        base, cand = sizes_and_bits(rng, int(rng.integers(10, 40)))
+        pairs = corpus_pairs("bits_per_byte", base, cand, -1, seed)
+        found, factor = pairs.interval(0.9), pairs.relative(0.9)
+        assert factor is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert factor[1] <= factor[0] <= factor[2]
+        assert (factor[2] < 1) == (found.low > 0)
+        assert (factor[1] > 1) == (found.high < 0)
+        seen.add((factor[2] < 1, factor[1] > 1))
+    assert len(seen) == 2
+    assert corpus_pairs("bits_per_byte", *sizes_and_bits(rng, 9), -1).relative(0.9) is None
+
+
+def test_a_level_and_a_gain_are_spread_alike() -> None:
+    rng = np.random.default_rng(4)
+    plain = rng.normal(0, 1, 9_999)
+    few, many = stats.Resampled(0.0, plain, 5), stats.Resampled(0.0, plain, 5_000)
+    assert many.ends(0.9)[1] == pytest.approx(np.quantile(plain, 0.95), rel=1e-3)
+    assert few.ends(0.9)[1] / many.ends(0.9)[1] == pytest.approx(2.1318 / 1.6449 * np.sqrt(5 / 4), rel=1e-3)
+    low, high = few.ends(0.9)
+    assert few.p(low, "greater") == pytest.approx(0.05, abs=2e-4)
+    assert few.p(high, "less") == pytest.approx(0.05, abs=2e-4)
+    assert few.p(0.0, "two-sided") == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("documents", [10, 20, 50, 200])
+def test_intervals_of_bits_per_byte_cover_the_truth(documents: int) -> None:
+    rng = np.random.default_rng(documents)
+    truth = float(np.exp(0.01 + 0.05**2 / 2) - 1) * float(np.exp(-0.1 + 0.25**2 / 2))
+    beyond = np.zeros(2)
+    for seed in range(1000):
+        found = corpus_pairs("bits_per_byte", *sizes_and_bits(rng, documents), -1, seed).interval(0.9)
+        assert found.low is not None
+        assert found.high is not None
+        beyond += (-truth < found.low, -truth > found.high)
+    assert (beyond / 1000 <= 0.075 + 0.014).all()
