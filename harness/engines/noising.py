@@ -1,4 +1,4 @@
-"""A ruined copy of a model or an adapter: seeded Gaussian noise on every weight, in proportion to its tensor's own spread.
+"""A ruined copy of a model: seeded Gaussian noise on every weight, in proportion to its tensor's own spread.
 
 Written file by file into a cache whose folders are named by content, so that one file at a time is in memory.
 """
@@ -11,24 +11,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints import adapter_files, weight_files
+from harness.checkpoints import weight_files
 from harness.engines import serving
 from harness.environment import cache_root
 from harness.errors import EngineError
-from harness.fingerprint import adapter_digest, digest, draw_seed, weights_digest
+from harness.fingerprint import digest, draw_seed, weights_digest
 
 NOISING = 1
 """Raise this when what is written changes: old folders are not met then."""
 
 
-def noised(folder: Path, *, adapter: bool, strength: float, seed: int) -> Path:
+def noised(folder: Path, *, strength: float, seed: int) -> Path:
     """A copy of ``folder`` in which every floating-point weight w of a tensor became w + ``strength`` · sd(tensor) · N(0, 1).
 
     Raises EngineError where the weights cannot be read, or the cache cannot be written.
     """
-    files = adapter_files(folder) if adapter else weight_files(folder)
-    contents = adapter_digest(folder) if adapter else weights_digest(folder)
-    place = cache_root() / "noised" / digest([NOISING, contents, strength, seed])[:16]
+    files = weight_files(folder)
+    place = cache_root() / "noised" / digest([NOISING, weights_digest(folder), strength, seed])[:16]
     if place.is_dir():
         return place
     try:

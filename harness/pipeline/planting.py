@@ -173,20 +173,15 @@ def shuffled(items: Iterable[Item], answers: Mapping[str, Answer], *, seed: int)
 
 
 def _noised(prepared: Prepared, strength: float, progress: Progress) -> tuple[dict[Pair, Measured], dict[str, str]]:
-    """A copy of the baseline with noise on its weights (its adapter's, where it has one), measured like any candidate."""
+    """A copy of the baseline with noise on its weights, measured like any candidate. An adapter stays as it is: noise on it alone
+    would leave all that the model under it knows."""
     candidate = prepared.candidates[prepared.config.baseline]
-    what = "model" if candidate.adapter is None else "adapter"
-    folder = (
-        resolve_model(candidate.model, candidate.revision)
-        if candidate.adapter is None
-        else resolve_model(candidate.adapter, what="adapter")
-    )
-    ruined = noised(folder, adapter=candidate.adapter is not None, strength=strength, seed=prepared.config.seed)
+    folder = resolve_model(candidate.model, candidate.revision)
+    ruined = noised(folder, strength=strength, seed=prepared.config.seed)
     size = sum(file.stat().st_size for file in ruined.iterdir()) / 2**30
     progress.note(f"noised weights ({size:.2g} GiB) are kept in {ruined}; delete them when you like")
     name = f"{candidate.name}#noised"
-    changes = {what: str(ruined), **({"revision": None} if what == "model" else {})}
-    alone = known(prepared, {name: candidate.name}, changes=changes)
+    alone = known(prepared, {name: candidate.name}, changes={"model": str(ruined), "revision": None})
     left_out = {suite.name: why for suite in prepared.config.suites if (why := _out(prepared, suite.name)) is not None}
     pairs = [(suite.name, name) for suite in prepared.config.suites if suite.name not in left_out]
     return measured_by(alone, pairs, progress), left_out

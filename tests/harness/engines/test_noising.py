@@ -30,25 +30,24 @@ def tensors() -> dict[str, Any]:
     }
 
 
-def folder(place: Path, *, adapter: bool = False) -> Path:
+def folder(place: Path) -> Path:
     from safetensors.torch import save_file
 
     place.mkdir()
-    (place / ("adapter_config.json" if adapter else "config.json")).write_text(json.dumps({"r": 4}))
-    save_file(tensors(), str(place / ("adapter_model.safetensors" if adapter else "model.safetensors")), metadata={"format": "pt"})
+    (place / "config.json").write_text(json.dumps({"r": 4}))
+    save_file(tensors(), str(place / "model.safetensors"), metadata={"format": "pt"})
     return place
 
 
 @pytest.mark.usefixtures("cache")
-@pytest.mark.parametrize("adapter", [False, True])
-def test_every_tensor_gets_noise_in_proportion_to_its_own_spread(tmp_path: Path, adapter: bool) -> None:
+def test_every_tensor_gets_noise_in_proportion_to_its_own_spread(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     from harness.engines.noising import noised
 
-    source = folder(tmp_path / "model", adapter=adapter)
-    ruined = noised(source, adapter=adapter, strength=0.5, seed=7)
-    name = "adapter_model.safetensors" if adapter else "model.safetensors"
+    source = folder(tmp_path / "model")
+    ruined = noised(source, strength=0.5, seed=7)
+    name = "model.safetensors"
     found, before = load_file(str(ruined / name)), tensors()
     for key in ("wide", "narrow"):
         moved = (found[key].float() - before[key].float()).std() / before[key].float().std()
@@ -65,16 +64,16 @@ def test_the_same_noise_again_is_the_same_folder_and_other_noise_another(tmp_pat
     from harness.fingerprint import weights_digest
 
     source = folder(tmp_path / "model")
-    first = noised(source, adapter=False, strength=0.5, seed=7)
+    first = noised(source, strength=0.5, seed=7)
     print_before = weights_digest(first)
-    assert noised(source, adapter=False, strength=0.5, seed=7) == first
-    others = {noised(source, adapter=False, strength=strength, seed=seed) for strength, seed in ((0.5, 8), (0.6, 7))}
+    assert noised(source, strength=0.5, seed=7) == first
+    others = {noised(source, strength=strength, seed=seed) for strength, seed in ((0.5, 8), (0.6, 7))}
     assert first not in others
     assert len(others) == 2
     for file in first.iterdir():
         file.unlink()
     first.rmdir()
-    assert weights_digest(noised(source, adapter=False, strength=0.5, seed=7)) == print_before
+    assert weights_digest(noised(source, strength=0.5, seed=7)) == print_before
 
 
 def test_weights_that_cannot_be_read_are_one_sentence_and_leave_nothing(tmp_path: Path, cache: Path) -> None:
@@ -84,5 +83,5 @@ def test_weights_that_cannot_be_read_are_one_sentence_and_leave_nothing(tmp_path
     source.mkdir()
     (source / "model.gguf").write_bytes(b"GGUF")
     with pytest.raises(EngineError, match="cannot be noised"):
-        noised(source, adapter=False, strength=0.5, seed=0)
+        noised(source, strength=0.5, seed=0)
     assert not list((cache / "noised").iterdir())
