@@ -16,7 +16,7 @@ from harness.checkpoints import source
 from harness.config import Loaded
 from harness.errors import UsageError
 from harness.fingerprint import candidate_fingerprints
-from harness.gate import HUMAN_WIN, matches
+from harness.gate import HUMAN_WIN, TRANSITIONS, matches
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, identical, noise_of
 from harness.gate.selftest import of_itself
@@ -26,7 +26,7 @@ from harness.pipeline.noise import second_name
 from harness.pipeline.preparing import Pair, Prepared
 from harness.pipeline.progress import SILENT, Progress
 from harness.protocols import Imported
-from harness.records import Conclusion, Measured, Repetition
+from harness.records import Conclusion, Measured, Repetition, Rule
 
 KEPT = ("recorded", "imported")
 """Where answers come from that nobody can give a second time."""
@@ -130,6 +130,10 @@ def concluded(prepared: Prepared, baseline: str, measured: dict[Pair, Measured])
     return conclude(_policy(prepared, baseline, measured), measured)
 
 
+def _about_references(rule: Rule) -> bool:
+    return rule.against == "reference" or rule.metric.rsplit("/", 1)[-1] in TRANSITIONS
+
+
 def _policy(prepared: Prepared, baseline: str, measured: Mapping[Pair, Measured]) -> Loaded:
     """The policy for a known candidate. Rules that no suite measured here is about, votes included, are left out, and of a
     reference only what is said about references counts."""
@@ -139,7 +143,7 @@ def _policy(prepared: Prepared, baseline: str, measured: Mapping[Pair, Measured]
         msgspec.structs.replace(rule, against="baseline", about="checkpoint")
         for rule in prepared.config.rules
         if any(matches(rule.metric, metric, groups) for metric in metrics)
-        and (baseline == prepared.config.baseline or rule.against == "reference")
+        and (baseline == prepared.config.baseline or _about_references(rule))
     )
     quarantine = tuple(entry for entry in prepared.config.quarantine if entry.suite in suites)
     config = msgspec.structs.replace(prepared.config, baseline=baseline, rules=rules, quarantine=quarantine, sequential=None)
