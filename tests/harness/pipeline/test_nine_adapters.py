@@ -79,7 +79,7 @@ def test_one_adapter_of_nine_trained_again_is_the_only_one_asked_and_judged(tmp_
     loaded = load(config(tmp_path, lab_test.base))
     first = measure(prepare(loaded))
     assert (first.failed, first.skipped, first.engines) == (0, 0, 2)
-    assert first.planned == 3 * ITEMS * 10
+    assert first.asked == 3 * ITEMS * 10
 
     asked = sent(prepare(loaded), first)
     assert [asked["questions", name] for name in ("base", *NAMES)] == [ITEMS] * 9 + [0], "the last is a copy of the one before it"
