@@ -13,7 +13,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.simulation.worlds import World, grid
 from harness import stats
+from harness.stats.power import population_of
 
 ALPHA = 0.05
 POWERS = (0.5, 0.8, 0.95)
@@ -52,7 +53,12 @@ def design_of(world: World) -> stats.Design:
     items = world.units * world.size
     if world.kind == "binary":
         return stats.Design(items, world.discordance)
-    return stats.Design(items, clusters=world.units, sd=world.deviation * math.sqrt(world.size))
+    sd = world.deviation * math.sqrt(world.size)
+    if world.kind == "ordinal":
+        return stats.Design(items, clusters=world.units, sd=sd)
+    many = replace(world, units=2000).sample(np.random.default_rng(1)).reshape(2000, world.size).sum(axis=1)
+    known = population_of(many, np.full(2000, float(world.size)), 1.0)
+    return stats.Design(items, clusters=world.units, sd=sd, population=known)
 
 
 def rows(worlds: Sequence[World] | None = None, repetitions: int = 400, seed: int = 0) -> list[Row]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from harness.gate.measurements import Measurements
 from harness.gate.selection import selection_of
 from harness.plan.decisions import Decision
 from harness.records import Noise, SelfTest
+from harness.stats.power import Population, population_of
 
 ASSUMED_DISCORDANCE = 0.10
 """Share of items that two checkpoints of one family answer differently, assumed where nothing was measured yet."""
@@ -146,7 +148,18 @@ def _design(decision: Decision, pair: Pair, counterpart: Pair | None) -> stats.D
     if _shares(pair):
         error *= math.sqrt(min(1.0, churn / max(changed, 1.0)))
     clusters = max(1, min(decision.clusters, decision.items))
-    return stats.Design(decision.items, clusters=clusters, sd=error * math.sqrt(evidence.items), score=rate)
+    population = None
+    if _shares(pair):
+        kept = churn / max(changed, 1.0)
+        code = np.unique(pair.baseline.clusters, return_inverse=True)[1]
+        weights = pair.baseline.weights / pair.baseline.weights.mean()
+        sums, sizes = (np.bincount(code, each).astype(float) for each in (weights * pair.differences, weights))
+        if not sums.any():  # one item more than none
+            sums[0], kept = 1.0, 1.0
+        population = population_of(sums, sizes, min(1.0, kept))
+    return stats.Design(
+        decision.items, clusters=clusters, sd=error * math.sqrt(evidence.items), population=population, score=rate
+    )  # fmt: skip
 
 
 def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) -> Known | None:
@@ -176,6 +189,16 @@ def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) ->
     )
 
 
+@lru_cache(maxsize=256)
+def _clusters_that_change(share: float, size: int, icc: float) -> Population:
+    """Clusters in which items change as assumed: a whole one as one item with probability ``icc``, else each item by itself."""
+    rng, count = np.random.default_rng(0), 4_000
+    own, whole = rng.random((count, size)), rng.random((count, 1))
+    fate = np.where(rng.random((count, 1)) < icc, whole, own)
+    sums = (fate > 1 - share / 2).sum(axis=1) - (fate < share / 2).sum(axis=1)
+    return population_of(sums.astype(float), np.full(count, float(size)), 1.0)
+
+
 def _assumed(decision: Decision) -> Known:
     share = ASSUMED_FLAGS if decision.flag else ASSUMED_DISCORDANCE
     if decision.counted:
@@ -189,5 +212,6 @@ def _assumed(decision: Decision) -> Known:
         rate = share / 2
         design = stats.Design(decision.items, clusters=clusters, icc=icc, sd=math.sqrt(rate * (1 - rate)), score=rate)
         return Known("assumed", "", design, share)
-    design = stats.Design(decision.items, share, clusters=clusters, icc=icc, sd=math.sqrt(share))
+    population = _clusters_that_change(share, round(decision.items / clusters), icc)
+    design = stats.Design(decision.items, share, clusters=clusters, icc=icc, sd=math.sqrt(share), population=population)
     return Known("assumed", "", design, share)

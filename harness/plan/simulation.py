@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr, ndtri, stdtr
 
 from harness.plan.decisions import Decision
-from harness.stats import Design, tango_statistic
+from harness.stats import Design, pass_probability, tango_statistic
 from harness.stats.power import critical_statistic
 
 Array = NDArray[np.float64]
@@ -129,7 +129,8 @@ def _p(each: Assumed, won: Array, lost: Array, delta: float, rng: np.random.Gene
     up, down = (lost, won) if less else (won, lost)
     items, alpha = each.decision.items, each.decision.job.rule.alpha
     if not each.design.counted:
-        return _of_mean(each, up, down, delta, rng, gain=-each.effect if less else each.effect)
+        gain = -each.effect if less else each.effect
+        return _of_mean(each, up, down, delta, rng, gain=gain) if delta == 0 else _of_margin(each, up, down, delta, rng, gain)
     if delta == 0:
         return np.where(up + down > 0, bdtr(down, (up + down).astype(np.intp), 0.5), 1.0)
     if abs(delta) >= 1:
@@ -151,6 +152,15 @@ def _of_mean(each: Assumed, up: Array, down: Array, delta: float, rng: np.random
     found = gain + error * noise
     seen = error * np.sqrt(rng.chisquare(freedom, size=RUNS) / freedom)
     return np.asarray(stdtr(freedom, -(found - delta) / np.maximum(seen, 1e-300)), dtype=float)
+
+
+def _of_margin(each: Assumed, up: Array, down: Array, delta: float, rng: np.random.Generator, gain: float) -> Array:
+    """p of "the mean is above delta" that is significant as often as the deployed test is, in step with the simulated changes."""
+    alpha = each.decision.job.rule.alpha
+    power = pass_probability("superior", each.design, gain, delta, alpha)
+    order = np.lexsort((rng.random(RUNS), up - down)).argsort()
+    height = ndtri((order + 0.5) / RUNS) + float(ndtri(min(max(power, 1e-9), 1 - 1e-9)))
+    return np.asarray(ndtr(float(ndtri(alpha)) - height), dtype=float)
 
 
 def _floor(each: Assumed, won: Array, lost: Array) -> Array:

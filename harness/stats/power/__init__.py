@@ -1,7 +1,8 @@
 """What could have been seen, and how many items would show it: the deployed tests, inverted numerically.
 
-``enumerated`` adds up the probabilities of all outcomes that a test of right-or-wrong items would let pass; ``design`` asks that,
-or a noncentral t, for items, margins and losses; ``starting`` holds the closed formulas, which are where a search begins.
+``enumerated`` adds up the probabilities of all outcomes that a test of right-or-wrong items would let pass; ``scored`` is for
+clusters and shares of which most are tied; ``design`` asks those, or a noncentral t, for items, margins and losses; ``starting``
+holds the closed formulas, which are where a search begins.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from harness.stats.power.design import (
     smallest_margin,
 )
 from harness.stats.power.enumerated import critical_statistic, proof_probability
+from harness.stats.power.scored import Population, population_of
 from harness.stats.power.starting import connor_items, mean_items, mean_mde, miller_items, normal_quantile, starting_items
 
 __all__ = [
     "Design",
+    "Population",
     "binary_items",
     "binary_mde",
     "connor_items",
@@ -34,6 +37,7 @@ __all__ = [
     "miller_items",
     "normal_quantile",
     "pass_probability",
+    "population_of",
     "proof_probability",
     "smallest_gain",
     "smallest_margin",

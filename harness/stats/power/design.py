@@ -18,12 +18,16 @@ from scipy.special import bdtrc, nctdtr, ndtr, ndtri, stdtrit
 
 from harness.stats.binary import EXACT_ITEMS
 from harness.stats.power.enumerated import critical_statistic, proof_probability
+from harness.stats.power.scored import DRAWS, SEARCH_DRAWS, Population, changing, score_probability, spread_of
 from harness.stats.power.starting import starting_items
 
 Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_most"]
 
 MOST_ITEMS = 10_000_000
 """Nobody asks more; a need above it is no need that can be met."""
+
+FEW_DIFFERING = 100
+"""Clusters: ``harness.stats.means`` takes its score test below so many that differ."""
 
 NORMAL_FREEDOM = 400
 """From so many degrees of freedom on the noncentral t is taken as normal."""
@@ -40,7 +44,8 @@ class Design:
     """What is known of a comparison before it is made.
 
     ``discordance``: share of independent items that one side gets right and the other wrong; it is never below the effect asked
-    about. ``sd``: of the per-item differences, where they are not just won, lost or tied. ``clusters`` None: every item its own;
+    about. ``sd``: of the per-item differences, where they are not just won, lost or tied; ``population``: how units of bounded
+    differences turn out, where that is known. ``clusters`` None: every item its own;
     ``icc``: correlation of the differences inside one. ``score``: of the candidate, for rules about a value.
     """
 
@@ -49,6 +54,7 @@ class Design:
     clusters: int | None = None
     icc: float = 0.0
     sd: float | None = None
+    population: Population | None = None
     score: float | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +91,8 @@ def method_of(require: Require, design: Design, margin: float = 0.0) -> str:
     """How ``pass_probability`` finds its answer."""
     if require in ("at_least", "at_most"):
         return "exact binomial"
+    if margin and _sparse(design, 0.0):
+        return "score test of bounded differences" + ("" if design.units == design.items else " over clusters")
     if not design.counted:
         return "noncentral t" + ("" if design.units == design.items else f" with a design effect of {design.design_effect:.2g}")
     test = "exact McNemar" if margin == 0 else "exact unconditional test" if design.items <= EXACT_ITEMS else "Tango's score test"
@@ -110,7 +118,7 @@ def pass_probability(require: Require, design: Design, effect: float = 0.0, marg
 
 
 @lru_cache(maxsize=65536)
-def _proof(design: Design, effect: float, delta: float, alpha: float, critical: float | None = None) -> float:
+def _proof(design: Design, effect: float, delta: float, alpha: float, critical: float | None = None, draws: int = DRAWS) -> float:
     """P(a gain above ``delta`` is proven)."""
     if design.counted:
         discordance = min(1.0, max(design.discordance, abs(effect)))
@@ -118,14 +126,35 @@ def _proof(design: Design, effect: float, delta: float, alpha: float, critical: 
     freedom = design.units - 1
     if freedom < 1 or 0.5**design.units > alpha:  # no pattern of signs is rare enough
         return 0.0
-    spread = math.sqrt(max(design.discordance, abs(effect)) - effect**2) if design.sd is None else design.sd
-    error = spread * math.sqrt(design.design_effect / design.items)
+    error = _spread(design, effect) * math.sqrt(design.design_effect / design.items)
+    if design.population is not None:
+        each, share = spread_of(design.population, effect)
+        error = each / math.sqrt(design.units)
+        if _sparse(design, effect):
+            if delta != 0:
+                return score_probability(design.population, design.units, effect, delta, alpha, draws)
+            freedom = min(freedom, round(design.units * share) - 1)  # only units that differ say anything
+            if freedom < 1 or 0.5 ** (freedom + 1) > alpha:
+                return 0.0
     if error == 0.0:
         return float(effect > delta)
     distance = (effect - delta) / error
     if freedom >= NORMAL_FREEDOM:
         return float(ndtr(distance + ndtri(alpha)))
     return float(1 - nctdtr(freedom, min(max(distance, -30.0), 30.0), stdtrit(freedom, 1 - alpha)))
+
+
+def _spread(design: Design, effect: float) -> float:
+    """Standard deviation of the difference of an item."""
+    return math.sqrt(max(design.discordance, abs(effect)) - effect**2) if design.sd is None else design.sd
+
+
+def _sparse(design: Design, effect: float) -> bool:
+    """Whether the deployed test will find most units tied."""
+    if design.population is None:
+        return False
+    share = max(changing(design.population), min(1.0, abs(effect)))
+    return 2 * share < 1 and (design.units == design.items or share * design.units < FEW_DIFFERING)
 
 
 def _value_probability(items: int, score: float, value: float, alpha: float) -> float:
@@ -151,7 +180,7 @@ def items_for(
         above = design.score + effect > margin if require == "at_least" else design.score + effect < margin
 
         def reached(items: float, _: float | None) -> bool:
-            return pass_probability(require, design.with_items(round(items)), effect, margin, alpha) >= power
+            return pass_probability(require, design.with_items(max(1, round(items))), effect, margin, alpha) >= power
 
         return _items(reached, design.items, lambda _: None) if above else None
     gain, delta = (-effect, margin) if require == "not_regressed" else (effect, margin if require == "superior" else -margin)
@@ -162,9 +191,9 @@ def items_for(
     )
 
     def proven(items: float, critical: float | None) -> bool:
-        return _proof(design.with_items(round(items)), gain, delta, alpha, critical) >= power
+        return _proof(design.with_items(max(1, round(items))), gain, delta, alpha, critical, SEARCH_DRAWS) >= power
 
-    return _items(proven, start, _criticals(design, alpha, lambda items: (round(items), delta)))
+    return _items(proven, start, _criticals(design, alpha, lambda items: (max(1, round(items)), delta)))
 
 
 def _items(reached: Reached, start: float, critical_at: Critical) -> int | None:
@@ -176,7 +205,7 @@ def smallest_margin(design: Design, effect: float = 0.0, alpha: float = 0.05, po
     """The smallest margin at which ``non_inferior`` passes with ``power``; None where none below everything does."""
 
     def reached(margin: float, critical: float | None) -> bool:
-        return _proof(design, effect, -margin, alpha, critical) >= power
+        return _proof(design, effect, -margin, alpha, critical, SEARCH_DRAWS) >= power
 
     return _distance(reached, design, _criticals(design, alpha, lambda margin: (design.items, -margin)))
 
@@ -185,7 +214,7 @@ def smallest_gain(design: Design, margin: float = 0.0, alpha: float = 0.05, powe
     """The smallest true gain that ``superior`` proves with ``power``; None where not even the largest is."""
 
     def reached(gain: float, critical: float | None) -> bool:
-        return _proof(design, gain, margin, alpha, critical) >= power
+        return _proof(design, gain, margin, alpha, critical, SEARCH_DRAWS) >= power
 
     return _distance(reached, design, _criticals(design, alpha, lambda _: (design.items, margin)))
 

@@ -10,8 +10,9 @@ import pytest
 
 from harness import stats
 from harness.stats import Design
-from harness.stats.power import connor_items, critical_statistic, miller_items, proof_probability
+from harness.stats.power import connor_items, critical_statistic, miller_items, population_of, proof_probability
 from harness.stats.power.enumerated import RESOLUTION
+from harness.stats.power.scored import score_probability, spread_of
 
 RUNS = 2500
 NOISE = 3 * math.sqrt(0.25 / RUNS)
@@ -116,6 +117,38 @@ def test_clusters_of_scores_have_the_power_of_the_clustered_test() -> None:
         passes += stats.MeanPairs(0.4 * noise.ravel(), code, zeros, ones).test(-margin, "greater").p <= 0.05
     design = Design(clusters * size, clusters=clusters, icc=icc, sd=0.4)
     assert stats.pass_probability("non_inferior", design, 0.0, margin) == pytest.approx(passes / runs, abs=0.03)
+
+
+@pytest.mark.parametrize(("units", "size", "share", "margin"), [(60, 5, 0.04, 0.06), (250, 1, 0.30, 0.05), (80, 1, 0.04, 0.05)])
+def test_units_of_which_most_are_tied_have_the_power_of_the_score_test(units: int, size: int, share: float, margin: float) -> None:
+    def world(rng: np.random.Generator, count: int) -> Any:
+        fate = np.where(rng.random((count, 1)) < 0.5, rng.random((count, 1)), rng.random((count, size)))
+        sign = np.where(fate < share / 2, -1.0, np.where(fate > 1 - share / 2, 1.0, 0.0))
+        return sign if size > 1 else sign * rng.choice([0.25, 0.5, 1.0], (count, 1))
+
+    rng, runs, passes = np.random.default_rng(units), 400, 0
+    code, zeros, ones = np.repeat(np.arange(units), size), np.zeros(units * size, dtype=np.intp), np.ones(units * size)
+    for _ in range(runs):
+        differences = world(rng, units).ravel()
+        passes += stats.MeanPairs(differences, code, zeros, ones, span=1.0).test(-margin, "greater").p <= 0.05
+    seen = world(np.random.default_rng(0), 4000)
+    population = population_of(seen.sum(axis=1), np.full(4000, float(size)), 1.0)
+    design = Design(units * size, clusters=units, sd=float(seen.std()), population=population)
+    assert "score test" in stats.method_of("non_inferior", design, margin)
+    assert stats.pass_probability("non_inferior", design, 0.0, margin) == pytest.approx(passes / runs, abs=0.03 + 3 * 0.025)
+    lost = stats.pass_probability("non_inferior", design, -0.02, margin)
+    assert lost <= stats.pass_probability("non_inferior", design, 0.0, margin)
+
+
+def test_a_population_counts_what_cancels_and_leans_where_a_gain_is_assumed() -> None:
+    population = population_of(np.array([2.0, -1.0, 0.0, 0.0]), np.array([2.0, 2.0, 2.0, 2.0]), 0.5)
+    assert population == ((0.0, 2.0, 0.75), (1.0, 2.0, 0.125), (2.0, 2.0, 0.125))
+    spread, share = spread_of(population, 0.0)
+    assert share == pytest.approx(0.25)
+    assert spread == pytest.approx(math.sqrt(0.125 * 1 + 0.125 * 4) / 2)
+    assert spread_of(population, -0.5)[1] > 0.25
+    assert score_probability(population, 100, 0.0, -1.0, 0.05) == 1.0
+    assert score_probability(population, 100, 0.0, 1.0, 0.05) == 0.0
 
 
 def test_a_rule_about_a_value_passes_as_often_as_the_binomial_says() -> None:
