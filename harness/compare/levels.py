@@ -13,7 +13,8 @@ from harness.compare.columns import Column
 
 @dataclass(frozen=True)
 class Level:
-    """``above``, ``below``: p of the claim that the true score is above (below) the value. ``low``, ``high`` None: not bounded."""
+    """``above``, ``below``: p of the claim that the true score is above (below) the value. ``low``, ``high`` None: not bounded.
+    ``exact``: of independent right-or-wrong items, by the binomial."""
 
     score: float
     low: float | None
@@ -24,6 +25,7 @@ class Level:
     items: int
     clusters: int
     parameters: dict[str, Any]
+    exact: bool = False
 
 
 def level_of(column: Column, value: float, *, level: float, seed: int) -> Level | None:
@@ -38,7 +40,7 @@ def level_of(column: Column, value: float, *, level: float, seed: int) -> Level 
         hits = int(scores.sum())
         low, high = stats.clopper_pearson(hits, items, level)
         above, below = stats.binomial_p(hits, items, value, "greater"), stats.binomial_p(hits, items, value, "less")
-        return Level(hits / items, low, high, above, below, "exact binomial", items, items, {"value": value})
+        return Level(hits / items, low, high, above, below, "exact binomial", items, items, {"value": value}, exact=True)
     return _mean(column, value, level, seed)
 
 

@@ -170,7 +170,7 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
         ends = f"{words.share(level.low, kind)} to {words.share(level.high, kind)}"
         score += f" ({100 * comparison.level:.0f} % interval {ends})"
     asked = f"{rule.require.replace('_', ' ')} {words.share(rule.value, kind)}"
-    start = f"{score} over {level.items:,} items"
+    start = f"{score} over {level.items:,} item{'' if level.items == 1 else 's'}"
     if proven <= rule.alpha:
         told = words.score_seen(_score_mde(case), rule.value, rule.require == "at_least", kind)
         return "pass", f"{start}: {asked} is proven ({level.method}, {words.probability(proven)}); {told}"
@@ -183,8 +183,12 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
 def _score_mde(case: Case) -> float | None:
     """How far on the wrong side of the value a score must be to be told from it with 80 % power; None where none could be."""
     level = case.level
-    if level is None or level.low is None or level.high is None:
+    if level is None or case.rule.value is None or level.low is None or level.high is None:
         return None
+    if level.exact:
+        return stats.binomial_mde(
+            level.items, case.rule.value, "less" if case.rule.require == "at_least" else "greater", case.nominal
+        )
     error = (level.high - level.low) / (2 * stats.normal_quantile(1 - case.nominal))
     return stats.mean_mde(error, case.nominal)
 
@@ -212,6 +216,9 @@ def _items_needed(case: Case) -> tuple[int | None, bool]:
     if level is not None and rule.value is not None:
         if level.low is None or level.high is None:
             return None, False
+        if level.exact and rule.require in ("at_least", "at_most"):
+            design = stats.Design(level.items, score=level.score)
+            return stats.items_for(rule.require, design, margin=rule.value, alpha=case.final), False
         error = (level.high - level.low) / (2 * stats.normal_quantile(1 - case.nominal))
         distance = (level.score - rule.value) * (1 if rule.require == "at_least" else -1)
         return stats.mean_items(error, level.items, distance, case.final), False

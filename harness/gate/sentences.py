@@ -18,7 +18,8 @@ def amount(value: float, kind: MetricKind) -> str:
 
 
 def signed(value: float, kind: MetricKind) -> str:
-    """A gain with its sign."""
+    """A gain with its sign; nothing is +0."""
+    value += 0.0
     if kind in SHARES:
         return f"{100 * value:+.1f} points".replace("-", "−")
     return f"{value:+.3g}".replace("-", "−")

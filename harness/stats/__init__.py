@@ -43,10 +43,10 @@ from harness.stats.power import (
     smallest_margin,
     starting_items,
 )
-from harness.stats.proportion import Side, binomial_p, clopper_pearson, wilson
+from harness.stats.proportion import Side, binomial_mde, binomial_p, clopper_pearson, wilson
 from harness.stats.replicates import FEWEST, Replicates
 from harness.stats.resampled import Resampled
-from harness.stats.sequential import Spending, bounds, nominal, sequential_p
+from harness.stats.sequential import Spending, bounds, discordant_chance, nominal, sequential_p
 
 __all__ = [
     "ALONE",
@@ -72,10 +72,12 @@ __all__ = [
     "beyond_chance",
     "binary_items",
     "binary_mde",
+    "binomial_mde",
     "binomial_p",
     "bounds",
     "clopper_pearson",
     "difference_p",
+    "discordant_chance",
     "each",
     "exact_p",
     "flipped",

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from scipy import stats as distributions
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtri
 
 Side = Literal["greater", "less", "two-sided"]
 
@@ -39,3 +39,14 @@ def binomial_p(successes: int, items: int, rate: float, side: Side) -> float:
     if side == "less":
         return float(distributions.binom.cdf(successes, items, rate))
     return float(distributions.binomtest(successes, items, rate).pvalue)
+
+
+def binomial_mde(items: int, value: float, side: Literal["greater", "less"], alpha: float, power: float = 0.8) -> float | None:
+    """How far on ``side`` of ``value`` a true rate must be for the exact test to prove it with ``power``; None where none is."""
+    if side == "greater":
+        return binomial_mde(items, 1 - value, "less", alpha, power)
+    most = int(distributions.binom.ppf(alpha, items, value))  # the most hits that prove a rate under the value
+    most -= float(distributions.binom.cdf(most, items, value)) > alpha
+    if most < 0:
+        return None
+    return value - float(betaincinv(most + 1, items - most, 1 - power))

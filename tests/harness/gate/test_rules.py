@@ -165,3 +165,11 @@ def test_a_slice_is_decided_on_its_own_items() -> None:
     assert found.comparison.items == 270
     nothing = msgspec.structs.replace(rule, slice="lang=fr")
     assert decide(*runs, rules=(nothing,)).verdicts[0].findings[0].outcome == "invalid"
+
+
+def test_a_rule_about_a_value_knows_exactly_what_it_could_have_missed_and_needs() -> None:
+    found = finding(right(300, 0), right(300, 0), Rule(metric="facts/*/acc", require="at_least", value=0.5))
+    assert "a score less than about 7.2 points under 50.0 % could not have been told from it" in found.reason
+    few = finding(right(2, 0), right(2, 0), Rule(metric="facts/*/acc", require="at_least", value=0.5))
+    assert few.outcome == "inconclusive"
+    assert "with about 5 items" in few.reason, "0.5 to the fifth is the first under 0.05"
