@@ -46,12 +46,13 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--strength {arguments.strength:g}: expected more than 0, such as 1")
     loaded = load_config(arguments)
     prepared = prepare(loaded, limit=arguments.smoke)
+    repeated = originals(prepared)
     if not asking(prepared):
         raise UsageError(
             "every suite of this config holds imported scores: nobody is asked anything, neither twice nor with damage."
         )
     chosen = ways(prepared, arguments.plant) if arguments.planted or arguments.plant else ()
-    if not originals(prepared) and not chosen:
+    if not repeated and not chosen:
         raise UsageError(
             f"the answers of {loaded.config.baseline!r} were recorded, or its scores imported: read a second time they are the "
             "same, which says nothing about noise. What can be tested is damage: --plant shuffled, where there are answers."

@@ -430,3 +430,14 @@ def test_imported_scores_are_nobody_to_ask(tmp_path: Path, capsys: pytest.Captur
     path.write_text(json.dumps(raw))
     assert main(["aa-test", str(path)]) == 2
     assert "imported scores" in capsys.readouterr().err
+
+
+def test_a_pin_cannot_be_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(tmp_path)
+    assert main(["run", str(path)]) in {0, 10, 11}
+    assert main(["baseline", "pin", str(path), "w46"]) == 0
+    raw = json.loads(path.read_text()) | {"baseline": "pin:w46"}
+    path.write_text(json.dumps(raw))
+    for flags in ([], ["--planted"]):
+        assert main(["aa-test", str(path), *flags]) == 2
+        assert "--set baseline=NAME" in capsys.readouterr().err
