@@ -114,8 +114,10 @@ class Prepared:
         rules = [msgspec.structs.replace(rule, line=None) for rule in config.rules]
         others = {name: self.graded((pair[0], name)) for name in self.compared_with(pair[1]) if name in self.candidates}
         others |= {name: pin.runs[pair[0]].graded for name, pin in meant_pins(self.loaded).items() if pair[0] in pin.runs}
-        policy = [rules, config.limits, config.bad_answers, config.quarantine, contaminated(self.loaded)]
-        return [config.sequential, policy, others, len(self.judged)]
+        suite = config.suite(pair[0])
+        policy = [rules, config.limits, config.comparability, config.bad_answers, suite.retained, suite.expect]
+        left_out = [config.quarantine, contaminated(self.loaded)]
+        return [config.sequential, policy, left_out, others, len(self.judged)]
 
     def in_part(self, pair: Pair) -> bool:
         """Is this pair asked look by look, only until it is decided? Those that somebody is compared with never are."""

@@ -162,6 +162,33 @@ def test_a_changed_rule_goes_on_from_the_journal(tmp_path: Path, deciding: Calla
     assert read(tmp_path, first, "new").run.asked == 40, "what was concluded from before is kept"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"comparability": {"allow": ["template"]}},
+        {"limits": {"max_errors": 0.5}},
+        {"bad_answers": False},
+        {"suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl"}, "expect": [0.5, 1.0]}]},
+        {"quarantine": [{"suite": "qa", "key": "q007", "reason": "two answers are right", "until": "2999-01-01"}]},
+        {"rules": [{**RULES[0], "alpha": 0.01}]},
+    ],
+)
+def test_whatever_decides_decides_anew(tmp_path: Path, deciding: Callable[[Decide], None], changed: dict[str, Any]) -> None:
+    deciding(after(40))
+    first = measure(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1})))))
+    deciding(after(80))
+    second = measure(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1}), **changed))))
+    assert (second.sent, second.skipped, second.paths["qa", "old"]) == (40, 1, first.paths["qa", "old"])
+
+
+def test_the_place_of_a_rule_in_the_file_decides_nothing(tmp_path: Path, deciding: Callable[[Decide], None]) -> None:
+    deciding(after(40))
+    path = write(tmp_path, candidate("old", set()), candidate("new", {1}))
+    measure(prepare(load(path)))
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=2))
+    assert measure(prepare(load(path))).skipped == 2
+
+
 def test_a_changed_baseline_decides_anew(tmp_path: Path, deciding: Callable[[Decide], None]) -> None:
     deciding(after(40))
     first = measure(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1})))))
