@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.simulation.counting import Counted, count
 from benchmarks.simulation.table import missed, put, sentence, table, text, write
-from benchmarks.simulation.targets import misses
+from benchmarks.simulation.targets import SUSPECT, misses
 from benchmarks.simulation.worlds import World, grid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,7 +72,7 @@ def judged(world: World, seed: int, share: float = 1.0) -> Counted:
     """A world; where it looks missed, a second and longer look at other random numbers decides."""
     repetitions = max(20, int(REPETITIONS[world.units] * share))
     found = count(world, repetitions, seed)
-    if world.kind != "binary" and any(True for _ in misses(found)):
+    if world.kind != "binary" and any(True for _ in misses(found, SUSPECT)):
         return count(world, AGAIN * repetitions, seed + 1)
     return found
 

@@ -14,9 +14,17 @@ from benchmarks.simulation.targets import MANY, Miss, misses
 
 BEGIN, END = "<!-- simulation:begin -->", "<!-- simulation:end -->"
 COLUMNS = (
-    "items or clusters", "worlds", "coverage, least", "most, where 20 differ", "no difference (most)", "A/A alarm", "margin passed",
-    "margin failed", "test against interval",
-)  # fmt: skip
+    "items or clusters",
+    "worlds",
+    "± of coverage, most",
+    "coverage, least",
+    "most, where 20 differ",
+    "no difference (most)",
+    "A/A alarm",
+    "margin passed",
+    "margin failed",
+    "test against interval",
+)
 
 
 def heading(counted: Counted) -> str:
@@ -46,8 +54,9 @@ def _row(title: str, units: int, group: Sequence[Counted]) -> str:
     def worst(*names: str) -> str:
         return _share(max((each.errors[name] for each in group for name in names if name in each.errors), default=None))
 
+    noise = "exact" if all(each.repetitions == 0 for each in group) else _share(max(each.noise(each.coverage) for each in group))
     cells = [
-        f"{units:,}", str(len(group)), _share(min(each.coverage for each in group)), _share(max(wide, default=None)),
+        f"{units:,}", str(len(group)), noise, _share(min(each.coverage for each in group)), _share(max(wide, default=None)),
         worst("regressed", "superior"), worst("alarm"), worst("non_inferior"), worst("regressed_beyond"),
         _share(max(each.split for each in group)),
     ]  # fmt: skip

@@ -15,6 +15,8 @@ too wide. A score that moves by a quarter is a quarter of an outcome."""
 ASYMPTOTIC = 0.015
 NOISE = 3.0
 """Monte-Carlo standard errors that a simulated share may be off."""
+SUSPECT = 2.0
+"""From so many on, a world is looked at again."""
 
 EXACT = ("regressed", "superior", "alarm")
 """Tests of no difference: McNemar and sign-flips, exact where the difference is symmetric. Margins of up to 300 independent
@@ -44,17 +46,17 @@ class Allowed:
 EXCEPTIONS: tuple[Allowed, ...] = ()
 
 
-def misses(counted: Counted) -> Iterator[Miss]:
-    """Every target that this world misses by more than its Monte-Carlo error."""
+def misses(counted: Counted, noise: float = NOISE) -> Iterator[Miss]:
+    """Every target that this world misses by more than ``noise`` Monte-Carlo standard errors."""
     world = counted.world
     for name, share in counted.errors.items():
         exact = name in EXACT or (world.kind == "binary" and world.units <= 300)
         limit = ALPHA + (0.0 if exact else ASYMPTOTIC)
-        if share > limit + NOISE * counted.noise(limit) + 1e-9:
+        if share > limit + noise * counted.noise(limit) + 1e-9:
             yield _named(world, Miss(name, share, limit))
-    if counted.coverage < LEAST - NOISE * counted.noise(LEAST):
+    if counted.coverage < LEAST - noise * counted.noise(LEAST):
         yield _named(world, Miss("coverage", counted.coverage, LEAST))
-    if world.outcomes >= MANY and counted.coverage > MOST + NOISE * counted.noise(MOST):
+    if world.outcomes >= MANY and counted.coverage > MOST + noise * counted.noise(MOST):
         yield _named(world, Miss("too wide", counted.coverage, MOST))
 
 

@@ -77,9 +77,11 @@ class MeanPairs:
 
     @property
     def sparse(self) -> bool:
-        """Less than half of the units differ, and of clusters fewer than a hundred."""
-        few = self.units == self.items or len(self._differing) < FEW_DIFFERING
-        return few and 2 * len(self._differing) < self.units
+        """Less than half of the units differ, and of clusters fewer than a hundred: counted by weight, (Σ|s|)²/Σ s², so that a few
+        that were lost whole are few though many others lost an item."""
+        sums = np.abs(self._differing)
+        weighty = float(sums.sum()) ** 2 / float((sums**2).sum()) if len(sums) else 0.0
+        return (self.units == self.items or weighty < FEW_DIFFERING) and 2 * weighty < self.units
 
     @cached_property
     def _bounded(self) -> BoundedUnits | None:

@@ -102,3 +102,15 @@ def test_a_heavy_item_that_was_lost_may_be_lost_again() -> None:
         assert found.low is not None
         widths.append(pairs.gain - found.low)
     assert widths[1] > 1.3 * widths[0]
+
+
+def test_a_few_clusters_lost_whole_are_few_though_others_lost_an_item() -> None:
+    """Sixteen of twenty clusters differ, but three of them make up nearly all: a t would be too sure of the rest."""
+    values = np.zeros((20, 20))
+    values[:3, :14], values[3:16, 0] = -1.0, -1.0
+    zeros = np.zeros(400, dtype=np.intp)
+    uneven = stats.MeanPairs(values.ravel(), np.arange(400) // 20, zeros, np.ones(400), span=1.0)
+    values[:3, 1:] = 0.0
+    even = stats.MeanPairs(values.ravel(), np.arange(400) // 20, zeros, np.ones(400), span=1.0)
+    assert uneven.sparse
+    assert not even.sparse
