@@ -109,7 +109,7 @@ def test_a_few_clusters_lost_whole_are_few_though_others_lost_an_item() -> None:
     values = np.zeros((20, 20))
     values[:3, :14], values[3:16, 0] = -1.0, -1.0
     zeros = np.zeros(400, dtype=np.intp)
-    uneven = stats.MeanPairs(values.ravel(), np.arange(400) // 20, zeros, np.ones(400), span=1.0)
+    uneven = stats.MeanPairs(values.ravel().copy(), np.arange(400) // 20, zeros, np.ones(400), span=1.0)
     values[:3, 1:] = 0.0
     even = stats.MeanPairs(values.ravel(), np.arange(400) // 20, zeros, np.ones(400), span=1.0)
     assert uneven.sparse
