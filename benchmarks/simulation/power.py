@@ -3,8 +3,8 @@
 ``python -m benchmarks.simulation.power [--repetitions N]`` prints one line per kind and number of units: the largest difference in
 points between what was planned and what was delivered, over margins that should pass 50, 80 and 95 % of the time where both sides
 are equally good, and over the chance that a true loss is proven. 0 where independent right-or-wrong items keep to 3 points (which
-is what is promised) beyond Monte-Carlo error; 1 otherwise. All other kinds are planned by a t approximation, and their line says
-how far it is off.
+is what is promised) beyond Monte-Carlo error; 1 otherwise. All other kinds are planned approximately, and their line says how far
+that is off.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Questions to a design that was not asked yet: does this rule pass, how many items does it need, what is the smallest margin?
 
-Independent right-or-wrong items are enumerated (``enumerated``), scores of one side by the exact binomial; everything else takes
-the noncentral t of the clustered standard error sd·√(design effect/items), with design effect 1 + (items per cluster − 1)·icc.
+Independent right-or-wrong items are enumerated (``enumerated``), scores of one side by the exact binomial; clusters and shares of
+which most are tied are drawn or taken as normal for the score test that decides them (``scored``); everything else takes the
+noncentral t of the clustered standard error sd·√(design effect/items), with design effect 1 + (items per cluster − 1)·icc.
 
 Exact tests are saw-toothed: one item more can mean a little less power. What is found here is right up to one tooth.
 """
