@@ -175,13 +175,16 @@ class Looked:
         Spiegelhalter, Freedman & Blackburn, Controlled Clinical Trials 7 (1986) 8), and conditional power, were there no
         difference. 1 where nothing says how far the gain may still move.
         """
-        evidence = _evidence(self.last)
+        evidence, final = _evidence(self.last), self.final(alpha)
         error, sign = self._gain_error, 1.0 if side == "greater" else -1.0
         if error is None:
             return 1.0
-        ahead = _predictive(sign * (evidence.gain - delta) / error, self._seen, self.final(alpha))
-        drift = sign * -delta / (error * math.sqrt(self._seen))
-        return max(ahead, _conditional(sign * (evidence.gain - delta) / error, drift, self._seen, self.final(alpha)))
+        z, drift = sign * (evidence.gain - delta) / error, sign * -delta / (error * math.sqrt(self._seen))
+        unmoved = _conditional(z, drift, self._seen, final)
+        if delta == 0 and isinstance(evidence, stats.BinaryPairs):
+            total, seed = round(evidence.items / self._seen), self.last.seed
+            return max(unmoved, stats.discordant_chance(evidence.won, evidence.lost, evidence.items, total, final, side, seed))
+        return max(unmoved, _predictive(z, self._seen, final))
 
     def level_chance(self, value: float, side: stats.Side, alpha: float, seed: int) -> float:
         """The same of the candidate's own score against ``value``, as far as what was seen leaves it open."""

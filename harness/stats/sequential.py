@@ -25,7 +25,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
+from scipy.special import bdtr, ndtr, ndtri
+
+from harness.stats.proportion import Side
 
 Spending = Literal["obrien_fleming", "pocock"]
 
@@ -139,3 +141,17 @@ def _smallest(look: int, p: float, fractions: Sequence[float], most: float, spen
     if room(least) >= 0:
         return 1e-280
     return min(most, float(ndtr(brentq(room, least, float(ndtri(most)), xtol=1e-9))))
+
+
+def discordant_chance(won: int, lost: int, items: int, total: int, level: float, side: Side, seed: int) -> float:
+    """The chance that exact McNemar will be significant at ``level`` once all ``total`` items are asked, given ``items`` of them.
+
+    Simulated from the posterior of the shares won, lost and tied under Jeffreys' prior: where hardly an item differs, a normal
+    approximation would think far more possible than can happen.
+    """
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet([won + 0.5, lost + 0.5, items - won - lost + 0.5], 4_000)
+    final = rng.multinomial(max(0, total - items), shares)[:, :2] + (won, lost)
+    fewer = final[:, 1] if side == "greater" else final[:, 0]
+    significant = bdtr(fewer, np.maximum(final.sum(axis=1), 1), 0.5) <= level
+    return float(np.mean(significant & (final.sum(axis=1) > 0)))

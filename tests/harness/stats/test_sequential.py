@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
-from scipy.stats import multivariate_normal
+from scipy.stats import betabinom, binom, multivariate_normal
 
-from harness.stats.sequential import Spending, bounds, nominal, sequential_p, spent
+from harness.stats.sequential import Spending, bounds, discordant_chance, nominal, sequential_p, spent
 
 FIVE = (0.2, 0.4, 0.6, 0.8, 1.0)
 SPENDINGS: tuple[Spending, ...] = ("obrien_fleming", "pocock")
@@ -131,3 +131,16 @@ def test_an_alpha_that_is_no_probability_is_refused(alpha: float) -> None:
 def test_every_look_needs_its_p() -> None:
     with pytest.raises(ValueError, match="1 p-values for 2 information fractions"):
         sequential_p([0.1], [0.5, 1.0], "pocock")
+
+
+def test_the_chance_of_a_discordant_result_is_what_sampling_says() -> None:
+    """As a beta-binomial where every item differs; certain at the end; small where hardly anything differs."""
+    assert discordant_chance(0, 0, 400, 1000, 0.04, "less", 0) < 0.03
+    assert discordant_chance(0, 12, 400, 1000, 0.04, "less", 0) > 0.95
+    assert discordant_chance(0, 12, 400, 1000, 0.04, "greater", 0) < 0.01
+    assert discordant_chance(3, 15, 400, 400, 0.04, "less", 0) == 1.0
+    assert discordant_chance(3, 8, 400, 400, 0.04, "less", 0) == 0.0
+    more = np.arange(41)
+    needed = more[[binom.cdf(30 + 40 - up, 100, 0.5) <= 0.04 for up in more]].min()  # wins among 40 more, after 30 of 60
+    expected = betabinom(40, 30.5, 30.5).sf(needed - 1)
+    assert discordant_chance(30, 30, 60, 100, 0.04, "greater", 0) == pytest.approx(expected, abs=0.02)
