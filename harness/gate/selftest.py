@@ -64,8 +64,9 @@ def of_itself(name: str, findings: Sequence[Finding]) -> tuple[Outcome, str]:
     others = "" if count == 1 else f" ({count - 1} more blocking rule{'s' if count > 2 else ''} as well)"
     if outcome == "fail":
         return outcome, (
-            f"The gate fires on {name} against itself{others}: {first}. What it says about candidates cannot be told from noise: "
-            "give the rule more items or a wider margin, or let it count what is above the noise (above_noise)."
+            f"The gate fires on {name} against itself{others}: {first}. Chance alone does that about once in "
+            f"{1 / deciding[0].rule.alpha:.0f} times; where another seed (--set seed=…) shows it again, what the rule says about "
+            "candidates cannot be told from noise: give it more items or a wider margin, or let it count what is above the noise."
         )
     if outcome == "pass":
         rest = len(blocking) - len(claims)
