@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -172,8 +173,10 @@ def _frame(measured: Measured, task: str, answered: Sequence[Sample], errors: fr
 
 def _whole(answered: Sequence[Sample]) -> dict[str, Array]:
     """The scores of samples that all have the same ones, in one go."""
-    table = np.asarray([list((sample.scores or {}).values()) for sample in answered], dtype=float)
-    return dict(zip(answered[0].scores or {}, np.ascontiguousarray(table.T), strict=True))
+    names = list(answered[0].scores or {})
+    values = chain.from_iterable((sample.scores or {}).values() for sample in answered)
+    table = np.fromiter(values, dtype=float, count=len(answered) * len(names)).reshape(len(answered), len(names))
+    return dict(zip(names, np.ascontiguousarray(table.T), strict=True))
 
 
 def _filled(frame: Column, name: str, metric: Metric, answered: Sequence[Sample], whole: Array | None) -> Column:

@@ -57,11 +57,14 @@ def _required(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     if "template_date" in left.engine and "template_date" in right.engine:  # an endpoint does not tell what its templates print
         yield "template date", _text(left.engine["template_date"]), _text(right.engine["template_date"])
     yield "judge", left.judge_hash or "none", right.judge_hash or "none"
-    asked = {sample.key: sample.prompt_hash for sample in baseline.samples if sample.prompt_hash and sample.error is None}
-    both = [(asked[s.key], s.prompt_hash) for s in candidate.samples if s.prompt_hash and s.error is None and s.key in asked]
-    differing = sum(a != b for a, b in both)
-    equal = f"{len(both)} equal"
-    yield "prompts", equal, equal if differing == 0 else f"{differing} of {len(both)} differ"
+    sides = [[(s.key, s.prompt_hash) for s in side.samples if s.prompt_hash and s.error is None] for side in (baseline, candidate)]
+    both, differing = len(sides[1]), 0
+    if sides[0] != sides[1]:
+        asked = dict(sides[0])
+        shared = [asked[key] != prompt for key, prompt in sides[1] if key in asked]
+        both, differing = len(shared), sum(shared)
+    equal = f"{both} equal"
+    yield "prompts", equal, equal if differing == 0 else f"{differing} of {both} differ"
     yield from _draws(baseline, candidate)
     yield from _set_up(baseline, candidate)
 

@@ -52,17 +52,17 @@ class CorpusPairs:
 
     @cached_property
     def _cluster_strata(self) -> Codes:
-        _, first = np.unique(self.clusters, return_index=True)
-        return np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
+        return resampling.strata_of(resampling.numbered(self.clusters), self.strata)
 
     @cached_property
     def _sums(self) -> tuple[Array, Array]:
         """Per cluster: summed statistics of baseline and candidate, each stratum that is scored alone in columns of its own."""
-        names, code = np.unique(self.clusters, return_inverse=True)
+        code = resampling.numbered(self.clusters)
+        units = int(code.max()) + 1
         parts = 1 if self.shares is None else int(self._cluster_strata.max()) + 1
         place = code * parts + (0 if self.shares is None else self._cluster_strata[code])
         baseline, candidate = (
-            np.stack([np.bincount(place, column, len(names) * parts) for column in side.T], axis=1).reshape(len(names), -1)
+            np.stack([np.bincount(place, column, units * parts) for column in side.T], axis=1).reshape(units, -1)
             for side in (self.baseline, self.candidate)
         )
         return baseline.astype(float), candidate.astype(float)

@@ -62,3 +62,16 @@ def weights(strata: NDArray[np.intp], seed: int, resamples: int = RESAMPLES) -> 
 def sums(chunks: Iterator[Array], table: Array) -> Array:
     """What each resample adds up to: weights or flips (resamples, units) times ``table`` (units, width), chunk by chunk."""
     return np.concatenate([chunk @ table for chunk in chunks])
+
+
+def numbered(codes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same groups, numbered from 0 without gaps, in the order of their ``codes`` (0 or more)."""
+    present = np.bincount(codes) > 0
+    return codes if bool(present.all()) else np.asarray((np.cumsum(present) - 1)[codes], dtype=np.intp)
+
+
+def strata_of(units: NDArray[np.intp], strata: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The stratum of each numbered unit, that of its first item, itself numbered."""
+    first = np.zeros(int(units.max()) + 1, dtype=np.intp)
+    first[units[::-1]] = np.arange(len(units) - 1, -1, -1)
+    return numbered(strata[first])
