@@ -54,11 +54,10 @@ def design_of(world: World) -> stats.Design:
     if world.kind == "binary":
         return stats.Design(items, world.discordance)
     sd = world.deviation * math.sqrt(world.size)
-    if world.kind == "ordinal":
-        return stats.Design(items, clusters=world.units, sd=sd)
-    many = replace(world, units=2000).sample(np.random.default_rng(1)).reshape(2000, world.size).sum(axis=1)
+    span = 4.0 if world.kind == "ordinal" else 1.0
+    many = replace(world, units=2000).sample(np.random.default_rng(1)).reshape(2000, world.size).sum(axis=1) / span
     known = population_of(many, np.full(2000, float(world.size)), 1.0)
-    return stats.Design(items, clusters=world.units, sd=sd, population=known)
+    return stats.Design(items, clusters=world.units, sd=sd, population=known, span=span)
 
 
 def rows(worlds: Sequence[World] | None = None, repetitions: int = 400, seed: int = 0) -> list[Row]:

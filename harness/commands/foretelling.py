@@ -48,7 +48,7 @@ def _rows(plan: Plan, declared: bool) -> Iterator[list[str]]:
         if implicit:
             worst = ranked[0]
             names = ", ".join(dict.fromkeys(each.metric.rsplit("/", 1)[-1] for each in members))
-            yield _row(worst, f"{names} (by default, {len(members)} decisions)", declared)
+            yield _row(worst, f"{names} (by default, {len(members)} decision{'' if len(members) == 1 else 's'})", declared)
             continue
         shown = members if len(members) <= MOST_ROWS else ranked[: MOST_ROWS - 1]
         for each in shown:

@@ -148,17 +148,9 @@ def _design(decision: Decision, pair: Pair, counterpart: Pair | None) -> stats.D
     if _shares(pair):
         error *= math.sqrt(min(1.0, churn / max(changed, 1.0)))
     clusters = max(1, min(decision.clusters, decision.items))
-    population = None
-    if _shares(pair):
-        kept = churn / max(changed, 1.0)
-        code = np.unique(pair.baseline.clusters, return_inverse=True)[1]
-        weights = pair.baseline.weights / pair.baseline.weights.mean()
-        sums, sizes = (np.bincount(code, each).astype(float) for each in (weights * pair.differences, weights))
-        if not sums.any():  # one item more than none
-            sums[0], kept = 1.0, 1.0
-        population = population_of(sums, sizes, min(1.0, kept))
+    population, span = _population(pair, churn / max(changed, 1.0))
     return stats.Design(
-        decision.items, clusters=clusters, sd=error * math.sqrt(evidence.items), population=population, score=rate
+        decision.items, clusters=clusters, sd=error * math.sqrt(evidence.items), population=population, span=span, score=rate
     )  # fmt: skip
 
 
@@ -187,6 +179,24 @@ def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) ->
         hits=round(found.value * decision.items) if decision.counted else None,
         blind="" if seen is None else seen.blind,
     )
+
+
+def _population(pair: Pair, kept: float) -> tuple[Population | None, float]:
+    """How units turn out, and the largest difference that could be; shares are thinned to what cancels. None of corpus metrics."""
+    if pair.baseline.metric.aggregator != "mean":
+        return None, 1.0
+    span = 1.0 if _shares(pair) else float(np.abs(pair.differences).max())
+    if span == 0.0:
+        return None, 1.0
+    code = np.unique(pair.baseline.clusters, return_inverse=True)[1]
+    weights = pair.baseline.weights / pair.baseline.weights.mean()
+    sums, sizes = (np.bincount(code, each).astype(float) for each in (weights * pair.differences / span, weights))
+    if not _shares(pair):
+        tied = 2 * int((sums != 0).sum()) < len(sums)  # else a t decides, and says all there is to know
+        return (population_of(sums, sizes, 1.0) if tied else None), span
+    if not sums.any():  # one item more than none
+        sums[0], kept = 1.0, 1.0
+    return population_of(sums, sizes, min(1.0, kept)), span
 
 
 @lru_cache(maxsize=256)

@@ -19,7 +19,7 @@ from scipy.special import bdtrc, nctdtr, ndtr, ndtri, stdtrit
 
 from harness.stats.binary import EXACT_ITEMS
 from harness.stats.power.enumerated import critical_statistic, proof_probability
-from harness.stats.power.scored import DRAWS, SEARCH_DRAWS, Population, changing, score_probability, spread_of
+from harness.stats.power.scored import DRAWS, SEARCH_DRAWS, Population, changing, score_probability, sign_probability, spread_of
 from harness.stats.power.starting import starting_items
 
 Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_most"]
@@ -45,8 +45,8 @@ class Design:
     """What is known of a comparison before it is made.
 
     ``discordance``: share of independent items that one side gets right and the other wrong; it is never below the effect asked
-    about. ``sd``: of the per-item differences, where they are not just won, lost or tied; ``population``: how units of bounded
-    differences turn out, where that is known. ``clusters`` None: every item its own;
+    about. ``sd``: of the per-item differences, where they are not just won, lost or tied; ``population``: how units turn out,
+    where that is known, in shares of ``span``, the largest difference that could be. ``clusters`` None: every item its own;
     ``icc``: correlation of the differences inside one. ``score``: of the candidate, for rules about a value.
     """
 
@@ -56,6 +56,7 @@ class Design:
     icc: float = 0.0
     sd: float | None = None
     population: Population | None = None
+    span: float = 1.0
     score: float | None = None
 
     def __post_init__(self) -> None:
@@ -129,14 +130,12 @@ def _proof(design: Design, effect: float, delta: float, alpha: float, critical: 
         return 0.0
     error = _spread(design, effect) * math.sqrt(design.design_effect / design.items)
     if design.population is not None:
-        each, share = spread_of(design.population, effect)
-        error = each / math.sqrt(design.units)
+        population, span = design.population, design.span
         if _sparse(design, effect):
             if delta != 0:
-                return score_probability(design.population, design.units, effect, delta, alpha, draws)
-            freedom = min(freedom, round(design.units * share) - 1)  # only units that differ say anything
-            if freedom < 1 or 0.5 ** (freedom + 1) > alpha:
-                return 0.0
+                return score_probability(population, design.units, effect / span, delta / span, alpha, draws)
+            return sign_probability(population, design.units, effect / span, alpha)
+        error = span * spread_of(population, effect / span) / math.sqrt(design.units)
     if error == 0.0:
         return float(effect > delta)
     distance = (effect - delta) / error
@@ -154,7 +153,7 @@ def _sparse(design: Design, effect: float) -> bool:
     """Whether the deployed test will find most units tied."""
     if design.population is None:
         return False
-    share = max(changing(design.population), min(1.0, abs(effect)))
+    share = max(changing(design.population), min(1.0, abs(effect) / design.span))
     return 2 * share < 1 and (design.units == design.items or share * design.units < FEW_DIFFERING)
 
 

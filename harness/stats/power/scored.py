@@ -14,9 +14,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import gammaln, ndtr, ndtri, xlog1py, xlogy
 
+from harness.stats.binary import EXACT_ITEMS
 from harness.stats.bounded import BoundedUnits
+from harness.stats.power.enumerated import proof_probability
 
 Array = NDArray[np.float64]
 
@@ -68,12 +70,12 @@ def _shifted(population: Population, effect: float) -> tuple[Array, Array, Array
     return table[:, 0], table[:, 1], table[:, 2] / table[:, 2].sum()
 
 
-def spread_of(population: Population, effect: float) -> tuple[float, float]:
-    """Standard deviation of the mean difference of one unit, and the share of units that change, at a true gain."""
+def spread_of(population: Population, effect: float) -> float:
+    """Standard deviation of the mean difference of one unit, at a true gain."""
     sums, sizes, chances = _shifted(population, effect)
     values = sums - effect * sizes
     variance = float(chances @ values**2) - float(chances @ values) ** 2
-    return math.sqrt(max(variance, 0.0)) / float(chances @ sizes), float(chances[sums != 0].sum())
+    return math.sqrt(max(variance, 0.0)) / float(chances @ sizes)
 
 
 @lru_cache(maxsize=16384)
@@ -95,9 +97,40 @@ def score_probability(
     return float(ndtr((math.sqrt(units) * mean - normal * math.sqrt(float(weight @ null**2))) / spread))
 
 
+@lru_cache(maxsize=16384)
+def sign_probability(population: Population, units: int, effect: float, alpha: float) -> float:
+    """P(sign-flips at one-sided ``alpha`` prove a gain). Where all that change do so by as much, flips only count signs, as
+    McNemar's test does; else over how many units change, each number by the second moment that the flips have and the true one."""
+    sums, _, chances = _shifted(population, effect)
+    moved = sums != 0
+    share = float(chances[moved].sum())
+    if share <= 0:
+        return 0.0
+    weights, changes = chances[moved] / share, np.abs(sums[moved])
+    upwards = float(weights[sums[moved] > 0].sum())
+    if float(np.ptp(changes)) <= 1e-9:
+        return proof_probability(units, share * upwards, share * (1 - upwards), 0.0, alpha)
+    mean, square = float(weights @ sums[moved]), float(weights @ sums[moved] ** 2)
+    reach = 6 * math.sqrt(units * share) + 10
+    counts = np.arange(max(1, math.floor(units * share - reach)), min(units, math.ceil(units * share + reach)) + 1)
+    logs = gammaln(units + 1) - gammaln(counts + 1) - gammaln(units - counts + 1)
+    likely = np.exp(logs + xlogy(counts, share) + xlog1py(units - counts, -share))
+    fewest = math.ceil(math.log(alpha) / math.log(0.5))  # so many, all of one sign, are rare enough
+    more = counts > fewest
+    spread = math.sqrt(max(square - mean**2, 1e-12))
+    height = (np.sqrt(counts[more]) * mean - float(ndtri(1 - alpha)) * math.sqrt(square)) / spread
+    return min(1.0, float(likely[more] @ ndtr(height)) + float(likely[counts == fewest].sum()) * upwards**fewest)
+
+
 def _drawn(sums: Array, sizes: Array, chances: Array, units: int, delta: float, normal: float, draws: int) -> float:
     outcomes, times = np.unique(np.random.default_rng(0).multinomial(units, chances, size=draws), axis=0, return_counts=True)
-    proven = [_units(sums, sizes, counts).statistic(delta) >= normal for counts in outcomes]
+    alone = units <= EXACT_ITEMS and bool((sizes == 1).all())
+    proven = [
+        (1 + delta) ** units <= float(ndtr(-normal))  # nothing but ties are counts, and have the exact test
+        if alone and not counts[sums != 0].any()
+        else _units(sums, sizes, counts).statistic(delta) >= normal
+        for counts in outcomes
+    ]
     return float((times * np.asarray(proven)).sum() / draws)
 
 

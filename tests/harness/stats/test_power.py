@@ -12,7 +12,7 @@ from harness import stats
 from harness.stats import Design
 from harness.stats.power import connor_items, critical_statistic, miller_items, population_of, proof_probability
 from harness.stats.power.enumerated import RESOLUTION
-from harness.stats.power.scored import score_probability, spread_of
+from harness.stats.power.scored import score_probability, sign_probability, spread_of
 
 RUNS = 2500
 NOISE = 3 * math.sqrt(0.25 / RUNS)
@@ -140,13 +140,39 @@ def test_units_of_which_most_are_tied_have_the_power_of_the_score_test(units: in
     assert lost <= stats.pass_probability("non_inferior", design, 0.0, margin)
 
 
+@pytest.mark.parametrize(("units", "share", "gain"), [(60, 0.3, 0.12), (400, 0.1, 0.03), (1000, 0.05, -0.01), (40, 0.05, 0.0)])
+def test_sign_flips_of_units_that_differ_have_the_power_planned(units: int, share: float, gain: float) -> None:
+    population = ((0.0, 1.0, 1 - share), (0.5, 1.0, share / 2), (1.0, 1.0, share / 2))
+    rng, runs, passes = np.random.default_rng(units), 300, 0
+    code, zeros, ones = np.arange(units), np.zeros(units, dtype=np.intp), np.ones(units)
+    up = (1 + gain / (0.75 * share)) / 2
+    for seed in range(runs):
+        differences = np.where(rng.random(units) < share, np.where(rng.random(units) < up, 1.0, -1.0), 0.0)
+        differences *= rng.choice([0.5, 1.0], units)
+        passes += stats.MeanPairs(differences, code, zeros, ones, span=1.0, seed=seed).test(0.0, "greater").p <= 0.05
+    assert sign_probability(population, units, gain, 0.05) == pytest.approx(passes / runs, abs=0.03 + 3 * 0.029)
+    whole = ((0.0, 1.0, 1 - share), (1.0, 1.0, share))
+    exact = proof_probability(units, (share + gain) / 2, (share - gain) / 2, 0.0, 0.05)
+    assert sign_probability(whole, units, gain, 0.05) == pytest.approx(exact)
+
+
+def test_ordinal_scores_of_which_most_are_tied_are_planned_on_their_own_scale() -> None:
+    population = ((0.0, 1.0, 0.9), (0.25, 1.0, 0.06), (1.0, 1.0, 0.04))
+    design = Design(300, sd=0.5, population=population, span=4.0)
+    shares = Design(300, sd=0.125, population=population)
+    for margin in (0.1, 0.2, 0.4):
+        planned = stats.pass_probability("non_inferior", design, 0.0, margin)
+        assert planned == pytest.approx(stats.pass_probability("non_inferior", shares, 0.0, margin / 4))
+    found = stats.smallest_margin(design)
+    assert found is not None
+    assert stats.pass_probability("non_inferior", design, 0.0, found) == pytest.approx(0.8, abs=0.06)
+
+
 def test_a_population_counts_what_cancels_and_leans_where_a_gain_is_assumed() -> None:
     population = population_of(np.array([2.0, -1.0, 0.0, 0.0]), np.array([2.0, 2.0, 2.0, 2.0]), 0.5)
     assert population == ((0.0, 2.0, 0.75), (1.0, 2.0, 0.125), (2.0, 2.0, 0.125))
-    spread, share = spread_of(population, 0.0)
-    assert share == pytest.approx(0.25)
-    assert spread == pytest.approx(math.sqrt(0.125 * 1 + 0.125 * 4) / 2)
-    assert spread_of(population, -0.5)[1] > 0.25
+    assert spread_of(population, 0.0) == pytest.approx(math.sqrt(0.125 * 1 + 0.125 * 4) / 2)
+    assert spread_of(population, -0.5) > 0
     assert score_probability(population, 100, 0.0, -1.0, 0.05) == 1.0
     assert score_probability(population, 100, 0.0, 1.0, 0.05) == 0.0
 
