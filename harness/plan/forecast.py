@@ -35,6 +35,7 @@ class Forecast(Record, frozen=True, kw_only=True):
     severity: Severity
     implicit: bool
     margin: float | None
+    relative: float | None
     value: float | None
     alpha: float
     family: int
@@ -180,6 +181,7 @@ def _forecast(
         severity=rule.severity,
         implicit=rule.implicit,
         margin=assumed.margin if assumed is not None and rule.margin is not None else None if rule.relative else rule.margin,
+        relative=rule.margin if rule.relative else None,
         value=rule.value,
         alpha=rule.alpha,
         family=family,

@@ -16,7 +16,7 @@ def asked(each: Forecast) -> str:
         return f"{each.require.replace('_', ' ')} {value}"
     margin = amount(each.margin, each.kind) if each.margin else ""
     if each.require == "non_inferior":
-        return f"loss < {margin}" if margin else "a small loss"
+        return f"loss < {margin}" if margin else f"loss < {100 * (each.relative or 0):g} % of the score"
     if each.require == "superior":
         return f"gain > {margin}" if margin else "a gain"
     return f"no proven loss over {margin}" if margin else "no proven loss"
