@@ -32,7 +32,7 @@ class Looking:
         self.samples: dict[Pair, list[Sample]] = {}
         self.looks: dict[Pair, Looks] = {}
         self._runs: dict[Pair, Run] = {}
-        self._whole: dict[Pair, Measured] = {}
+        self._whole = self._pinned() if self.prepared.division.parts else {}
 
     def ask(self, desk: Desk, pairs: Sequence[Pair]) -> None:
         """Ask these pairs until each is decided, or was asked in full. Every round takes the next portion of all that are still
@@ -86,8 +86,8 @@ class Looking:
     def _policy(self) -> Policy:
         return msgspec.structs.replace(policy_of(self.prepared.loaded, {}), references=dict(self.prepared.references))
 
-    @cached_property
     def _pinned(self) -> dict[Pair, Measured]:
+        """The runs of pins; ComparabilityError, before anything is asked, where the store lacks one."""
         config = self.prepared.config
         return {pair: as_policy(config.suite(pair[0]), each) for pair, each in read_pinned(self.prepared.loaded).items()}
 
@@ -104,7 +104,7 @@ class Looking:
 
     def _asked_in_full(self, pair: Pair) -> Measured | None:
         """A run of this or an earlier ``measure``, as the config reads it now; None where it was asked in neither."""
-        found = self._whole.get(pair) or self._pinned.get(pair) or self._stored(pair) or self._fresh(pair)
+        found = self._whole.get(pair) or self._stored(pair) or self._fresh(pair)
         if found is not None:
             self._whole[pair] = found
         return found

@@ -76,6 +76,8 @@ def _whole(name: str, suite: Suite, rules: Sequence[Rule], metrics: Sequence[str
         return "its scores are imported, and nothing is asked"
     if not suite.journalled:
         return "it measures speed, which is not answered from the journal"
+    if suite.concurrency is not None:
+        return "it is asked with a load of its own"
     if suite.judge is not None or suite.needs_baseline:
         return "its answers are judged after all of them are there"
     about = False

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.cli import main
 from harness.config import load
 from harness.engines.fake import Fake
-from harness.errors import EngineError
+from harness.errors import ComparabilityError, EngineError
 from harness.gate.stopping import Stop
 from harness.pipeline import Measurement, measure, prepare, preview
 from harness.pipeline.asking import sessions
@@ -271,3 +273,14 @@ def test_the_preview_says_what_is_asked_in_part_and_what_is_not(tmp_path: Path) 
         "smoke run: everybody is asked the same few items, and nothing look by look",
     )
     assert preview(prepare(load(write(tmp_path, candidate("old", set()), candidate("new", {1}), sequential=None)))).looks == ()
+
+
+def test_a_pin_without_its_runs_is_noticed_before_anything_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, candidate("old", set()), sequential=None)
+    assert main(["measure", str(path)]) == 0
+    assert main(["baseline", "pin", str(path), "first"]) == 0
+    capsys.readouterr()
+    shutil.rmtree(tmp_path / "runs" / "qa")
+    with pytest.raises(ComparabilityError, match="the run of pin:first in suite 'qa' is not in the store"):
+        measure(prepare(load(write(tmp_path, candidate("new", {1}), baseline="pin:first"))))
+    assert not (tmp_path / "runs" / "qa").exists()
