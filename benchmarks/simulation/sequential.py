@@ -145,7 +145,8 @@ class Asking:
     def __init__(self, plan: Plan, seed: int) -> None:
         self.plan, self.seed = plan, seed
         gained = [gains(plan, np.random.default_rng(seed)), *([np.zeros(plan.items)] if plan.quiet else [])]
-        self.columns = [sides(each, plan.kind) for each in gained]
+        flagged: Kind = "binary" if plan.kind == "bounded" else plan.kind
+        self.columns = [sides(each, kind) for each, kind in zip(gained, (plan.kind, flagged), strict=False)]
         self.jobs = [Job(rule, (rule.metric,), rule.metric) for rule in plan.rules]
         self.cut = cache(self._cut)
 
