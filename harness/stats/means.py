@@ -62,7 +62,7 @@ class MeanPairs:
     @cached_property
     def _sums(self) -> tuple[Array, Array]:
         """Per cluster: summed weighted differences, summed weights."""
-        _, code = np.unique(self.clusters, return_inverse=True)
+        code = resampling.numbered(self.clusters)
         return _summed(code, self.weights * self.differences), _summed(code, self.weights)
 
     @property
@@ -121,14 +121,14 @@ class MeanPairs:
 
     @cached_property
     def _cluster_strata(self) -> Codes:
-        _, first = np.unique(self.clusters, return_index=True)
-        return np.asarray(np.unique(self.strata[first], return_inverse=True)[1], dtype=np.intp)
+        return resampling.strata_of(resampling.numbered(self.clusters), self.strata)
 
     @cached_property
     def _stratified(self) -> bool:
         """Strata count where each has two clusters or more and no cluster crosses them."""
-        pairs = np.unique(np.stack([self.clusters, self.strata]), axis=1).shape[1]
-        return pairs == self.units and int(np.bincount(self._cluster_strata).min()) >= 2
+        own = self._cluster_strata[resampling.numbered(self.clusters)]
+        alone = np.array_equal(own, resampling.numbered(self.strata))
+        return alone and int(np.bincount(self._cluster_strata).min()) >= 2
 
     @cached_property
     def _stratified_error(self) -> float:
@@ -188,7 +188,9 @@ class MeanPairs:
         turned[0] = -1.0 if len(first) and sums[first[0]] < 0 else 1.0
         table = table * turned
         if not resampling.exact(len(table)):
-            rows, counts = np.unique(table, axis=0, return_counts=True)
+            single = table.shape[1] == 1  # numpy sorts one column many times faster than rows
+            rows, counts = np.unique(table[:, 0] if single else table, axis=0, return_counts=True)
+            rows = rows.reshape(len(counts), -1)
             if 4 * len(rows) <= len(table):
                 drawn = np.random.default_rng(self.seed).binomial(counts, 0.5, size=(resampling.RESAMPLES, len(rows)))
                 return np.asarray((drawn @ rows) * turned, dtype=float)
