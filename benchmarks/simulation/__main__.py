@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(OUT, ordered, chosen.seed)
     print(f"every world: {OUT}")
     if not chosen.only and chosen.share == 1.0:
-        put(PAGE, text(ordered, chosen.seed, sum(each.seconds for each in ordered)))
+        put(PAGE, text(ordered, chosen.seed))
         print(f"table: {PAGE}")
     unexplained = [pair for pair in missed(ordered) if not pair[1].reason]
     for each, miss in unexplained:

@@ -57,7 +57,7 @@ def count(world: World, repetitions: int, seed: int) -> Counted:
 
 def simulated(world: World, repetitions: int, seed: int) -> Counted:
     """``repetitions`` data sets, each judged by the deployed methods."""
-    started = time.perf_counter()
+    started = time.process_time()
     numbers = (world.units, world.discordance, world.icc, world.size, world.wins)
     rng = np.random.default_rng([seed, *(int(1e6 * number) for number in numbers)])
     wanted, tally, methods = hypotheses(world), Counter[str](), Counter[str]()
@@ -79,7 +79,7 @@ def simulated(world: World, repetitions: int, seed: int) -> Counted:
     share = {name: tally[name] / repetitions for name in (*names, "covered", "split", "none")}
     return Counted(
         world, repetitions, share["covered"], {name: share[name] for name in names}, share["split"], share["none"],
-        {name: times / repetitions for name, times in methods.items()}, time.perf_counter() - started,
+        {name: times / repetitions for name, times in methods.items()}, time.process_time() - started,
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def covers(interval: stats.Interval, truth: float) -> bool:
 
 def enumerated(world: World) -> Counted:
     """Independent right-or-wrong items: every table (won, lost) with its probability."""
-    started = time.perf_counter()
+    started = time.process_time()
     won, lost, chance = _tables(world)
     errors = {name: _rejected(world.units, won, lost, chance, *hypothesis) for name, hypothesis in hypotheses(world).items()}
     if world.shape == "even":
@@ -105,7 +105,7 @@ def enumerated(world: World) -> Counted:
     if world.shape != "even":
         passed = _passed(world.units, won, lost, *hypotheses(world)["non_inferior"], alpha=(1 - LEVEL) / 2)
         split = float(chance[passed == low].sum())
-    return Counted(world, 0, float(chance[low & high].sum()), errors, split, 0.0, seconds=time.perf_counter() - started)
+    return Counted(world, 0, float(chance[low & high].sum()), errors, split, 0.0, seconds=time.process_time() - started)
 
 
 def _tables(world: World) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:

@@ -81,7 +81,7 @@ def sentence(counted: Counted, miss: Miss) -> str:
     return f"{place}: {miss.what} {100 * miss.share:.1f} % ({noise}), target {100 * miss.limit:g} %"
 
 
-def text(results: Sequence[Counted], seed: int, seconds: float) -> str:
+def text(results: Sequence[Counted], seed: int) -> str:
     """The part of the page that is generated."""
     exact = sum(each.repetitions == 0 for each in results)
     fewest = min((each.repetitions for each in results if each.repetitions), default=0)
@@ -91,7 +91,7 @@ def text(results: Sequence[Counted], seed: int, seconds: float) -> str:
     parts = [
         BEGIN,
         f"{len(results):,} worlds, seed {seed}: {exact} enumerated (no Monte-Carlo error), the others from {fewest:,} data sets "
-        f"each or more; {seconds / 60:.0f} minutes of one core. Per cent; the worst world of each row.",
+        "each or more. Per cent; the worst world of each row.",
         "", table(results), "",
     ]  # fmt: skip
     if named:

@@ -99,7 +99,7 @@ def test_the_page_gets_the_table_and_keeps_the_rest(tmp_path: Path) -> None:
         count(World("binary", 20, 0.4, "even"), 0, 0),
         Counted(World("binary", 50, 0.4, "even"), 0, 0.5, {"alarm": 0.2}, 0, 0),
     ]
-    put(page, text(results, 0, 60.0))
+    put(page, text(results, 0))
     written = page.read_text(encoding="utf-8")
     assert written.startswith("before\n")
     assert written.endswith("after\n")
