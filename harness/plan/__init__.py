@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from harness.plan.decisions import Decision, Questions, decisions
 from harness.plan.forecast import Forecast, Plan, plan
-from harness.plan.known import ASSUMED_DISCORDANCE, Earlier, Known, known
+from harness.plan.known import Earlier, Known, known
 
-__all__ = ["ASSUMED_DISCORDANCE", "Decision", "Earlier", "Forecast", "Known", "Plan", "Questions", "decisions", "known", "plan"]
+__all__ = ["Decision", "Earlier", "Forecast", "Known", "Plan", "Questions", "decisions", "known", "plan"]
