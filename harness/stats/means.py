@@ -29,6 +29,9 @@ from harness.stats.proportion import Side
 SCORE = "Tango score of bounded differences"
 CLUSTERED_SCORE = "Tango score over clusters"
 
+HEAVIEST = 0.15
+"""Share of the weight that a unit must be able to speak for, to be the one that may be lost unseen."""
+
 FEW_DIFFERING = 100
 """Fewer differing clusters cannot show how rare and how large the losses of whole clusters are."""
 
@@ -78,25 +81,28 @@ class MeanPairs:
     @property
     def sparse(self) -> bool:
         """Less than half of the units differ, and of clusters fewer than a hundred: counted by weight, (Σ|s|)²/Σ s², so that a few
-        that were lost whole are few though many others lost an item."""
-        sums = np.abs(self._differing)
+        that were lost whole are few though many others lost an item; and so are the units, where they weigh differently."""
+        sums, sizes = np.abs(self._differing), self._sums[1]
         weighty = float(sums.sum()) ** 2 / float((sums**2).sum()) if len(sums) else 0.0
-        return (self.units == self.items or weighty < FEW_DIFFERING) and 2 * weighty < self.units
+        units = float(sizes.sum()) ** 2 / float((sizes**2).sum())
+        return (self.units == self.items or weighty < FEW_DIFFERING) and 2 * weighty < units
 
     @cached_property
     def _bounded(self) -> BoundedUnits | None:
         """The units for the score test; None where nothing bounds their differences.
 
-        Where the units are not of one size, the one that may be lost unseen is as heavy as an item meets it (Σ w²/Σ w), or as
-        those that do differ, whichever is more.
+        Where the units are not of one size, the one that may be lost unseen is so heavy that ``HEAVIEST`` of all weight lies in
+        units as heavy or heavier; or as heavy as those that do differ, if that is more.
         """
         scale = self.span or float(np.abs(self.differences).max())
         if scale == 0.0:
             return None
         sums, sizes = self._sums
-        differing = np.abs(sums)
+        differing, ordered = np.abs(sums), np.sort(sizes)
+        below = np.cumsum(ordered) / ordered.sum()
+        heavy = float(ordered[int(np.searchsorted(below, 1 - HEAVIEST))])
         seen = float((sizes * differing).sum() / differing.sum()) if differing.any() else 0.0
-        return BoundedUnits(sums, sizes, scale, max(float((sizes**2).sum() / sizes.sum()), seen))
+        return BoundedUnits(sums, sizes, scale, max(heavy, float((sizes**2).sum() / sizes.sum()), seen))
 
     @cached_property
     def _standard_error(self) -> float:
