@@ -101,7 +101,7 @@ def text(results: Sequence[Counted], seed: int) -> str:
             for reason, places in named.items()
         ]
     else:
-        parts.append("No target is missed.")
+        parts.append("No target is missed by more than three Monte-Carlo standard errors.")
     return "\n".join([*parts, END])
 
 
