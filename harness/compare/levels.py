@@ -69,14 +69,15 @@ def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
         column.metric.aggregator, table, table, column.clusters, column.strata, seed=seed, shares=column.shares
     )
     documents, score = len(table), pairs.values[1]
-    seen = stats.Resampled(score, pairs.resampled[1], pairs.units) if pairs.units > 1 else None
+    seen = stats.Resampled(score, pairs.resampled[1], pairs.units, skewed=True) if pairs.units > 1 else None
     if seen is None or seen.still:  # an interval without width would be a lie
         why = stats.ALONE if seen is None else "the documents do not vary"
         return Level(score, None, None, 1.0, 1.0, f"undefined: {why}", documents, pairs.units, {"value": value})
     parameters = {"value": value, "resamples": len(seen.plain), "seed": seed}
     bottom, top = stats.limits(column.metric.aggregator)
-    low, high = seen.ends(level)
+    ends = seen.ends(level)
+    low, high = (None, None) if ends is None else (max(ends[0], bottom), min(ends[1], top))
     return Level(
-        score, max(low, bottom), min(high, top), seen.p(value, "greater"), seen.p(value, "less"),
+        score, low, high, seen.p(value, "greater"), seen.p(value, "less"),
         "bootstrap, expanded percentile", documents, pairs.units, parameters,
     )  # fmt: skip

@@ -207,7 +207,10 @@ class CorpusPairs:
                 return few
             low, high, method = few.low + self._shift, few.high + self._shift, few.method
         else:
-            (low, high), method = self._bootstrap.ends(level), "paired bootstrap, expanded percentile"
+            ends, method = self._bootstrap.ends(level), "paired bootstrap, expanded percentile"
+            if ends is None:
+                return Interval(None, None, level, "none", f"{self.units} documents or clusters are too few for this level")
+            low, high = ends
         return Interval(max(low, -span), min(high, span), level, method, note)
 
     def mde(self, alpha: float, power: float = 0.8) -> float | None:
@@ -228,7 +231,10 @@ class CorpusPairs:
         base, cand = self.resampled
         if self.units < FEW_FOR_A_FACTOR or self._few is not None or min(float(base.min()), float(cand.min()), *self.values) <= 0:
             return None
-        ends = self.sign * np.asarray(self._bootstrap.alike(level, self.sign * np.log(cand / base)))
+        found = self._bootstrap.alike(level, self.sign * np.log(cand / base))
+        if found is None:
+            return None
+        ends = self.sign * np.asarray(found)
         return self.values[1] / self.values[0], float(np.exp(ends.min())), float(np.exp(ends.max()))
 
 

@@ -216,13 +216,32 @@ def test_documents_that_all_gain_alike_do_not_give_an_interval_of_no_width() -> 
 
 def test_bounds_of_the_scale_are_kept() -> None:
     rng = np.random.default_rng(2)
-    base, cand = np.zeros((3, 4)), np.zeros((3, 4))
+    base, cand = np.zeros((6, 4)), np.zeros((6, 4))
     base[:, 2], cand[:, 0] = 1.0, 1.0
     cand[0] = [0.0, 0.0, 1.0, 0.0]
-    found = corpus_pairs("f1", base + rng.integers(0, 2, (3, 1)) * [0, 0, 0, 1.0], cand).interval(0.9)
+    found = corpus_pairs("f1", base + rng.integers(0, 2, (6, 1)) * [0, 0, 0, 1.0], cand).interval(0.9)
     assert found.low is not None
     assert found.high is not None
     assert -1.0 <= found.low < found.high <= 1.0
+
+
+@pytest.mark.parametrize("documents", [2, 3, 4])
+def test_under_five_documents_nothing_is_proven_at_five_per_cent(documents: int) -> None:
+    base, cand = sizes_and_bits(np.random.default_rng(documents), documents)
+    cand[:, 0] = base[:, 0] * 0.5 + np.arange(documents)
+    pairs = corpus_pairs("bits_per_byte", base, cand, -1)
+    assert pairs.test(-0.01, "greater").p == 0.5**documents
+    found = pairs.interval(0.9)
+    assert (found.low, found.high) == (None, None)
+    assert "too few" in found.note
+
+
+def test_a_score_by_itself_is_looked_at_with_twice_the_tail() -> None:
+    plain = np.random.default_rng(1).gamma(2.0, size=9_999)
+    gain, level = (stats.Resampled(float(plain.mean()), plain, 40, skewed=skewed) for skewed in (False, True))
+    assert level.p(3.0, "less") == pytest.approx(2 * gain.p(3.0, "less"))
+    assert level.ends(0.9) == gain.ends(0.95)
+    assert stats.Resampled(float(plain.mean()), plain, 5, skewed=True).ends(0.9) is None
 
 
 def test_a_factor_says_no_change_where_the_gain_does() -> None:
