@@ -45,8 +45,8 @@ class Rule(Record, frozen=True, kw_only=True):
 
     ``against``: ``baseline``, ``reference``, a candidate's name, or ``pin:NAME``. ``slice``: ``field=value``, or ``field=*`` for
     each value by itself. ``split``: only the items that select checkpoints, or only those that certify them. ``exclude``: leave out
-    what the audit found in training data. ``about``: this checkpoint, or the recipe that it is a replicate of. ``above_noise``: count
-    only what is lost beyond a second run of the reference (A/A). ``line``: where it stands in the policy's file.
+    what the audit found in training data. ``about``: this checkpoint, or the recipe that it is a replicate of. ``above_noise``:
+    count only what is lost beyond a second run of the reference (A/A). ``line``: where it stands in the policy's file.
     """
 
     metric: str

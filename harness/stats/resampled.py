@@ -22,8 +22,8 @@ from harness.stats.proportion import Side
 class Resampled:
     """A score that was seen, and what resamples of its ``units`` documents (or clusters, two at least) gave.
 
-    ``skewed``: a score by itself, not a gain. A gain of skewed scores is hardly skewed; a score is, and twice the tail is what keeps
-    its errors (docs/statistics.md). No tail is ever below that of the rarest pattern of signs, ½ to the power of the units.
+    ``skewed``: a score by itself, not a gain. A gain of skewed scores is hardly skewed; a score is, and twice the tail is what
+    keeps its errors (docs/statistics.md). No tail is ever below that of the rarest pattern of signs, ½ to the power of the units.
     """
 
     seen: float
