@@ -222,5 +222,5 @@ def _shortened(block: Sequence[str], room: int) -> list[str]:
 
 def _footer(conclusion: Conclusion) -> str:
     when = f", {moment(conclusion.created)}" if conclusion.created else ""
-    said = f"Baseline {escaped(called(conclusion.baseline, conclusion.pins))}, seed {conclusion.seed}{escaped(when)}. Exit code {conclusion.exit_code}."
-    return f"<sub>{said}</sub>"
+    said = f"Baseline {escaped(called(conclusion.baseline, conclusion.pins))}, seed {conclusion.seed}{escaped(when)}."
+    return f"<sub>{said} Exit code {conclusion.exit_code}.</sub>"
