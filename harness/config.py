@@ -115,11 +115,12 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Loaded(Record, frozen=True, kw_only=True):
-    """A config and where it came from."""
+    """A config and where it came from. ``part``: of the store, that selections and outputs belong to (``smoke``)."""
 
     config: Config
     folder: Path
     file: str
+    part: str = ""
 
     @property
     def store(self) -> Path:

@@ -60,10 +60,15 @@ class _Current(Record, frozen=True, kw_only=True):
 
 
 class Store:
-    """The folder that holds everything one project measured. Creating the object touches nothing on disk."""
+    """The folder that holds everything one project measured. Creating the object touches nothing on disk.
 
-    def __init__(self, root: Path | str) -> None:
+    A ``part`` (``smoke``) has a selection and outputs of its own, in a folder of this name; runs and journal are the same. What it
+    did not select itself is what the whole store selected.
+    """
+
+    def __init__(self, root: Path | str, part: str = "") -> None:
         self.root = Path(root)
+        self.outputs = self.root / part if part else self.root
 
     @property
     def journal_path(self) -> Path:
@@ -174,14 +179,16 @@ class Store:
 
     def current(self) -> dict[tuple[str, str], Path]:
         """The runs that the last measure selected, by (suite, candidate); empty where nothing was measured yet."""
-        path = self.root / "current.json"
-        if not path.is_file():
-            return {}
-        return {(entry.suite, entry.candidate): self.root / entry.path for entry in _decode(path, _Current).runs}
+        found: dict[tuple[str, str], Path] = {}
+        for folder in dict.fromkeys((self.root, self.outputs)):
+            if (folder / "current.json").is_file():
+                listed = _decode(folder / "current.json", _Current).runs
+                found |= {(entry.suite, entry.candidate): self.root / entry.path for entry in listed}
+        return found
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a text file of the store at once, in place of the old one; folders are made as needed."""
-        path = self.root / name
+        """Write an output at once, in place of the old one; folders are made as needed."""
+        path = self.outputs / name
         atomic_write(path, text)
         return path
 

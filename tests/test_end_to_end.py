@@ -33,8 +33,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def conclusion_of(folder: Path) -> Conclusion:
-    return msgspec.json.decode((folder / "runs" / "verdict.json").read_bytes(), type=Conclusion)
+def conclusion_of(folder: Path, part: str = "") -> Conclusion:
+    return msgspec.json.decode((folder / "runs" / part / "verdict.json").read_bytes(), type=Conclusion)
 
 
 def test_the_careless_fine_tune_wins_the_leaderboard_and_fails_the_gate(demo: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_checkpoint_is_gated_without_rewriting_the_config(demo: Path) -> None:
     adapter = next((demo / "out").glob("*/lora_replay"))
     done = sftgate("run", "gate.toml", "--candidate", f"again={adapter}", "--smoke", "20", cwd=demo)
     assert done.returncode in {10, 11}, done.stderr
-    assert "again" in {verdict.candidate for verdict in conclusion_of(demo).verdicts}
+    assert "again" in {verdict.candidate for verdict in conclusion_of(demo, "smoke").verdicts}
 
 
 def test_people_vote_blind_and_their_votes_are_gated(demo: Path) -> None:

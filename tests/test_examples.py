@@ -160,6 +160,6 @@ def test_real_public_data_passes_through(examples: Path, lab_test: LabPaths, mon
     monkeypatch.setenv("BASE", str(lab_test.base))
     monkeypatch.setenv("CANDIDATE", str(lab_test.base))
     assert main(["run", str(examples / "public.toml"), "--smoke", "60"]) in {10, 11}
-    said = conclusion(examples.parent / "runs" / "public")
+    said = conclusion(examples.parent / "runs" / "public" / "smoke")
     assert all(health.failed == 0 for health in said.health), "long prompts and Unicode are no errors"
     assert {health.suite for health in said.health} == {"truthfulqa", "gsm8k"}

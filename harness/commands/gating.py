@@ -42,8 +42,9 @@ def declare_measuring(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(arguments: argparse.Namespace) -> Loaded:
-    """The config that the command line names."""
-    return load(arguments.config, sets=arguments.sets, candidates=arguments.candidates)
+    """The config that the command line names; a smoke run selects and writes apart from the others."""
+    loaded = load(arguments.config, sets=arguments.sets, candidates=arguments.candidates)
+    return loaded if getattr(arguments, "smoke", None) is None else msgspec.structs.replace(loaded, part="smoke")
 
 
 def measure_now(loaded: Loaded, *, smoke: int | None, dry_run: bool) -> Measurement | None:
@@ -54,8 +55,8 @@ def measure_now(loaded: Loaded, *, smoke: int | None, dry_run: bool) -> Measurem
     show_preview(preview(prepared))
     if smoke is not None:
         err.print(
-            f"[bold yellow]smoke run[/]: {smoke} items per suite, which lets nothing pass. gate and report speak of this run "
-            "until the config is run without --smoke again (what was answered is kept)"
+            f"[bold yellow]smoke run[/]: {smoke} items per suite, which lets nothing pass. What it selects and writes "
+            f"stands in {loaded.store / loaded.part}; gate and report go on speaking of the last full run"
         )
     if dry_run:
         err.print("dry run: nothing was asked")
@@ -111,12 +112,12 @@ def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[s
     from reports.junit import junit
     from reports.page import render
 
-    store = Store(loaded.store)
+    store = Store(loaded.store, loaded.part)
     store.write_text("verdict.json", msgspec.json.format(msgspec.json.encode(conclusion), indent=1).decode())
     store.write_text("summary.md", markdown(conclusion))
     store.write_text("junit.xml", junit(conclusion).decode())
     store.write_text("report.html", render(conclusion, measured, read_training(loaded)))
-    return loaded.store / "report.html"
+    return store.outputs / "report.html"
 
 
 def read_training(loaded: Loaded) -> dict[str, Training]:

@@ -33,7 +33,7 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
     ComparabilityError where a pair was never measured, or was measured under another declaration than the config's; where a pin or
     a run of one is missing.
     """
-    config, store = loaded.config, Store(loaded.store)
+    config, store = loaded.config, Store(loaded.store, loaded.part)
     pinned = read_pinned(loaded)
     by_name = {candidate.name: read_candidate(loaded, candidate.name) for candidate in config.candidates}
     measured = {(suite.name, name): runs[suite.name] for suite in config.suites for name, runs in by_name.items()}
@@ -56,7 +56,7 @@ def _votes(store: Store, measured: Mapping[Pair, Measured]) -> dict[Pair, Measur
 
 def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
     """The selected runs of one candidate of the config, by suite; ComparabilityError as ``read_measured``."""
-    config, store = loaded.config, Store(loaded.store)
+    config, store = loaded.config, Store(loaded.store, loaded.part)
     current, now = store.current(), contents_of(config.candidate(name))
     found = {}
     for suite in config.suites:

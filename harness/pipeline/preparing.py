@@ -64,7 +64,7 @@ class Prepared:
     @cached_property
     def store(self) -> Store:
         """The store that the config names."""
-        return Store(self.loaded.store)
+        return Store(self.loaded.store, self.loaded.part)
 
     @cached_property
     def _hardware(self) -> Mapping[str, Any]:

@@ -77,7 +77,8 @@ def config(folder: Path, *, rules: list[dict[str, Any]] | None = None, **more: A
 
 def aa(path: Path, *flags: str) -> tuple[int, SelfTest]:
     code = main(["aa-test", str(path), *flags])
-    return code, msgspec.json.decode((path.parent / "runs" / "aa.json").read_bytes(), type=SelfTest)
+    folder = path.parent / "runs" / ("smoke" if "--smoke" in flags else "")
+    return code, msgspec.json.decode((folder / "aa.json").read_bytes(), type=SelfTest)
 
 
 def test_an_engine_without_noise_answers_the_same_and_the_gate_is_silent(
