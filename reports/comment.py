@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from harness.records import Conclusion, Finding, Outcome, Verdict
+from harness.records import Conclusion, Finding, Measured, Outcome, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import escaped
 from reports.looks import why
@@ -55,10 +55,12 @@ def marker(conclusion: Conclusion) -> str:
     return f"<!-- sftgate:gate:{name} -->"
 
 
-def markdown(conclusion: Conclusion, *, budget: int = BUDGET) -> str:
+def markdown(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured] | None = None, *, budget: int = BUDGET) -> str:
     """A comment for a pull request: a hidden marker to find it again by, one alert with the verdict, a table of the candidates, the
-    rules that did not pass, the rest folded. Never longer than ``budget`` characters: details go first, and it says so."""
-    ranked = standings(conclusion, {})
+    rules that did not pass, the rest folded. Never longer than ``budget`` characters: details go first, and it says so.
+
+    ``measured``: the runs behind it, which say what each suite is for, as in the report."""
+    ranked = standings(conclusion, measured or {})
     head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
     optional = [_unhappy(verdict) for verdict in conclusion.verdicts] + [_looks(conclusion), _folded(conclusion)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.records import Conclusion, Severity, Verdict
+from harness.records import Conclusion, Measured, Severity, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import visible
 from reports.looks import told
@@ -16,10 +16,10 @@ from reports.wording import badge, finding_badge, gain_text
 _MILD: dict[Severity, int] = {"block": 0, "warn": 1, "inform": 2}
 
 
-def terminal(conclusion: Conclusion) -> list[str]:
+def terminal(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured] | None = None) -> list[str]:
     """Plain lines for a terminal or a log, few enough to read: what to do, the candidates, one sentence for each, and the names of
     the rules that did not pass. Why they did not stands in the report and in summary.md, and the last line says so."""
-    ranked = standings(conclusion, {})
+    ranked = standings(conclusion, measured or {})
     said = hero(conclusion, ranked)
     if not ranked:
         return [visible(f"{said.headline}. {said.sentence}")]

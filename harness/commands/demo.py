@@ -45,7 +45,7 @@ def execute(arguments: argparse.Namespace) -> int:
     measure_now(loaded, smoke=None, dry_run=False)
     conclusion, measured = decide(loaded)
     report = write_outputs(loaded, conclusion, measured)
-    announce(conclusion, None)
+    announce(conclusion, measured, None)
     out.print(leaderboards(conclusion))
     out.print(f"{time.perf_counter() - started:.0f} s. Open the report: {report}", markup=False)
     out.print(f"The same again, from the journal: sftgate run {folder / 'gate.toml'}", markup=False)

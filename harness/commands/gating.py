@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -101,8 +102,8 @@ def gate_now(loaded: Loaded) -> int:
     """Conclude, write everything, and say it to people and to CI; the gate's exit code."""
     conclusion, measured = decide(loaded)
     report = write_outputs(loaded, conclusion, measured)
-    announce(conclusion, report)
-    tell(conclusion, loaded, report)
+    announce(conclusion, measured, report)
+    tell(conclusion, measured, loaded, report)
     return conclusion.exit_code
 
 
@@ -114,7 +115,7 @@ def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[s
 
     store = Store(loaded.store, loaded.part)
     store.write_text("verdict.json", msgspec.json.format(msgspec.json.encode(conclusion), indent=1).decode())
-    store.write_text("summary.md", markdown(conclusion))
+    store.write_text("summary.md", markdown(conclusion, measured))
     store.write_text("junit.xml", junit(conclusion).decode())
     store.write_text("report.html", render(conclusion, measured, read_training(loaded)))
     return store.outputs / "report.html"
@@ -136,11 +137,11 @@ def read_training(loaded: Loaded) -> dict[str, Training]:
     return found
 
 
-def announce(conclusion: Conclusion, report: Path | None) -> None:
+def announce(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], report: Path | None) -> None:
     """The verdicts, for a person at a terminal; with a report, also where it is and what the exit code will say."""
     from reports.terminal import terminal
 
-    for line in terminal(conclusion):
+    for line in terminal(conclusion, measured):
         out.print(line, markup=False)
     if report is not None:
         decisive = [verdict.candidate for verdict in conclusion.verdicts if verdict.outcome == conclusion.outcome]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.config import Loaded
-from harness.records import Conclusion
+from harness.records import Conclusion, Measured
 
 _TOKEN = secrets.token_hex(16)
 """What ends the silence; no text that a model wrote before can hold it."""
@@ -38,7 +38,7 @@ def muted() -> Iterator[None]:
         _say([f"::{_TOKEN}::"])
 
 
-def tell(conclusion: Conclusion, loaded: Loaded, report: Path) -> None:
+def tell(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], loaded: Loaded, report: Path) -> None:
     """Annotations at the lines of the policy, the job summary, and the step's outputs."""
     if not here():
         return
@@ -46,7 +46,7 @@ def tell(conclusion: Conclusion, loaded: Loaded, report: Path) -> None:
     from reports.github import SUMMARY_BUDGET, outputs, workflow_commands
 
     _say([f"::{_TOKEN}::", *workflow_commands(conclusion, file=_from_root(Path(loaded.file))), f"::stop-commands::{_TOKEN}"])
-    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, budget=SUMMARY_BUDGET))
+    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, measured, budget=SUMMARY_BUDGET))
     _append("GITHUB_OUTPUT", outputs(conclusion, report=str(report)))
 
 

@@ -31,8 +31,8 @@ class Column:
 
     ``table`` has one row per key: one column of scores, or the sufficient statistics of a corpus metric. ``errors`` are the keys
     that have an error instead. ``clusters`` and ``strata`` number, per key, what is not independent and what was pooled; the
-    columns of one task of one run share their numbers. The strata of a group are its tasks, and its value the mean of theirs,
-    weighted by their items' ``weights``; a corpus metric is scored task by task first.
+    columns of one run share their numbers, and tasks whose items name the same cluster share the cluster. The strata of a group are
+    its tasks, and its value the mean of theirs, weighted by their items' ``weights``; a corpus metric is scored task by task first.
     """
 
     metric: Metric
@@ -57,6 +57,11 @@ class Column:
         if self.metric.aggregator != "mean":
             return stats.aggregate(self.metric.aggregator, self.table, self.strata if self.group else None, self.weights)
         return float((self.weights * self.table[:, 0]).sum() / self.weights.sum())
+
+    @property
+    def clustered(self) -> bool:
+        """Whether a cluster holds more than one item."""
+        return len(np.unique(self.clusters)) < len(self.keys)
 
     @property
     def shares(self) -> Array | None:
@@ -92,10 +97,11 @@ def columns(measured: Measured) -> dict[str, Column]:
     run = measured.run
     _refuse_repeated(measured)
     found: dict[str, Column] = {}
+    clusters: dict[tuple[str, ...], int] = {}
     for task, samples in _by_task(measured.samples).items():
         errors = frozenset(sample.key for sample in samples if sample.error is not None)
         answered = [sample for sample in samples if sample.scores is not None]
-        frame = _frame(measured, task, answered, errors)
+        frame = _frame(measured, task, answered, errors, clusters)
         shapes = {(*(sample.scores or {}), *sample.statistics) for sample in answered}
         whole = _whole(answered) if len(shapes) == 1 else {}
         for name in dict.fromkeys(name for shape in sorted(shapes) for name in shape):
@@ -147,15 +153,16 @@ def _by_task(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
     return tasks
 
 
-def _frame(measured: Measured, task: str, answered: Sequence[Sample], errors: frozenset[str]) -> Column:
-    """What all columns of a task have in common: a column without values."""
+def _frame(
+    measured: Measured, task: str, answered: Sequence[Sample], errors: frozenset[str], clusters: dict[tuple[str, ...], int]
+) -> Column:
+    """What all columns of a task have in common: a column without values. ``clusters`` numbers those of the whole run."""
     run = measured.run
     light = next((sample for sample in answered if not sample.weight > 0), None)
     if light is not None:
         place = "/".join(part for part in (run.suite, task) if part)
         raise EvaluationError(f"{place}: item {light.key!r} has the weight {light.weight}; expected above 0.")
-    clusters: dict[tuple[bool, str], int] = {}
-    named = [(sample.cluster is None, sample.cluster or sample.key) for sample in answered]
+    named = [(task, sample.key) if sample.cluster is None else (sample.cluster,) for sample in answered]
     return Column(
         metric=FLAG,
         suite=run.suite,
@@ -246,7 +253,8 @@ def _deciding(
 def pooled(parts: Sequence[Column], name: str) -> Column:
     """One stratified column of many; every item counts with its own weight, and the strata are the parts.
 
-    Items of one task that appear under two metrics stay one cluster. EvaluationError where kinds, aggregators or directions differ.
+    Items of one cluster stay together, under several metrics and over the tasks of a suite. EvaluationError where kinds,
+    aggregators or directions differ.
     """
     kinds = {(part.metric.aggregator, part.metric.direction, part.metric.kind in ("binary", "bounded")) for part in parts}
     if len(kinds) != 1:
@@ -254,8 +262,8 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
         raise EvaluationError(f"{name}: cannot pool metrics that are not read alike: {listed}. Narrow the glob, or drop pool.")
     first = next((part for part in parts if part.metric.kind != "binary"), parts[0])
     places = [f"{part.suite}/{part.task}/{part.name}" for part in parts]
-    scopes: dict[tuple[str, str], int] = {}
-    number = [scopes.setdefault((part.suite, part.task), len(scopes)) for part in parts]
+    scopes: dict[str, int] = {}
+    number = [scopes.setdefault(part.suite, len(scopes)) for part in parts]
     room = 1 + max(int(part.clusters.max(initial=0)) for part in parts)
     return Column(
         metric=first.metric,

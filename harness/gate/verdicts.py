@@ -70,6 +70,9 @@ def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], dec
     more = f"; {others} more blocking rule{'s' if others > 1 else ''} {{}}" if others else ""
     if outcome == "pass":
         count = "the one blocking rule holds" if len(blocking) == 1 else f"all {len(blocking)} blocking rules hold"
+        waived = sum(finding.waived for finding in blocking)
+        if waived:
+            count += f", {waived} of them undecided and taken for a pass by the policy"
         closest = _closest(blocking)
         return f"Ship {candidate}: {count}{'' if closest is None else '; the closest call is ' + closest}."
     if outcome == "fail":

@@ -83,13 +83,15 @@ class Quarantined(Record, frozen=True, kw_only=True):
 
 
 class Finding(Record, frozen=True, kw_only=True):
-    """What one rule says about one comparison, and why, in one sentence."""
+    """What one rule says about one comparison, and why, in one sentence. ``waived``: it was not decided, and ``outcome`` is what
+    the rule takes that for (``on_inconclusive``)."""
 
     rule: Rule
     outcome: Outcome
     reason: str
     metric: str = ""
     comparison: Comparison | None = None
+    waived: bool = False
 
 
 class Verdict(Record, frozen=True, kw_only=True):

@@ -212,6 +212,20 @@ def test_pooling_keeps_strata_and_shared_clusters() -> None:
     assert len(set(twice.clusters.tolist())) == 10
 
 
+def test_a_passage_that_several_tasks_ask_about_is_one_cluster() -> None:
+    listed = [
+        Sample(key=f"{task}{passage}", task=task, scores={"acc": 1.0}, cluster=f"passage {passage}")
+        for task in "abcd"
+        for passage in range(6)
+    ]
+    found = columns(measured("x", listed))
+    whole = pooled([found[f"facts/{task}/acc"] for task in "abcd"], "facts/*/acc")
+    assert len(set(whole.clusters.tolist())) == 6
+    other = columns(measured("x", listed, suite="more"))
+    both = pooled([found["facts/a/acc"], other["more/a/acc"]], "*/a/acc")
+    assert len(set(both.clusters.tolist())) == 12, "another suite names its own passages"
+
+
 def test_metrics_that_are_not_read_alike_are_not_pooled() -> None:
     up, down = column([1, 0], Metric()), column([1, 0], Metric(direction="lower"))
     with pytest.raises(EvaluationError, match="cannot pool"):
