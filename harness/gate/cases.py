@@ -17,12 +17,11 @@ from harness.gate.blindness import Blind, blindness
 from harness.gate.looked import Looked, looked
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, beside, excess, no_second_run
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, absolute_margin, certain_share, matches, only_compared
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, VALUE_RULES, Job, absolute_margin, certain_share, matches, only_compared
 from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
+from harness.gate.worst import at_worst
 from harness.records import Comparison, Outcome, Rule
-
-VALUE_RULES = ("at_least", "at_most")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,8 @@ class Case:
     """``stopped`` and ``why``: an outcome that no number can change. ``short``: too few items, too many absent ones,
     or a smoke run: why, and the remedy where it is not just more items. ``excluded``: how many items the rule leaves out because
     training data contain them; None where it leaves none out. ``noise``: the noise floor in words, where one is known.
-    ``looked``: the looks at a run that was asked in part, over which every test holds; ``pair`` is then what the last one saw."""
+    ``looked``: the looks at a run that was asked in part, over which every test holds; ``pair`` is then what the last one saw.
+    ``worst``: the level with the ``missing`` items at their worst. ``reference``: whom that is against which is lost or gained."""
 
     job: Job
     candidate: str
@@ -44,6 +44,9 @@ class Case:
     excluded: int | None = None
     noise: str = ""
     looked: Looked | None = None
+    worst: Level | None = None
+    missing: int = 0
+    reference: str = ""
 
     @property
     def rule(self) -> Rule:
@@ -188,17 +191,22 @@ def _tested(job: Job, candidate: str, other: str, measurements: Measurements) ->
     refused, looks = _looks(job, candidate, other, selected)
     if refused:
         return Case(job, candidate, other, "inconclusive", refused)
+    reference = policy.references.get(candidate)
+    mine, theirs = (selected.column_of(side, job.metrics, job.label, reference) for side in (candidate, other))
     if looks is not None:
-        pair, level = looks.last, None if rule.value is None else looks.level(rule.value, policy.seed)
+        pair, mine, theirs = looks.last, looks.own[-1], looks.last.baseline
+        level = None if rule.value is None else looks.level(rule.value, policy.seed)
     else:
-        mine = selected.column_of(candidate, job.metrics, job.label, policy.references.get(candidate))
         level = None if mine is None else excess(rule, pair) if rule.above_noise else _level(rule, mine, policy.seed)
+    worst, missing = _worst(rule, pair, mine, theirs, policy.seed) if level is not None else (None, 0)
+    transition = job.metrics[0].rsplit("/", 1)[-1] in TRANSITIONS
     blind = blindness(job, pair, measurements, candidate, other)
     short = smoke(job, candidate, measurements) or too_few(rule, pair)
     noise = beside(job, candidate, selected)
     return Case(
-        job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded, noise=noise, looked=looks
-    )
+        job, candidate, other, pair=pair, level=level, blind=blind, short=short, excluded=excluded, noise=noise, looked=looks,
+        worst=worst, missing=missing, reference=(reference or "") if transition else "",
+    )  # fmt: skip
 
 
 def _looks(job: Job, candidate: str, other: str, selected: Measurements) -> tuple[str, Looked | None]:
@@ -289,6 +297,17 @@ def _level(rule: Rule, column: Column, seed: int) -> Level | None:
     if rule.require not in VALUE_RULES or rule.value is None:
         return None
     return level_of(column, rule.value, level=1 - 2 * rule.alpha, seed=seed)
+
+
+def _worst(rule: Rule, pair: Pair, mine: Column | None, theirs: Column | None, seed: int) -> tuple[Level | None, int]:
+    """The level with all that is missing at its worst, and how many items are."""
+    if rule.above_noise:
+        missing = pair.absent + pair.failed
+        return excess(rule, pair, missing), missing
+    if mine is None:
+        return None, 0
+    missing = len((mine.errors | set(() if theirs is None else theirs.keys)) - set(mine.keys))
+    return at_worst(rule, mine, missing, level=1 - 2 * rule.alpha, seed=seed), missing
 
 
 def smoke(job: Job, candidate: str, measurements: Measurements) -> tuple[str, str] | None:

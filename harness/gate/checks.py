@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from harness.errors import ConfigError
-from harness.gate.policy import TRANSITIONS, matches
+from harness.gate.policy import TRANSITIONS, VALUE_RULES, matches
 from harness.plugins import did_you_mean
 from harness.records import Rule
 
@@ -26,8 +26,22 @@ def check_rules(
         if candidates and rule.against not in {"baseline", "reference", *candidates}:
             expected = did_you_mean(rule.against, {"baseline", "reference", *candidates})
             raise ConfigError(f"nothing is named {rule.against!r}. {expected}", where=f"rules[{index}].against")
-        if not any(matches(rule.metric, metric, groups) for metric in known):
+        meant = [metric for metric in known if matches(rule.metric, metric, groups)]
+        if not meant:
             raise ConfigError(_nothing(rule.metric, known), where=f"rules[{index}].metric")
+        _check_budget(rule, meant, f"rules[{index}].against")
+
+
+def _check_budget(rule: Rule, meant: Iterable[str], where: str) -> None:
+    """What was lost and gained is counted against the reference: a budget for it has no other side."""
+    names = sorted({name for metric in meant if (name := metric.rsplit("/", 1)[-1]) in TRANSITIONS})
+    if rule.require in VALUE_RULES and names and rule.against not in ("baseline", "reference"):
+        raise ConfigError(
+            f"what is {' and '.join(names)} is counted against the reference, so that an {rule.require} rule about it cannot be "
+            f"against {rule.against!r}. Set reference = {rule.against!r} on the candidate, or bound the loss of the score itself: "
+            f'require = "non_inferior" with a margin and against = {rule.against!r}.',
+            where=where,
+        )
 
 
 def _nothing(glob: str, known: Sequence[str]) -> str:
@@ -56,11 +70,11 @@ def _check_numbers(rule: Rule, where: str) -> None:
         )
     if rule.margin is not None and not rule.margin >= 0:
         raise ConfigError(f"margin is {rule.margin}; expected 0 or more.", where=f"{where}.margin")
-    if rule.require in ("at_least", "at_most") and rule.value is None:
+    if rule.require in VALUE_RULES and rule.value is None:
         raise ConfigError(f"an {rule.require} rule needs a value.", where=f"{where}.value")
-    if rule.require in ("at_least", "at_most") and rule.margin is not None:
+    if rule.require in VALUE_RULES and rule.margin is not None:
         raise ConfigError(f"an {rule.require} rule has a value, not a margin.", where=f"{where}.margin")
-    if rule.require not in ("at_least", "at_most") and rule.value is not None:
+    if rule.require not in VALUE_RULES and rule.value is not None:
         raise ConfigError(f"value belongs to at_least and at_most; a {rule.require} rule has a margin.", where=f"{where}.value")
     if rule.above_noise and rule.metric.rsplit("/", 1)[-1] not in TRANSITIONS:
         raise ConfigError(

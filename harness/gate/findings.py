@@ -16,8 +16,9 @@ import msgspec
 
 from harness import stats
 from harness.gate import sentences as words
-from harness.gate.cases import VALUE_RULES, Case
+from harness.gate.cases import Case
 from harness.gate.many import Over
+from harness.gate.policy import VALUE_RULES
 from harness.records import Comparison, Finding, MetricKind, Outcome
 
 
@@ -166,6 +167,8 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
         raise ValueError("a rule about a value has a level")
     proven, contrary = (level.above, level.below) if rule.require == "at_least" else (level.below, level.above)
     score = words.share(level.score, kind)
+    if case.reference and not rule.above_noise:
+        score += f" {case.job.metrics[0].rsplit('/', 1)[-1]} against {case.reference}"
     if level.low is not None and level.high is not None:
         ends = f"{words.share(level.low, kind)} to {words.share(level.high, kind)}"
         score += f" ({100 * comparison.level:.0f} % interval {ends})"
@@ -245,10 +248,15 @@ def _needed(comparison: Comparison) -> str:
 
 
 def _worst_case(case: Case, outcome: Outcome) -> str:
-    """What the missing items could change, each counted as lost."""
+    """What the missing items could change, each counted as lost, or at the worse end of a score."""
     pair = case.pair
-    if pair is None or case.level is not None or outcome != "pass":
+    if pair is None or outcome != "pass":
         return ""
+    if case.level is not None:
+        if case.worst is None:
+            return ""
+        worst = case.worst.above if case.rule.require == "at_least" else case.worst.below
+        return _if_missing(case.missing, "counted at the worse end", worst > case.nominal)
     missing = pair.absent + pair.failed
     evidence = pair.worst_case(missing)
     if evidence is None:
@@ -257,7 +265,9 @@ def _worst_case(case: Case, outcome: Outcome) -> str:
         changed = evidence.test(case.border, "less").p <= case.nominal
     else:
         changed = evidence.test(case.border, "greater").p > case.nominal
-    count = f"{missing:,} missing item{'' if missing == 1 else 's'}"
-    if not changed:
-        return f"; {count} counted as lost would not change that"
-    return f"; {count} counted as lost would change that"
+    return _if_missing(missing, "counted as lost", changed)
+
+
+def _if_missing(missing: int, counted: str, changed: bool) -> str:
+    items = f"{missing:,} missing item{'' if missing == 1 else 's'}"
+    return f"; {items} {counted} would {'' if changed else 'not '}change that"

@@ -76,12 +76,13 @@ def identical(first: Measured, second: Measured) -> tuple[int, int]:
 # ------------------------------------------------------------------------------------------------- beyond the noise
 
 
-def excess(rule: Rule, pair: Pair) -> Level | None:
+def excess(rule: Rule, pair: Pair, missing: int | None = None) -> Level | None:
     """What a candidate lost (gained) beyond the noise, against the value of an ``at_most`` or ``at_least`` rule.
 
     ``pair`` has the second run of the reference on its other side; the score is the mean of the paired differences, not oriented.
+    ``missing``: with so many more items, each lost outright; None where there is none.
     """
-    evidence = pair.evidence
+    evidence = pair.evidence if missing is None else pair.worst_case(missing)
     if evidence is None or rule.value is None:
         return None
     interval, sign = evidence.interval(1 - 2 * rule.alpha), pair.sign

@@ -16,6 +16,8 @@ BAD_ANSWERS = ("truncated", "empty", "unparsable")
 
 TRANSITIONS = ("lost", "gained")
 
+VALUE_RULES = ("at_least", "at_most")
+
 HUMAN_WIN = "human/win"
 """People's votes. A policy may ask for them before there are any: the rule then waits, undecided."""
 

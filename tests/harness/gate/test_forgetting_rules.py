@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.errors import ConfigError
 from harness.gate import Policy, conclude
 from harness.records import Conclusion, Rule
 from tests.harness.gate.deciding import against, decide
@@ -57,3 +58,28 @@ def test_the_conclusion_survives_its_own_file() -> None:
     assert msgspec.json.encode(again) == msgspec.json.encode(conclusion)
     assert again.health[0].value == pytest.approx(500 / 600)
     assert again.runs["facts"]["new"] == "graded new"
+
+
+def test_a_budget_says_against_whom_it_is_lost() -> None:
+    assert "10.0 % lost against base (90 % interval" in forgetting(60).verdicts[0].findings[0].reason
+
+
+def test_a_budget_against_anyone_but_the_reference_is_refused() -> None:
+    pinned = msgspec.structs.replace(LOST, against="pin:w30")
+    for rule in (pinned, msgspec.structs.replace(pinned, metric="facts/*/l?st")):
+        with pytest.raises(ConfigError, match="what is lost is counted against the reference") as caught:
+            forgetting(10, rules=(rule,))
+        assert caught.value.where == "rules[0].against"
+    assert forgetting(10, rules=(msgspec.structs.replace(LOST, against="baseline"),)).outcome == "pass", "the default, unwritten"
+
+
+def test_what_failed_is_counted_as_lost_in_the_worst_case() -> None:
+    base, new = [1.0] * 300, [0.0] * 4 + [1.0] * 293 + [None] * 3
+    runs = [measured(name, samples(scores), retained=True) for name, scores in (("base", base), ("new", new))]
+    found = decide(*runs, rules=(LOST,), references={"new": "base"}).verdicts[0].findings[0]
+    assert found.outcome == "pass"
+    assert "; 3 missing items counted at the worse end would not change that" in found.reason
+    tight = msgspec.structs.replace(LOST, value=0.035)
+    found = decide(*runs, rules=(tight,), references={"new": "base"}).verdicts[0].findings[0]
+    assert found.outcome == "pass"
+    assert "; 3 missing items counted at the worse end would change that" in found.reason
