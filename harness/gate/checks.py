@@ -80,6 +80,12 @@ def _check_numbers(rule: Rule, where: str) -> None:
         raise ConfigError(
             "above_noise is for rules about what is lost or gained, such as metric = 'suite/*/lost'.", where=f"{where}.above_noise"
         )
+    if rule.above_noise and rule.about == "recipe":
+        raise ConfigError(
+            "above_noise is for rules about one checkpoint: a claim about a recipe has the noise of its seeds. Leave one of "
+            'above_noise and about = "recipe" out.',
+            where=f"{where}.above_noise",
+        )
     if rule.slice is not None and not all(rule.slice.partition("=")):
         raise ConfigError(
             f"slice is {rule.slice!r}; expected field=value, such as lang=zh, or field=* for every value by itself.",
@@ -97,8 +103,6 @@ def _check_numbers(rule: Rule, where: str) -> None:
         share = getattr(rule, name)
         if share is not None and not 0 <= share <= 1:
             raise ConfigError(f"{name} is {share}; expected a share between 0 and 1.", where=f"{where}.{name}")
-    if rule.relative and rule.margin is None:
-        raise ConfigError("relative says how a margin is meant, but there is no margin.", where=f"{where}.relative")
     _check_relative(rule, where)
 
 

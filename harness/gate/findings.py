@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -18,56 +20,67 @@ from harness import stats
 from harness.gate import sentences as words
 from harness.gate.cases import Case
 from harness.gate.many import Over
-from harness.gate.policy import VALUE_RULES
+from harness.gate.policy import VALUE_RULES, Family, family_of
 from harness.records import Comparison, Finding, MetricKind, Outcome
 
 
 def findings_of(cases: Sequence[Case], over: Mapping[int, Over]) -> list[Finding]:
     """One finding per case, in order. All cases are of one candidate; ``over``: place of a case -> its p over all candidates."""
-    adjusted = _corrected(cases, over)
-    return [_finding(case, over.get(index), adjusted.get(index)) for index, case in enumerate(cases)]
+    corrected = _corrected(cases, over)
+    return [_finding(case, over.get(index), corrected.get(index)) for index, case in enumerate(cases)]
 
 
-def _corrected(cases: Sequence[Case], over: Mapping[int, Over]) -> dict[int, float]:
-    families: dict[tuple[str, bool, bool], list[int]] = defaultdict(list)
+@dataclass(frozen=True)
+class Corrected:
+    """A p-value after Holm over its family, in which ``tests`` could have proven something, this one among them."""
+
+    p: float
+    tests: int
+
+
+def _corrected(cases: Sequence[Case], over: Mapping[int, Over]) -> dict[int, Corrected]:
+    families: dict[Family, list[int]] = defaultdict(list)
     for index, case in enumerate(cases):
-        if case.pair is not None and case.rule.require in ("not_regressed", "superior"):
-            families[case.rule.require, case.rule.severity == "block", case.rule.slice is None].append(index)
-    adjusted: dict[int, float] = {}
+        family = family_of(case.rule)
+        if case.pair is not None and family is not None:
+            families[family].append(index)
+    found: dict[int, Corrected] = {}
     for members in families.values():
         p = [over[index].p if index in over else cases[index].claim.p for index in members]
         floors = [cases[index].claim.floor for index in members]
         alpha = max(cases[index].rule.alpha for index in members)
-        adjusted |= dict(zip(members, stats.holm(p, floors=floors, alpha=alpha), strict=True))
-    return adjusted
+        counted = sum(floor <= alpha for floor in floors)
+        for index, adjusted, floor in zip(members, stats.holm(p, floors=floors, alpha=alpha), floors, strict=True):
+            found[index] = Corrected(adjusted, counted + (floor > alpha))
+    return found
 
 
-def _finding(case: Case, over: Over | None, adjusted: float | None) -> Finding:
+def _finding(case: Case, over: Over | None, corrected: Corrected | None) -> Finding:
     if case.pair is None:
         outcome: Outcome = case.stopped or "invalid"
         return Finding(rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {case.why}.", metric=case.job.label)
-    comparison = _comparison(case, over, adjusted)
+    comparison = _comparison(case, over, corrected)
     if comparison is None:
         raise ValueError("a tested case always has a comparison")
-    outcome, reason = _decided(case, comparison, over, adjusted)
+    outcome, reason = _decided(case, comparison, over, corrected)
     if case.short is not None and outcome != "fail":
         outcome, reason = "inconclusive", case.short[0]
     if case.blind is not None and not (outcome == "fail" and case.blind.failures_stand):
         outcome, reason = "insensitive", case.blind.why
     else:
         reason += _worst_case(case, outcome)
-    if outcome == "inconclusive" and case.short is None and case.rule.on_inconclusive != "inconclusive":
+    waived = outcome == "inconclusive" and case.short is None and case.rule.on_inconclusive != "inconclusive"
+    if waived:
         outcome = case.rule.on_inconclusive
         reason += f"; the rule takes that for a {outcome}"
     reason += words.excluded(case.excluded) + case.noise
-    return Finding(
-        rule=case.rule, outcome=outcome, reason=f"{case.job.title}: {reason}.", metric=case.job.label, comparison=comparison
-    )
+    reason = f"{case.job.title}: {reason}."
+    return Finding(rule=case.rule, outcome=outcome, reason=reason, metric=case.job.label, comparison=comparison, waived=waived)
 
 
-def _comparison(case: Case, over: Over | None, adjusted: float | None) -> Comparison | None:
+def _comparison(case: Case, over: Over | None, corrected: Corrected | None) -> Comparison | None:
     """The numbers behind a finding; ``p`` is of the rule's own hypothesis, before correction (over candidates: ``p_max_t``, or
-    ``p_holm_candidates``; then over metrics: ``p_holm``)."""
+    ``p_holm_candidates``; over recipes: ``p_holm_recipes``; then over metrics: ``p_holm``)."""
     pair, level = case.pair, case.level
     if pair is None:
         return None
@@ -77,10 +90,11 @@ def _comparison(case: Case, over: Over | None, adjusted: float | None) -> Compar
         return None
     extra: dict[str, object] = {"margin": case.margin}
     if over is not None:
-        extra |= {"p_max_t" if over.method == "max-T" else "p_holm_candidates": over.p, "candidates": over.candidates}
+        extra |= {"p_max_t" if over.method == "max-T" else f"p_holm_{over.what}": over.p, over.what: over.candidates}
         extra |= {"no_max_t": over.why} if over.why else {}
-    if adjusted is not None:
-        extra["p_holm"] = adjusted
+    if corrected is not None:
+        extra["p_holm"] = corrected.p
+        comparison = msgspec.structs.replace(comparison, mde=_mde(case, corrected.tests))
     if case.blind is not None:
         extra["remedy"] = case.blind.remedy
     elif case.short is not None and case.short[1] is not None:
@@ -90,11 +104,31 @@ def _comparison(case: Case, over: Over | None, adjusted: float | None) -> Compar
     if level is not None:
         extra |= {"value": case.rule.value, "score": level.score, "score_low": level.low, "score_high": level.high}
         extra["score_mde"] = _score_mde(case)
+        extra["p_contrary"] = level.below if case.rule.require == "at_least" else level.above
     elif case.rule.require != "not_regressed":
         extra["p_contrary"] = case.contrary.p
     if case.rule.require != "not_regressed":
         extra["items_needed"], extra["items_if_equal"] = _items_needed(case)
     return msgspec.structs.replace(comparison, parameters={**comparison.parameters, **extra})
+
+
+def _mde(case: Case, tests: int) -> float | None:
+    """The smallest true loss (of a claim: gain) that the rule's own test, with its margin, proves with 80 % power as one of so many
+    tests that share alpha; None where none could be."""
+    evidence = None if case.pair is None else case.pair.evidence
+    if evidence is None:
+        return None
+    alpha = case.rule.alpha / tests
+    level = alpha if case.looked is None else case.looked.nominal(alpha)
+    if case.margin and isinstance(evidence, stats.BinaryPairs):
+        return _beyond_margin(evidence.won + evidence.lost, evidence.items, case.margin, level)
+    found = evidence.mde(level)
+    return None if found is None else case.margin + found
+
+
+@lru_cache(maxsize=1024)
+def _beyond_margin(discordant: int, items: int, margin: float, alpha: float) -> float | None:
+    return stats.mde(stats.Design(items, min(1.0, (discordant + 1) / items)), margin, alpha)
 
 
 def _level_p(case: Case) -> float:
@@ -103,15 +137,15 @@ def _level_p(case: Case) -> float:
     return case.level.above if case.rule.require == "at_least" else case.level.below
 
 
-def _decided(case: Case, comparison: Comparison, over: Over | None, adjusted: float | None) -> tuple[Outcome, str]:
+def _decided(case: Case, comparison: Comparison, over: Over | None, corrected: Corrected | None) -> tuple[Outcome, str]:
     """Outcome and reason from the numbers alone."""
     require = case.rule.require
     if require in VALUE_RULES:
         return _value(case, comparison)
     if require == "not_regressed":
-        return _not_regressed(case, comparison, adjusted if adjusted is not None else case.claim.p)
+        return _not_regressed(case, comparison, case.claim.p if corrected is None else corrected.p)
     if require == "superior":
-        return _superior(case, comparison, over, adjusted if adjusted is not None else case.claim.p)
+        return _superior(case, comparison, over, case.claim.p if corrected is None else corrected.p)
     return _non_inferior(case, comparison)
 
 
@@ -145,7 +179,7 @@ def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: flo
     p = _three_p(case.claim.p, over, p_holm)
     more = f" of more than {_margin(case, kind)}" if case.margin else ""
     if p_holm <= alpha:
-        return "pass", f"{gain}: a gain{more} is proven ({method}, {p}); {words.gain_seen(comparison, case.margin)}"
+        return "pass", f"{gain}: a gain{more} is proven ({method}, {p}); {words.gain_seen(comparison)}"
     if case.contrary.p <= alpha:
         contrary = words.probability(case.contrary.p)
         return "fail", f"{gain}: a gain{more} is ruled out ({case.contrary.method}, {contrary})"
@@ -202,11 +236,11 @@ def _two_p(p: float, adjusted: float) -> str:
 
 
 def _three_p(p: float, over: Over | None, adjusted: float) -> str:
-    """A p-value, after looking at several candidates, and after Holm over the candidate's own claims."""
+    """A p-value, after looking at several candidates or recipes, and after Holm over the candidate's own claims."""
     if over is None:
         return _two_p(p, adjusted)
     why = f" ({over.why})" if over.why else ""
-    first = f"{words.probability(p)}, after {over.method} over {over.candidates} candidates{why} {words.probability(over.p)}"
+    first = f"{words.probability(p)}, after {over.method} over {over.candidates} {over.what}{why} {words.probability(over.p)}"
     return first if adjusted <= over.p else f"{first}, after Holm {words.probability(adjusted)}"
 
 

@@ -9,7 +9,7 @@ metric whoever makes it, for any one candidate whatever it claims, and over ever
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,12 +31,13 @@ FEW_UNITS = 10
 
 @dataclass(frozen=True)
 class Over:
-    """A p-value after looking at several ``candidates``; ``why`` it was Holm where it was not max-T."""
+    """A p-value after looking at several ``candidates``, or as many recipes; ``why`` it was Holm where it was not max-T."""
 
     p: float
     candidates: int
     method: Literal["max-T", "Holm"]
     why: str = ""
+    what: Literal["candidates", "recipes"] = "candidates"
 
 
 def over_candidates(cases: Mapping[str, Sequence[Case]]) -> dict[str, dict[int, Over]]:
@@ -44,11 +45,20 @@ def over_candidates(cases: Mapping[str, Sequence[Case]]) -> dict[str, dict[int, 
 
     ``cases`` are of the same jobs in the same order for every candidate.
     """
+    return _adjusted(cases, _over)
+
+
+def over_recipes(cases: Mapping[str, Sequence[Case]]) -> dict[str, dict[int, Over]]:
+    """The same over recipes; with Holm, because their seeds vary each for itself."""
+    return _adjusted(cases, _over_recipes)
+
+
+def _adjusted(cases: Mapping[str, Sequence[Case]], adjust: Callable[[Sequence[Case]], list[Over]]) -> dict[str, dict[int, Over]]:
     found: dict[str, dict[int, Over]] = {name: {} for name in cases}
     for place in range(max((len(listed) for listed in cases.values()), default=0)):
         claims = {name: listed[place] for name, listed in cases.items() if _claims(listed[place])}
         if len(claims) > 1:
-            for name, over in zip(claims, _over(list(claims.values())), strict=True):
+            for name, over in zip(claims, adjust(list(claims.values())), strict=True):
                 found[name][place] = over
     return found
 
@@ -69,6 +79,12 @@ def _over(claims: Sequence[Case]) -> list[Over]:
     if null is None:
         return [Over(adjusted, len(p), "Holm", why) for adjusted in stats.holm(p)]
     return [Over(adjusted, len(p), "max-T") for adjusted in stats.step_down(p, null)]
+
+
+def _over_recipes(claims: Sequence[Case]) -> list[Over]:
+    p = [case.claim.p for case in claims]
+    why = "training seeds vary each for itself"
+    return [Over(adjusted, len(p), "Holm", why, "recipes") for adjusted in stats.holm(p)]
 
 
 def read_together(comparisons: Sequence[Comparison], measurements: Measurements) -> list[Comparison]:

@@ -157,6 +157,17 @@ def _implicit(policy: Policy, metrics: Collection[str]) -> Iterable[Rule]:
             yield Rule(metric=f"{suite}/*/{flag}", require="not_regressed", pool=True, implicit=True)
 
 
+Family = tuple[str, bool, bool, str]
+
+
+def family_of(rule: Rule) -> Family | None:
+    """Decisions of one family share alpha (Holm); None where a decision needs no correction. Rules that only warn or inform, about
+    slices, and about recipes have families of their own."""
+    if rule.require not in ("not_regressed", "superior"):
+        return None
+    return rule.require, rule.severity == "block", rule.slice is None, rule.about
+
+
 def certain_share(rule: Rule, metric: Metric) -> bool:
     """Whether a relative margin may be taken for a number although the score that it is a share of is uncertain: where a share of
     right answers is lost, what is lost comes from what was right, and varies more than the share does."""

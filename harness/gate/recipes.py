@@ -20,6 +20,7 @@ from harness.compare import Level, Pair
 from harness.gate.blindness import blindness
 from harness.gate.cases import Case, case_of, nothing_shared, smoke, stopped_by, suites_of, too_few
 from harness.gate.findings import findings_of
+from harness.gate.many import over_recipes
 from harness.gate.measurements import Measurements
 from harness.gate.policy import TRANSITIONS, VALUE_RULES, Job, Policy, jobs, only_compared
 from harness.gate.selection import selection_of
@@ -63,11 +64,13 @@ def verdicts_of_recipes(measurements: Measurements) -> list[Verdict]:
     """One verdict per recipe, where a rule is about recipes."""
     policy = measurements.policy
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values, about="recipe")
-    found = []
-    for recipe in dict.fromkeys(policy.recipes.values()) if listed else ():
-        members = replicates(measurements, recipe)
-        cases = [_case(job, recipe, members, measurements) for job in listed]
-        findings = [_said(case, finding, len(members)) for case, finding in zip(cases, findings_of(cases, {}), strict=True)]
+    members_of = {recipe: replicates(measurements, recipe) for recipe in policy.recipes.values()} if listed else {}
+    cases_of = {recipe: [_case(job, recipe, members, measurements) for job in listed] for recipe, members in members_of.items()}
+    found, over = [], over_recipes(cases_of)
+    for recipe, members in members_of.items():
+        cases = cases_of[recipe]
+        corrected = findings_of(cases, over[recipe])
+        findings = [_said(case, finding, len(members)) for case, finding in zip(cases, corrected, strict=True)]
         if recipes_only(policy):
             findings += [finding for member in members for finding in _unwritten(member, measurements)]
         found.append(verdict_of(f"recipe {recipe}", findings, measurements))

@@ -64,11 +64,11 @@ def seen(comparison: Comparison) -> str:
     return f"a loss under {amount(comparison.mde, comparison.kind)} could not have been seen"
 
 
-def gain_seen(comparison: Comparison, margin: float) -> str:
+def gain_seen(comparison: Comparison) -> str:
     """What a proven gain could have been and not been seen."""
     if comparison.mde is None:
         return "the smallest gain that could have been seen cannot be told from these items"
-    return f"a gain under {amount(margin + comparison.mde, comparison.kind)} could not have been seen"
+    return f"a gain under {amount(comparison.mde, comparison.kind)} could not have been seen"
 
 
 def score_seen(mde: float | None, value: float, above: bool, kind: MetricKind) -> str:

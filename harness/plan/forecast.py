@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness import stats
-from harness.gate.policy import absolute_margin
+from harness.gate.policy import absolute_margin, family_of
 from harness.plan.decisions import Decision
 from harness.plan.known import Known, Origin
 from harness.plan.simulation import Assumed, simulate
@@ -112,21 +112,17 @@ def _effect(decision: Decision, each: Known, effects: Mapping[str, float]) -> fl
 
 
 def _families(decided: Sequence[Decision], knowledge: Sequence[Known]) -> list[int]:
-    """How many decisions share alpha with each: those of its kind and severity in which as much changes as a proof takes."""
+    """How many decisions share alpha with each: those of its family in which as much changes as a proof takes."""
     sizes = []
     for decision in decided:
-        rule = decision.job.rule
-        if rule.require not in ("superior", "not_regressed"):
+        family = family_of(decision.job.rule)
+        if family is None:
             sizes.append(1)
             continue
         alike = [
             each.design
             for other, each in zip(decided, knowledge, strict=True)
-            if other.job.rule.require == rule.require
-            and (other.job.rule.severity == "block") == (rule.severity == "block")
-            and (other.job.rule.slice is None) == (rule.slice is None)
-            and other.job.rule.about == rule.about
-            and each.design is not None
+            if family_of(other.job.rule) == family and each.design is not None
         ]
         sizes.append(max(1, sum(not d.counted or d.discordance * d.items >= ENOUGH_DISCORDANT for d in alike)))
     return sizes

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr, ndtri, stdtr
 
+from harness.gate.policy import Family, family_of
 from harness.plan.decisions import Decision
 from harness.stats import Design, pass_probability, tango_statistic
 from harness.stats.power import critical_statistic
@@ -69,16 +70,16 @@ def simulate(assumed: Sequence[Assumed], seed: int) -> list[Passes]:
         if rule.on_inconclusive == "pass":
             proven |= p[number] < 1 - rule.alpha
         passes.append(proven)
-    for require in ("not_regressed", "superior"):
-        for block in (True, False):
-            family = [n for n in p if assumed[n].decision.job.rule.require == require
-                      and (assumed[n].decision.job.rule.severity == "block") == block]  # fmt: skip
-            if family:
-                floors = np.stack([_floor(assumed[n], *drawn[n]) for n in family])
-                adjusted = _holm(np.stack([p[n] for n in family]), floors, max(assumed[n].decision.job.rule.alpha for n in family))
-                for n, row in zip(family, adjusted, strict=True):
-                    proven = row <= assumed[n].decision.job.rule.alpha
-                    passes[n] = ~proven if require == "not_regressed" else proven
+    families: dict[Family, list[int]] = defaultdict(list)
+    for n in p:
+        if (family := family_of(assumed[n].decision.job.rule)) is not None:
+            families[family].append(n)
+    for members in families.values():
+        rules = [assumed[n].decision.job.rule for n in members]
+        floors = np.stack([_floor(assumed[n], *drawn[n]) for n in members])
+        adjusted = _holm(np.stack([p[n] for n in members]), floors, max(rule.alpha for rule in rules))
+        for n, rule, row in zip(members, rules, adjusted, strict=True):
+            passes[n] = row > rule.alpha if rule.require == "not_regressed" else row <= rule.alpha
     return passes
 
 

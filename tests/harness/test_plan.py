@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -205,6 +206,15 @@ def test_no_change_seen_is_not_no_change_possible() -> None:
     assert each.smallest > 0.005
     assert each.needed is not None
     assert each.needed >= 59  # 0.95^59 < 0.05: even with nothing lost, fewer could not rule out a loss of 5 %
+
+
+def test_the_simulation_corrects_the_families_of_the_gate() -> None:
+    claim = Rule(metric="facts/*/acc", require="superior")
+    slices = [msgspec.structs.replace(claim, slice=f"lang={lang}") for lang in ("zh", "en")]
+    alone = planned(claim, effects={"facts/t/acc": 0.04}).forecasts[0].declared
+    beside = planned(claim, *slices, effects={"facts/t/acc": 0.04}).forecasts
+    assert [each.family for each in beside] == [1, 2, 2]
+    assert beside[0].declared == pytest.approx(alone, abs=0.03), "rules about slices take nothing from one about the whole"
 
 
 def test_the_baseline_against_itself_counts_as_noise() -> None:

@@ -51,6 +51,13 @@ def test_a_rule_that_cannot_be_decided_is_refused_before_any_model_is_asked(rule
     assert caught.value.where == where
 
 
+def test_what_is_lost_beyond_noise_is_no_claim_about_a_recipe() -> None:
+    rule = Rule(metric="general/*/lost", require="at_most", value=0.1, above_noise=True, about="recipe")
+    with pytest.raises(ConfigError, match="above_noise is for rules about one checkpoint") as caught:
+        check_rules([rule], KNOWN)
+    assert caught.value.where == "rules[0].above_noise"
+
+
 def test_rules_that_can_be_decided_are_accepted() -> None:
     check_rules(
         [

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from harness import stats
 from harness.records import Measured, Rule, Sample
-from tests.harness.gate.deciding import MARGIN, against, decide
+from tests.harness.gate.deciding import CLAIM, LIGHT, MARGIN, against, decide
 from tests.harness.runs import measured, samples
 
 
@@ -55,6 +56,40 @@ def test_suites_without_any_difference_do_not_count_in_the_family() -> None:
     rule = Rule(metric="*/*/acc", require="not_regressed")
     runs = many(0, {"a": (8, 1), "b": (0, 0), "c": (0, 0), "d": (1, 0)})
     assert decide(*runs, rules=(rule,)).verdicts[0].findings[0].outcome == "fail"
+
+
+def test_what_a_pass_could_have_missed_is_of_the_rules_own_test() -> None:
+    base, new = against(18, 0, 200, 82)
+    runs = (measured("base", samples(base)), measured("new", samples(new)))
+    plain = msgspec.structs.replace(LIGHT, margin=0.0)
+    wide = msgspec.structs.replace(LIGHT, margin=0.05)
+    found = decide(*runs, rules=(wide,)).verdicts[0].findings[0]
+    assert found.comparison is not None
+    assert found.comparison.mde == pytest.approx(stats.mde(stats.Design(300, 19 / 300), 0.05), rel=1e-6)
+    assert found.comparison.mde > 0.08, "the margin, and what chance hides beyond it"
+    assert "a loss under 8.5 points could not have been seen" in found.reason
+    narrow = decide(*runs, rules=(plain,)).verdicts[0].findings[0].comparison
+    assert narrow is not None
+    assert narrow.mde == pytest.approx(stats.binary_mde(18, 300, 0.05))
+
+
+def test_what_a_pass_could_have_missed_is_at_the_level_that_the_family_leaves() -> None:
+    rule = Rule(metric="*/*/acc", require="not_regressed")
+    runs = many(0, {"a": (8, 5), "b": (5, 6), "c": (7, 7), "d": (0, 0)})
+    seen = [each.comparison for each in decide(*runs, rules=(rule,)).verdicts[0].findings]
+    assert [each.mde for each in seen if each is not None] == [
+        pytest.approx(stats.binary_mde(discordant, 400, 0.05 / tests)) for discordant, tests in ((13, 3), (11, 3), (14, 3), (0, 4))
+    ]
+
+
+def test_a_claim_says_the_smallest_gain_beyond_its_margin() -> None:
+    base, new = against(2, 60, 200, 138)
+    runs = (measured("base", samples(base)), measured("new", samples(new)))
+    found = decide(*runs, rules=(msgspec.structs.replace(CLAIM, margin=0.05),)).verdicts[0].findings[0]
+    assert found.outcome == "pass"
+    assert found.comparison is not None
+    assert found.comparison.mde == pytest.approx(stats.smallest_gain(stats.Design(400, 63 / 400), 0.05), rel=1e-6)
+    assert f"a gain under {100 * (found.comparison.mde or 0):.1f} points could not have been seen" in found.reason
 
 
 def test_pooling_decides_what_no_part_can() -> None:

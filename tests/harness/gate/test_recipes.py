@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from harness import stats
 from harness.records import Conclusion, Measured, Metric, Rule
 from tests.harness.gate.deciding import MARGIN, against, decide
 from tests.harness.runs import measured, samples
@@ -119,6 +120,28 @@ def test_values_and_gains_can_be_claimed_too() -> None:
     ):
         found = about(*runs, rules=(rule,))
         assert found.outcome == outcome, found.verdicts[0].sentence
+
+
+def test_claims_of_several_recipes_are_corrected_for_how_many_there_are() -> None:
+    rng = np.random.default_rng(11)
+    base = rng.random(ITEMS) < 0.6
+    runs = [measured("base", samples([*base.astype(float)]))]
+    for index in range(9):
+        gained = rng.random(ITEMS) < 0.03 + 0.03 * (index // 3 == 0)
+        runs.append(measured(f"s{index}", samples([*(base | gained).astype(float)])))
+    recipes = {f"s{index}": f"r{index // 3}" for index in range(9)}
+    claim = Rule(metric="facts/*/acc", require="superior", about="recipe")
+    found = decide(*runs, rules=(claim,), recipes=recipes)
+    seen = [verdict.findings[0].comparison for verdict in found.verdicts]
+    assert len(seen) == 3
+    alone = [each.p for each in seen if each is not None and each.p is not None]
+    over = [each.parameters["p_holm_recipes"] for each in seen if each is not None]
+    assert over == pytest.approx(stats.holm(alone))
+    assert min(over) > min(alone)
+    assert "after Holm over 3 recipes (training seeds vary each for itself)" in found.verdicts[0].findings[0].reason
+    one = decide(*runs[:4], rules=(claim,), recipes=recipes).verdicts[0].findings[0]
+    assert one.comparison is not None
+    assert "p_holm_recipes" not in one.comparison.parameters
 
 
 def test_replicates_that_do_not_differ_from_the_baseline_have_an_interval() -> None:
