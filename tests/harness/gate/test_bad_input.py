@@ -211,6 +211,13 @@ def test_a_rule_against_proven_losses_does_not_pass_where_none_could_be_proven()
     assert verdict([1.0] * 4, [0.0] * 4, LIGHT).change.endswith("needs 5 items or more.")
 
 
+def test_a_baseline_that_knows_four_things_of_four_hundred_has_too_little_to_lose() -> None:
+    found = finding(right(4, 396), right(0, 400), LIGHT)
+    assert found.outcome == "insensitive"
+    assert "4 items are all that is left to lose" in found.reason
+    assert finding(right(5, 395), right(0, 400), LIGHT).outcome == "fail"
+
+
 @pytest.mark.parametrize("kind", ["binary", "bounded", "real", "count", "ordinal"])
 def test_all_items_tied_have_an_interval_with_a_width_or_none(kind: Any) -> None:
     base = [float(index % 2) for index in range(40)]
