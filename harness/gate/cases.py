@@ -214,7 +214,8 @@ def _looks(job: Job, candidate: str, other: str, selected: Measurements) -> tupl
     suites, reference = suites_of(job.metrics), selected.policy.references.get(candidate)
     needed = (other, reference) if job.metrics[0].rsplit("/", 1)[-1] in TRANSITIONS else (other,)
     others = tuple(dict.fromkeys(side for side in needed if side is not None and side != candidate))
-    partial = [(side, suite) for suite in suites for side in (*others, candidate) if selected.looked(suite, side)]
+    partial = [(side, suite) for suite in suites for side in others if selected.in_part(suite, side)]
+    partial += [(candidate, suite) for suite in suites if selected.looked(suite, candidate)]
     if not partial:
         return "", None
     side, suite = partial[0]

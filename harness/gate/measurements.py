@@ -111,6 +111,12 @@ class Measurements:
         run = self.run(suite, candidate)
         return run is not None and run.looks is not None
 
+    def in_part(self, suite: str, candidate: str) -> bool:
+        """Whether a run was looked at and ended before all was asked. One that was asked to the end is a whole run to compare with:
+        only tests of its own gains must mind the looks."""
+        run = self.run(suite, candidate)
+        return run is not None and run.looks is not None and (not run.looks.made or run.looks.made[-1] < run.looks.planned[-1])
+
     def prefix(self, suite: str, candidate: str, others: tuple[str, ...], items: int) -> Measurements:
         """The first ``items`` that a candidate was asked in a suite, and the same items of ``others``, once."""
         key = (suite, candidate, others, items)

@@ -146,6 +146,10 @@ def _unfit(job: Job, member: str, other: str, members: Sequence[str], measuremen
         if measurements.looked(suite, member):
             why = f"{member} was asked in part in {suite}, and a claim about a recipe takes all items of every replicate"
             return Case(job, member, other, "inconclusive", why)
+        part = next((side for side in sides if measurements.in_part(suite, side)), None)
+        if part is not None:
+            why = f"{part} was itself asked in part in {suite}: a recipe is compared only with runs that were asked in full"
+            return Case(job, member, other, "inconclusive", why)
     return None
 
 

@@ -182,6 +182,20 @@ def test_a_baseline_that_was_measured_before_is_not_asked_again(tmp_path: Path) 
     assert Store(tmp_path / "runs").read(second.paths["qa", "harmless"]).run.looks is not None
 
 
+def test_a_run_that_was_looked_at_to_the_end_can_be_pinned_and_is_a_baseline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doubtful = candidate("doubtful", DOUBTFUL)
+    path = write(tmp_path, doubtful, sequential={"futility": 0.0})
+    assert run(path)[2]["doubtful"] is not None
+    assert main(["baseline", "pin", str(path), "w46", "--of", "doubtful"]) == 0
+    path = write(tmp_path, candidate("next", DOUBTFUL), baseline="pin:w46", sequential=False)
+    assert run(path)[1] == {"old": "pass", "next": "pass"}
+    path = write(tmp_path, candidate("next", DOUBTFUL), baseline="pin:w46")
+    assert run(path)[1]["next"] == "pass"
+    capsys.readouterr()
+
+
 def test_a_stopped_run_is_no_baseline_until_the_rest_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, HARMLESS)
     assert main(["run", str(path)]) == 0
