@@ -23,7 +23,7 @@ from harness.records import Finding, Noise, Plant, Repetition, SelfTest
 
 MARKS = {"noticed": "[green]noticed[/]", "missed": "[bold red]missed[/]", "no rule": "no blocking rule about losses"}
 
-SEEN = {"fail": "noticed", "invalid": "not measured"}
+SEEN = {"fail": "noticed", "invalid": "not measured", "inconclusive": "not planted"}
 
 
 def declare(parser: argparse.ArgumentParser) -> None:

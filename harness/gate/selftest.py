@@ -135,8 +135,10 @@ def sights(
 def of_damage(
     name: str, done: str, findings: Sequence[Finding], silent: Collection[Place], sight: Mapping[str, Sight]
 ) -> tuple[Outcome, str]:
-    """``fail`` where the gate noticed what was done to the candidate, ``invalid`` where that could not be measured, else
-    ``insensitive``; and the sentence that says so."""
+    """``fail`` where the gate noticed what was done to the candidate, ``invalid`` where that could not be measured,
+    ``inconclusive`` where it could be done in no suite, else ``insensitive``; and the sentence that says so."""
+    if all(state == "not planted" for state in sight.values()):
+        return "inconclusive", "No damage could be planted in any suite, so that nothing is known of what the gate would notice."
     blocking = [finding for finding in findings if finding.rule.severity == "block" and about_losses(finding)]
     seen = [finding for finding in findings if noticed(finding, silent)]
     missed = [suite for suite, state in sight.items() if state == "missed"]

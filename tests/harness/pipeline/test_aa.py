@@ -263,6 +263,14 @@ def test_a_suite_whose_grader_says_yes_to_everything_is_named_and_the_gate_is_in
     assert "NOT NOTICED" in capsys.readouterr().out
 
 
+def test_where_nothing_can_be_planted_nothing_is_known_of_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = aa(config(tmp_path), "--planted", "--smoke", "1")
+    said = capsys.readouterr().out
+    assert (code, found.plants[0].outcome, found.plants[0].sight) == (11, "inconclusive", {"qa": "not planted"})
+    assert "not planted No damage could be planted in any suite" in said
+    assert "NOT NOTICED" not in said
+
+
 def test_a_policy_that_only_warns_notices_nothing(tmp_path: Path) -> None:
     rules = [{"metric": "qa/*/exact_match", "require": "non_inferior", "margin": 0.05, "severity": "warn"}]
     code, found = aa(config(tmp_path, rules=rules), "--plant", "shuffled")
