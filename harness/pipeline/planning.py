@@ -17,6 +17,7 @@ from harness.gate.policy import Policy
 from harness.pipeline.checking import check_prepared
 from harness.pipeline.concluding import policy_of
 from harness.pipeline.imported import adopt_imported
+from harness.pipeline.left_out import who
 from harness.pipeline.noise import of_selftest, read_selftest
 from harness.pipeline.pinned import check_meant, read_pinned
 from harness.pipeline.preparing import Prepared, build_suite, find_references, first_requests
@@ -133,7 +134,9 @@ def _earlier(prepared: Prepared, policy: Policy) -> Iterator[Earlier]:
         shared = {(suite, name): each for (suite, who), each in read.items() if who == name}
         if shared:
             sides = shared | {(suite, baseline): base[suite] for suite, _ in shared}
-            yield Earlier(baseline, name, Measurements(sides, msgspec.structs.replace(policy, references={name: baseline})))
+            same = all(who(each.run.fingerprints) == who(base[suite].run.fingerprints) for (suite, _), each in shared.items())
+            beside = Measurements(sides, msgspec.structs.replace(policy, references={name: baseline}))
+            yield Earlier(baseline, name, beside, same)
 
 
 def _baseline(

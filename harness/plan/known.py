@@ -1,5 +1,8 @@
 """What is known of a decision before it is taken: from earlier runs on the same items, from A/A, or assumed, and which of these.
 
+A/A, and a candidate of the baseline's own weights, show how little can differ, not how much a new candidate will: until one of
+other weights was seen, they only widen what is assumed.
+
 A harmless candidate changes some answers for the better and as many for the worse. How many, earlier candidates show: of an earlier
 one, whatever it really lost or gained, that part of its changes that cancels, 2·min(won, lost), is taken for churn; of several the
 one that churned most. What one earlier pair shows is never no churn at all: one item more is counted. Where changes are counted in
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -57,29 +60,42 @@ class Known:
 
 @dataclass(frozen=True)
 class Earlier:
-    """Two runs of the store on the items of today, side by side."""
+    """Two runs of the store on the items of today, side by side. ``same``: of the same weights, and apart by noise only."""
 
     baseline: str
     candidate: str
     measurements: Measurements
+    same: bool = False
 
 
 def known(decision: Decision, earlier: Sequence[Earlier], noise: SelfTest | None) -> Known:
     """What there is to know of a decision."""
     if not decision.items:
         return Known("assumed", "no items", None)
-    found = [each for pair in earlier if (each := _seen(decision, pair)) is not None and each.design is not None]
+    seen = [(pair, each) for pair in earlier if (each := _seen(decision, pair)) is not None and each.design is not None]
+    found = [each for _, each in seen]
     repeated = _repeated(decision, noise, found[0] if found else None)
     if repeated is not None:
         found.append(repeated)
-    return max(found, key=_spread) if found else _assumed(decision)
+    if not found:
+        return _assumed(decision)
+    widest = max(found, key=_spread)
+    return widest if any(not pair.same for pair, _ in seen) else _at_least_assumed(decision, widest)
+
+
+def _at_least_assumed(decision: Decision, noise: Known) -> Known:
+    """What is assumed, unless two runs of the same weights differ by more; with the baseline's own score, which they do show."""
+    assumed = _assumed(decision)
+    if assumed.design is not None and _spread(noise) >= _spread(assumed):
+        return noise
+    return replace(assumed, score=noise.score, hits=noise.hits, blind=noise.blind)
 
 
 def _spread(each: Known) -> float:
     design = each.design
     if design is None:
         return 0.0
-    return math.sqrt(design.discordance) if design.sd is None else design.sd
+    return math.sqrt((design.discordance if design.sd is None else design.sd**2) * design.design_effect)
 
 
 def _seen(decision: Decision, earlier: Earlier) -> Known | None:
@@ -96,7 +112,7 @@ def _seen(decision: Decision, earlier: Earlier) -> Known | None:
     column = selected.column_of(base, job.metrics, job.label, None)
     values = None if column is None or decision.transition else column.table[:, 0]
     return Known(
-        origin="seen",
+        origin="noise" if earlier.same else "seen",
         source=f"{name} against {base}",
         design=_design(decision, pair, counterpart),
         changes=_cancelling(pair, counterpart)[0] / pair.items if _shares(pair) else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -219,14 +220,32 @@ def test_the_simulation_corrects_the_families_of_the_gate() -> None:
 
 def test_the_baseline_against_itself_counts_as_noise() -> None:
     noise = Noise(metric="facts/t/acc", value=0.5, repeat=0.5, items=400, clusters=400, differ=30, gained=15, lost=15)
-    test = SelfTest(
-        created="", baseline="old", repetitions=(Repetition(candidate="old", outcome="pass", sentence="", noise=(noise,)),)
+    less, much = (
+        SelfTest(
+            created="", baseline="old", repetitions=(Repetition(candidate="old", outcome="pass", sentence="", noise=(found,)),)
+        )
+        for found in (noise, msgspec.structs.replace(noise, differ=60, gained=30, lost=30))
     )
-    each = only(planned(margin(), noise=test))
+    each = only(planned(margin(), noise=much))
     assert (each.origin, each.source) == ("noise", "old against itself")
-    assert each.changes == pytest.approx(31 / 400)
-    more = only(planned(margin(), noise=test, earlier=(side_by_side(*changed(400, 30, 30)),)))
+    assert each.changes == pytest.approx(61 / 400)
+    assert only(planned(margin(), noise=less)).passes == pytest.approx(only(planned(margin())).passes), "less than is assumed"
+    more = only(planned(margin(), noise=less, earlier=(side_by_side(*changed(400, 30, 30)),)))
     assert more.origin == "seen"
+    beside = only(planned(margin(), noise=less, earlier=(side_by_side(*changed(400, 5, 5)),)))
+    assert (beside.origin, beside.changes) == ("noise", pytest.approx(31 / 400)), "a candidate differs at least as much as noise"
+
+
+def test_the_same_weights_under_another_name_show_noise_and_no_candidate() -> None:
+    twin = dataclasses.replace(side_by_side(*changed(400, 0, 0)), same=True)
+    each = only(planned(margin(), earlier=(twin,)))
+    assert (each.origin, each.changes) == ("assumed", 0.10)
+    assert each.passes == pytest.approx(only(planned(margin())).passes)
+    rule = Rule(metric="facts/*/acc", require="at_least", value=0.45)
+    assert only(planned(rule, earlier=(twin,))).passes is not None, "the score of the baseline is known all the same"
+    other = side_by_side(*changed(400, 3, 3), name="week47")
+    seen = only(planned(margin(), earlier=(twin, other)))
+    assert (seen.origin, seen.changes) == ("seen", pytest.approx(7 / 400))
 
 
 def test_a_value_is_foreseen_once_the_baseline_was_measured() -> None:

@@ -63,6 +63,28 @@ def test_a_plan_reads_what_the_store_has_seen(tmp_path: Path, capsys: pytest.Cap
     assert "Assumed" not in said
 
 
+def test_an_identical_candidate_and_a_noiseless_aa_promise_no_more_than_was_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, engine="fake", wrong=({1, 2, 3}, {1, 2, 3}))
+    file = tmp_path / "plan.json"
+
+    def passes() -> float:
+        assert main(["plan", path, "--json", str(file)]) == 0
+        found: float = json.loads(file.read_text())["plan"]["forecasts"][0]["passes"]
+        return found
+
+    before = passes()
+    assert main(["aa-test", path]) == 0
+    assert passes() == pytest.approx(before)
+    measure(prepare(load(path)))
+    assert passes() == pytest.approx(before)
+    path = write(tmp_path, engine="fake", wrong=({1, 2, 3}, {3, 4}))
+    measure(prepare(load(path)))
+    assert passes() > before
+    capsys.readouterr()
+
+
 def test_effects_are_declared_by_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", write(tmp_path), "--effect", "qa/*=-0.04", "--power", "0.9"]) == 0
     said = " ".join(capsys.readouterr().out.split())
