@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import json
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,9 +78,23 @@ def read_rows(path: Path, *, where: str) -> list[Row]:
     return rows
 
 
+class _RepeatedError(Exception):
+    """A field that one object has twice."""
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> None:
+    """The last value would win without a word."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise _RepeatedError(next(name for index, name in enumerate(names) if name in names[:index]))
+
+
 def _parse(line: str, *, place: str, where: str) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(line)
+        json.loads(line, object_pairs_hook=_unrepeated, parse_int=str, parse_float=str)
+    except _RepeatedError as error:
+        raise ConfigError(f"{place}: the field {str(error)[:80]!r} occurs twice; expected every field once", where=where) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise ConfigError(f"{place}: not JSON ({error}); one JSON object per line is expected", where=where) from error
     if not isinstance(value, dict):

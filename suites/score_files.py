@@ -27,6 +27,9 @@ NEEDED = ("key", "metric", "score")
 SLICE = "slice."
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LARGEST = 1e100
+"""Beyond this the squares that a variance takes would not be numbers any more."""
+
 _NAME = re.compile(r"[^\s/*?\[\]]+")
 _TAKEN = frozenset({"truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary", "lost", "gained"})
 
@@ -166,6 +169,8 @@ def _number(value: Any, place: str) -> float:
         raise UsageError(
             f"{place}: score is {found}; expected a finite number. An item without a score is left out, and counts as missing"
         )
+    if abs(number) > _LARGEST:
+        raise UsageError(f"{place}: score is {number:.3g}; expected a number between -1e100 and 1e100. Score in a larger unit")
     return number
 
 
