@@ -49,8 +49,17 @@ class Pair:
     @property
     def counts(self) -> tuple[int, int, int]:
         """Items won, lost and tied."""
-        won, lost = int((self.differences > 1e-12).sum()), int((self.differences < -1e-12).sum())
+        rounding = 1e-12 * (self.size or 1.0)
+        won, lost = int((self.differences > rounding).sum()), int((self.differences < -rounding).sum())
         return won, lost, self.items - won - lost
+
+    @cached_property
+    def size(self) -> float:
+        """The largest score of an item on either side, its sign left out, or how far apart two are; 0 for a corpus metric."""
+        if self.baseline.metric.aggregator != "mean" or not self.items:
+            return 0.0
+        seen = np.concatenate([self.baseline.table[:, 0], self.candidate.table[:, 0]])
+        return float(max(np.ptp(seen), np.abs(seen).max()))
 
     @property
     def values(self) -> tuple[float, float]:
@@ -64,12 +73,12 @@ class Pair:
 
     def share_test(self, factor: float, side: stats.Side) -> stats.PValue | None:
         """The test against ``factor`` times the baseline: for a margin that is a share of the baseline's score, and as uncertain as
-        that. None where the margin is taken for fixed: right-or-wrong items and a factor up to 1 (what is lost comes from what was
-        right, so that it varies more than the share does); scores below 0; documents of which too few differ for a bootstrap."""
+        that. None where the margin is taken for fixed: where it is ``certain``; scores below 0; documents of which too few differ
+        for a bootstrap."""
         metric, before = self.baseline.metric, self.baseline.table[:, 0]
         if isinstance(self.evidence, stats.CorpusPairs):
             return self.evidence.share_test(factor, side)
-        if float(before.min()) < 0 or (factor <= 1 and bool(np.isin(before, (0.0, 1.0)).all())):
+        if float(before.min()) < 0 or self.certain(factor, before):
             return None
         column = self.baseline
         found = stats.MeanPairs(
@@ -80,8 +89,15 @@ class Pair:
             span=max(1.0, factor) if metric.kind in ("binary", "bounded") else None,
             ordinal=metric.kind == "ordinal",
             seed=self.seed,
+            size=max(1.0, factor) * self.size,
         )
         return found.test(0.0, side)
+
+    def certain(self, factor: float, before: NDArray[np.float64]) -> bool:
+        """Whether ``factor`` times the scores ``before`` may be taken for a number: right or wrong, each its own cluster, and a
+        factor up to 1. What is lost then comes from what was right, so that it varies more than the share does; not so in clusters,
+        of which those that score low may lose more."""
+        return factor <= 1 and not self.baseline.clustered and bool(np.isin(before, (0.0, 1.0)).all())
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """The evidence with every missing item lost outright, as heavy as the heaviest; None where a loss has no natural size, or
@@ -121,18 +137,11 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
         clusters,
         strata,
         weights,
-        span=1.0 if metric.kind in ("binary", "bounded") else _spread(pair),
+        span=1.0 if metric.kind in ("binary", "bounded") else None,
         ordinal=metric.kind == "ordinal",
         seed=pair.seed,
+        size=pair.size,
     )
-
-
-def _spread(pair: Pair) -> float | None:
-    """How far apart two scores were seen: the length of an ordinal scale; of others only where no difference was seen."""
-    if pair.differences.any() and pair.baseline.metric.kind != "ordinal":
-        return None
-    seen = np.concatenate([pair.baseline.table[:, 0], pair.candidate.table[:, 0]])
-    return float(np.ptp(seen)) or float(np.abs(seen).max()) or None
 
 
 def compare(pair: Pair, baseline: str, candidate: str, *, level: float = LEVEL, p: stats.PValue | None = None) -> Comparison | None:

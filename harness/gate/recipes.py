@@ -47,10 +47,11 @@ class RecipePair(Pair):
         """Against ``factor`` times the other side, with the noise of seeds."""
         if self.gains is None or self.before is None or float(self.before.min()) < 0:
             return None
-        if factor <= 1 and bool(np.isin(self.before, (0.0, 1.0)).all()):
+        if self.certain(factor, self.before):
             return None
         found = _evidence(self, self.gains + self.sign * (1 - factor) * self.before)
-        return replace(found, span=None if found.span is None else max(1.0, factor)).test(0.0, side)
+        wider = max(1.0, factor)
+        return replace(found, span=None if found.span is None else wider, size=wider * found.size).test(0.0, side)
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """With every missing item lost by every replicate."""
@@ -200,6 +201,7 @@ def _evidence(pair: Pair, gains: Array, extra: int = 0) -> stats.Replicates:
         span=1.0 if column.metric.kind in ("binary", "bounded") else None,
         ordinal=column.metric.kind == "ordinal",
         seed=pair.seed,
+        size=pair.size,
     )
 
 

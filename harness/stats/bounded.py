@@ -21,18 +21,25 @@ from scipy.special import ndtri
 
 Array = NDArray[np.float64]
 
+FAR = 1e6
+"""Times what was seen: a gain that stands for all larger ones, where no bound is declared."""
+
 
 @dataclass(frozen=True)
 class BoundedUnits:
     """``sums`` of weighted differences, ``sizes`` (summed weights) and ``span``: no difference is beyond ± ``span``.
 
     ``whole``: the size of the unit that may be lost outright though none was, where the sizes differ.
+
+    ``declared`` False: ``span`` is only what was seen, and no law. Then a difference may be as large as twice the hypothesis, if
+    that is more, so that no hypothesis is impossible: where all units are alike, z is at most √units, about as for a sign test.
     """
 
     sums: Array
     sizes: Array
     span: float
     whole: float
+    declared: bool = True
 
     @cached_property
     def _distinct(self) -> tuple[Array, Array, Array]:
@@ -53,8 +60,9 @@ class BoundedUnits:
         """The distribution nearest to the data under "the gain is delta": values (sum − delta × size) and their probabilities."""
         sums, sizes, counts = self._distinct
         values, units = sums - delta * sizes, float(counts.sum())
-        bottom = min(-(self.span + delta) * self.whole, float(values.min()))
-        top = max((self.span - delta) * self.whole, float(values.max()))
+        span = self.span if self.declared else max(self.span, 2 * abs(delta))
+        bottom = min(-(span + delta) * self.whole, float(values.min()))
+        top = max((span - delta) * self.whole, float(values.max()))
 
         total = float(counts @ values)
         if abs(total) <= self._nothing:
@@ -76,9 +84,12 @@ class BoundedUnits:
         variance = float((chances * values**2).sum())
         return distance / math.sqrt(len(self.sums) * variance) if variance > 0 else math.copysign(math.inf, distance)
 
-    def interval(self, level: float) -> tuple[float, float]:
-        """All gains that the score test keeps, two-sided."""
+    def interval(self, level: float) -> tuple[float, float] | None:
+        """All gains that the score test keeps, two-sided; None where no bound is declared, and no gain is too large to be kept."""
         z = float(ndtri(0.5 + level / 2))
+        far = self.span if self.declared else FAR * self.span
+        if not self.declared and not (self.statistic(-far) > z and self.statistic(far) < -z):
+            return None
 
         def limit(end: float, sign: float) -> float:
             """From the gain outwards in steps twice as long each time, then in between; ``end`` where not even that is beyond."""
@@ -93,7 +104,7 @@ class BoundedUnits:
                     return end
             return float(brentq(lambda delta: sign * self.statistic(delta) - z, beyond, self.gain, xtol=1e-8 * self.span))
 
-        return limit(-self.span, 1.0), limit(self.span, -1.0)
+        return limit(-far, 1.0), limit(far, -1.0)
 
 
 def _tilt(values: Array, counts: Array, limit: float) -> float:

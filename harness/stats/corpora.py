@@ -153,7 +153,7 @@ class CorpusPairs:
     def _few(self) -> MeanPairs | None:
         """Contributions per cluster, where too few differ for the bootstrap, or all do alike; None where it serves.
 
-        One contribution is as large as it was ever seen, or as the whole scale.
+        One contribution is as large as it was ever seen, or as the whole scale; without a scale, as large as the score is.
         """
         if self.units < 2 or not (self._sparse or self._bootstrap.still):
             return None
@@ -162,9 +162,11 @@ class CorpusPairs:
         if self._sparse:
             back = candidate.sum(axis=0) - (candidate - baseline)[self._differing]
             found[self._differing] = self.units * self.sign * (self.values[1] - self._scores(back))
-        scale = max(corpus.SPANS.get(self.aggregator, abs(self.values[0])), float(np.abs(found).max()))
+        span, size = corpus.SPANS.get(self.aggregator), max(abs(value) for value in self.values)
+        if span is not None:
+            span = max(span, float(np.abs(found).max()))
         units = np.arange(self.units, dtype=np.intp)
-        return MeanPairs(found, units, np.zeros_like(units), np.ones(self.units), span=scale or None, seed=self.seed)
+        return MeanPairs(found, units, np.zeros_like(units), np.ones(self.units), span=span, seed=self.seed, size=size)
 
     @property
     def _shift(self) -> float:

@@ -8,7 +8,8 @@ not below the observed one exactly where the mean over F is at most delta: the l
 means of random subsets, and test and interval never disagree.
 
 Sparse differences (most units tied) fool both, as they fool the Wald interval for proportions: a few losses look like a small and
-certain loss. There, the score test of ``bounded`` takes over, for which a whole cluster may yet be lost although none was.
+certain loss. There, the score test of ``bounded`` takes over, for which a whole cluster may yet be lost although none was. Where
+the metric declares no bound, an item may be lost to the size of the largest score seen, and few units prove nothing.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ PERMUTED_UNITS = 2_000
 
 @dataclass(frozen=True)
 class MeanPairs:
-    """Oriented differences per item. ``span``: the largest difference that could exist, None when unbounded or unknown.
+    """Oriented differences per item. ``span``: the largest difference that could exist, None when unbounded or unknown; ``size``:
+    the largest score that was seen, 0 when unknown.
 
-    ``ordinal`` differences are only ever permuted: no t on adjectives.
+    ``ordinal`` differences are only ever permuted: no t on adjectives. ``alone``: scores of one side instead of differences.
     """
 
     differences: Array
@@ -53,6 +55,8 @@ class MeanPairs:
     span: float | None = None
     ordinal: bool = False
     seed: int = 0
+    size: float = 0.0
+    alone: bool = False
 
     @property
     def items(self) -> int:
@@ -73,16 +77,21 @@ class MeanPairs:
         return len(self._sums[0])
 
     @cached_property
+    def _scale(self) -> float:
+        """The largest number seen: what a difference is held against to be rounding, or a loss that nobody saw."""
+        return max(self.size, float(np.abs(self.differences).max()))
+
+    @cached_property
     def _differing(self) -> Array:
         """Cluster sums that are not 0: all that decides a test of "no difference"."""
-        sums = self._sums[0]
-        return sums[np.abs(sums) > 1e-12]
+        sums, sizes = self._sums
+        return sums[np.abs(sums) > 1e-12 * self._scale * sizes]
 
     @property
     def sparse(self) -> bool:
         """Less than half of the units differ, and of clusters fewer than a hundred: counted by weight, (Σ|s|)²/Σ s², so that a few
         that were lost whole are few though many others lost an item; and so are the units, where they weigh differently."""
-        sums, sizes = np.abs(self._differing), self._sums[1]
+        sums, sizes = np.abs(self._differing) / (self._scale or 1.0), self._sums[1]
         weighty = float(sums.sum()) ** 2 / float((sums**2).sum()) if len(sums) else 0.0
         units = float(sizes.sum()) ** 2 / float((sizes**2).sum())
         return (self.units == self.items or weighty < FEW_DIFFERING) and 2 * weighty < units
@@ -94,7 +103,7 @@ class MeanPairs:
         Where the units are not of one size, the one that may be lost unseen is so heavy that ``HEAVIEST`` of all weight lies in
         units as heavy or heavier; or as heavy as those that do differ, if that is more.
         """
-        scale = self.span or float(np.abs(self.differences).max())
+        scale = self.span or self._scale
         if scale == 0.0:
             return None
         sums, sizes = self._sums
@@ -102,16 +111,17 @@ class MeanPairs:
         below = np.cumsum(ordered) / ordered.sum()
         heavy = float(ordered[int(np.searchsorted(below, 1 - HEAVIEST))])
         seen = float((sizes * differing).sum() / differing.sum()) if differing.any() else 0.0
-        return BoundedUnits(sums, sizes, scale, max(heavy, float((sizes**2).sum() / sizes.sum()), seen))
+        return BoundedUnits(sums, sizes, scale, max(heavy, float((sizes**2).sum() / sizes.sum()), seen), self.span is not None)
 
     @cached_property
     def _standard_error(self) -> float:
         """For power: where sparse, what the interval is as wide as, so that it is never 0; else the clustered one."""
         if not self.sparse:
             return self._raw_error
-        if self._bounded is None:
+        ends = None if self._bounded is None else self._bounded.interval(0.9)
+        if ends is None:
             return 0.0
-        low, high = self._bounded.interval(0.9)
+        low, high = ends
         return (high - low) / (2 * float(ndtri(0.95)))
 
     @cached_property
@@ -168,7 +178,7 @@ class MeanPairs:
         """``rows``: sums over subsets of the ``units`` summed (difference − delta), which are ``total`` together."""
         if units == 0:
             return PValue(1.0, "no item differs", {"delta": delta, "side": side}, 1.0)
-        tolerance = 1e-12 * max(1.0, float(np.abs(rows).max()))
+        tolerance = 1e-12 * float(np.abs(self._sums[0]).sum() + abs(delta) * self._sums[1].sum())
         if side == "greater":
             hits = rows <= tolerance
         elif side == "less":
@@ -206,11 +216,17 @@ class MeanPairs:
         parameters = {"delta": delta, "side": side} | self._few
         if self._bounded is None:
             return PValue(1.0, "undefined: every value is the same", parameters, 1.0)
-        if abs(delta) >= self._bounded.span:
+        if self.span is not None and abs(delta) >= self.span:
             return PValue(float((side == "greater") == (delta > 0)), "beyond what can be", parameters)
         z = self._bounded.statistic(delta)
-        p = {"greater": ndtr(-z), "less": ndtr(z), "two-sided": 2 * ndtr(-abs(z))}[side]
-        return PValue(min(1.0, float(p)), self._score_name, parameters)
+        p = float({"greater": ndtr(-z), "less": ndtr(z), "two-sided": 2 * ndtr(-abs(z))}[side])
+        floor = 0.0 if self.span is not None else self._rarest * (2 if side == "two-sided" else 1)
+        return PValue(min(1.0, max(p, floor)), self._score_name, parameters, floor)
+
+    @property
+    def _rarest(self) -> float:
+        """The chance of the rarest pattern of signs: without a declared bound nothing is more certain than that."""
+        return 0.5**self.units
 
     @property
     def _score_name(self) -> str:
@@ -226,7 +242,7 @@ class MeanPairs:
     @property
     def _constant(self) -> bool:
         """One cluster, or all of them equal: their spread is unknown, and a t would divide by nothing."""
-        return self._raw_error <= 1e-12 * max(1.0, float(np.abs(self.differences).max()))
+        return self._raw_error <= 1e-12 * self._scale
 
     @property
     def _permuted(self) -> bool:
@@ -235,7 +251,7 @@ class MeanPairs:
     def _t_name(self, what: str) -> str:
         clustered = "clustered " if self.units < self.items else ""
         stratified = "stratified " if self._stratified and int(self._cluster_strata.max()) > 0 else ""
-        return f"{stratified}{clustered}paired t {what}"
+        return f"{stratified}{clustered}{'' if self.alone else 'paired '}t {what}"
 
     @property
     def _few(self) -> dict[str, int]:
@@ -253,8 +269,13 @@ class MeanPairs:
     def _score_interval(self, level: float, note: str) -> Interval:
         if self._bounded is None:
             return Interval(None, None, level, "none", "every value is 0 on both sides: nothing bounds the difference")
-        low, high = self._bounded.interval(level)
-        return Interval(low, high, level, f"{self._score_name} interval", note)
+        few = self.span is None and self._rarest > (1 - level) / 2
+        ends = None if few else self._bounded.interval(level)
+        if ends is None:
+            what = "clusters" if self.units < self.items else "items"
+            why = f"{self.units} {what} are too few to bound a {'score' if self.alone else 'difference'} that has no limits"
+            return Interval(None, None, level, "none", why)
+        return Interval(*ends, level, f"{self._score_name} interval", note)
 
     def _subset_interval(self, level: float, note: str) -> Interval:
         table = np.stack(self._sums, axis=1)

@@ -41,7 +41,7 @@ NAME = "two-way t over replicates and items"
 @dataclass(frozen=True)
 class Replicates:
     """``gains``: oriented, shape (replicates, items). ``clusters``, ``strata``, ``weights``: of the items, as for ``MeanPairs``;
-    ``span``: the largest gain that could exist, None where there is none; ``ordinal`` as there."""
+    ``span``: the largest gain that could exist, None where there is none; ``ordinal`` and ``size`` as there."""
 
     gains: Array
     clusters: Codes
@@ -50,6 +50,7 @@ class Replicates:
     span: float | None = None
     ordinal: bool = False
     seed: int = 0
+    size: float = 0.0
 
     @property
     def replicates(self) -> int:
@@ -76,7 +77,9 @@ class Replicates:
     def by_item(self) -> MeanPairs:
         """The mean over replicates, item by item: all that is known without asking how replicates differ."""
         mean = np.asarray(self.gains.mean(axis=0), dtype=float)
-        return MeanPairs(mean, self.clusters, self.strata, self.weights, span=self.span, ordinal=self.ordinal, seed=self.seed)
+        return MeanPairs(
+            mean, self.clusters, self.strata, self.weights, span=self.span, ordinal=self.ordinal, seed=self.seed, size=self.size
+        )
 
     @cached_property
     def _squares(self) -> tuple[float, float, float]:
@@ -127,7 +130,7 @@ class Replicates:
 
     @property
     def _varies(self) -> bool:
-        return self._error > 1e-12 * max(1.0, float(np.abs(self.gains).max()))
+        return self._error > 1e-12 * max(self.size, float(np.abs(self.gains).max()))
 
     @cached_property
     def between(self) -> float:

@@ -176,3 +176,87 @@ def test_a_test_and_an_interval_by_permutation_never_disagree() -> None:
         assert low is not None
         assert evidence.test(low - 1e-6, "greater").p <= 0.05
         assert evidence.test(low + 1e-6, "greater").p > 0.05
+
+
+@pytest.mark.parametrize("size", [0.0, 5.0])
+def test_one_item_of_an_unbounded_metric_proves_nothing(size: float) -> None:
+    """5.0 became 4.9: the difference seen is not the largest there could be."""
+    evidence = paired([-0.1], size=size)
+    for delta, side in ((-0.2, "greater"), (0.2, "less"), (-10.0, "greater")):
+        assert evidence.test(delta, side).p >= 0.5  # type: ignore[arg-type]
+    found = evidence.interval(0.9)
+    assert (found.low, found.high) == (None, None)
+    assert "too few" in found.note
+
+
+def rare_losses(items: int, runs: int) -> float:
+    """How often a margin of 0.2 passes where 2 % of all items lose 10 and a fifth lose a little, which is 0.2 together."""
+    rng, passed = np.random.default_rng(12), 0
+    for _ in range(runs):
+        base = rng.normal(10, 1, items)
+        lost = np.where(rng.random(items) < 0.2, -0.15 * rng.random(items), 0.0)
+        lost = np.where(rng.random(items) < 0.0185, -10.0, lost)
+        size = float(np.abs(np.concatenate([base, base + lost])).max())
+        passed += paired(lost, size=size).test(-0.2, "greater").p <= 0.05
+    return passed / runs
+
+
+@pytest.mark.parametrize("items", [20, 50, 100, 300])
+def test_rare_losses_that_nobody_saw_do_not_pass_in_an_unbounded_metric(items: int) -> None:
+    """With the largest difference seen as the bound: 0.68, 0.39 and 0.16."""
+    assert rare_losses(items, 300) <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_many_items_without_a_loss_do_pass_in_an_unbounded_metric() -> None:
+    assert paired(np.zeros(100), size=10.0).test(-0.2, "greater").p > 0.05
+    assert paired(np.zeros(200), size=10.0).test(-0.2, "greater").p <= 0.05
+
+
+def test_no_hypothesis_is_impossible_where_no_bound_is_declared() -> None:
+    values = [-0.1] + [0.0] * 19
+    found = paired(values, size=5.0).test(-1000.0, "greater")
+    assert 0.5**20 <= found.p < 0.05
+    assert found.method != "beyond what can be"
+    assert paired(values, span=1.0).test(-1000.0, "greater").method == "beyond what can be"
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
+def test_the_interval_without_a_declared_bound_keeps_what_the_test_keeps(level: float) -> None:
+    tail, bounded = (1 - level) / 2, 0
+    for items in (1, 2, 4, 5, 6, 10, 12, 40):
+        for values in (np.full(items, -0.1), np.concatenate([np.zeros(items - 1), [-0.3]])):
+            for size in (0.0, 0.5, 30.0):
+                evidence = paired(values, size=size)
+                found = evidence.interval(level)
+                if not evidence.sparse and "Tango" not in found.method and found.low is not None:
+                    continue
+                if found.low is None or found.high is None:
+                    assert evidence.test(-1e9, "greater").p > tail or evidence.test(1e9, "less").p > tail
+                    continue
+                bounded += 1
+                step = 1e-4 * (found.high - found.low)
+                assert evidence.test(found.low - step, "greater").p <= tail < evidence.test(found.low + step, "greater").p
+                assert evidence.test(found.high + step, "less").p <= tail < evidence.test(found.high - step, "less").p
+    assert bounded >= 6
+
+
+def test_tiny_scores_count_like_others() -> None:
+    """All of 40 items lost their whole score, which is 1e-13, or too small to be squared."""
+    for score in (1e-13, 1e-200):
+        evidence = paired(np.full(40, -score), size=score)
+        found = evidence.test(0.0, "less")
+        assert found.p < 1e-3
+        assert "permutation" in found.method
+        high = evidence.interval(0.9).high
+        assert high is not None
+        assert high < 0
+    rounding = paired([5e-17, -5e-17, 0.0, 1e-16], size=1.0)
+    assert rounding.test(0.0, "two-sided").method == "no item differs"
+
+
+def test_dense_differences_of_an_unbounded_metric_keep_their_t() -> None:
+    values = np.random.default_rng(13).normal(-0.05, 0.3, 60)
+    evidence = paired(values, size=12.0)
+    assert evidence.test(-0.2, "greater").method == "paired t test"
+    assert evidence.interval(0.9).method == "paired t interval"
+    assert "permutation" in paired(values[:12], size=12.0).test(-0.2, "greater").method
