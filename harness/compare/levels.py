@@ -49,7 +49,16 @@ def _mean(column: Column, value: float, level: float, seed: int) -> Level:
     scores, bounded = column.table[:, 0], column.metric.kind in ("binary", "bounded")
     turned = bounded and float(scores.mean()) > 0.5
     seen, border = (1 - scores, 1 - value) if turned else (scores, value)
-    sample = stats.MeanPairs(seen, column.clusters, column.strata, column.weights, span=1.0 if bounded else None, seed=seed)
+    sample = stats.MeanPairs(
+        seen,
+        column.clusters,
+        column.strata,
+        column.weights,
+        span=1.0 if bounded else None,
+        ordinal=column.metric.kind == "ordinal",
+        seed=seed,
+        alone=True,
+    )
     interval = sample.interval(level)
     low, high = interval.low, interval.high
     if bounded:

@@ -366,3 +366,37 @@ def test_hashes_are_shown_as_the_folders_show_them() -> None:
 
 def test_the_candidate_named_is_the_one_compared() -> None:
     assert {line.candidate for line in parity(measured("a", [1]), measured("b", [1]))} == {"b"}
+
+
+def test_a_level_of_an_ordinal_metric_never_meets_a_t_and_no_level_is_paired() -> None:
+    rng = np.random.default_rng(3)
+    scores: list[float | None] = [float(score) for score in rng.integers(1, 6, 60)]
+    ordinal = level_of(column(scores, Metric(kind="ordinal")), 2.0, level=0.9, seed=0)
+    assert ordinal is not None
+    assert "permutation" in ordinal.method
+    real = level_of(column(scores, Metric(kind="real")), 2.0, level=0.9, seed=0)
+    assert real is not None
+    assert real.method == "t test"
+    assert ordinal.above <= 0.05
+
+
+def test_one_score_of_an_unbounded_metric_proves_no_level() -> None:
+    for kind in ("real", "count", "ordinal"):
+        found = level_of(column([5.0], Metric(kind=kind)), 1.0, level=0.9, seed=0)  # type: ignore[arg-type]
+        assert found is not None
+        assert min(found.above, found.below) >= 0.5
+        assert (found.low, found.high) == (None, None)
+
+
+def test_scores_of_real_metrics_say_how_much_an_item_can_lose() -> None:
+    base: list[float | None] = [5.0] * 10
+    pair = align("m", column(base, Metric(kind="real")), column([4.9, *base[1:]], Metric(kind="real")), seed=0)
+    assert pair.size == 5.0
+    assert pair.evidence is not None
+    assert pair.evidence.test(-0.2, "greater").p > 0.05
+
+
+def test_items_are_counted_as_lost_however_small_their_scores_are() -> None:
+    metric = Metric(kind="real")
+    pair = align("m", column([1e-13] * 30, metric), column([0.0] * 30, metric), seed=0)
+    assert pair.counts == (0, 30, 0)
