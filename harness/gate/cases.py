@@ -227,7 +227,7 @@ def _looks(job: Job, candidate: str, other: str, selected: Measurements) -> tupl
     if job.rule.above_noise:
         return f"{candidate} was asked in part in {suite}, and what is lost beyond noise can only be counted in full", None
     whole = selected.column_of(other, job.metrics, job.label, reference)
-    if whole and job.rule.relative and not certain_share(job.rule, whole.metric):
+    if whole and job.rule.relative and not certain_share(job.rule, whole.metric, clustered=whole.clustered):
         return (
             f"{candidate} was asked in part in {suite}, and a margin that is a share of a score can only be decided in full",
             None,

@@ -231,7 +231,7 @@ def _unit(pair: Pair, delta: float, side: stats.Side, whole: Column, factor: flo
     if delta == 0 and isinstance(evidence, stats.BinaryPairs):
         return float(stats.log_discordant(evidence.won, evidence.lost, side)), "beta-mixture e-process on discordant items"
     before = pair.baseline.table[:, 0]
-    if factor is None or (factor <= 1 and bool(np.isin(before, (0.0, 1.0)).all())):
+    if factor is None or pair.certain(factor, before):
         return bets(pair, whole).log_capital(delta, side), "betting e-process"
     beside = _bets(pair.baseline, pair.differences + pair.sign * (1 - factor) * before, whole, max(1.0, factor))
     return beside.log_capital(0.0, side), "betting e-process on the share"

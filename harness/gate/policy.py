@@ -168,11 +168,12 @@ def family_of(rule: Rule) -> Family | None:
     return rule.require, rule.severity == "block", rule.slice is None, rule.about
 
 
-def certain_share(rule: Rule, metric: Metric) -> bool:
+def certain_share(rule: Rule, metric: Metric, *, clustered: bool) -> bool:
     """Whether a relative margin may be taken for a number although the score that it is a share of is uncertain: where a share of
-    right answers is lost, what is lost comes from what was right, and varies more than the share does."""
+    right answers is lost, what is lost comes from what was right, and varies more than the share does. Not so where a cluster holds
+    more than one item, for clusters that score low may lose more."""
     falls = (metric.direction == "lower") == (rule.require == "superior")
-    return metric.kind == "binary" and falls
+    return metric.kind == "binary" and falls and not clustered
 
 
 def absolute_margin(rule: Rule, baseline_value: float) -> float:

@@ -56,7 +56,7 @@ def divide(
     plain = Sequential(**{key: getattr(settings, key) for key in Sequential.__struct_fields__})
     known, within = list(metrics), frozenset(groups)
     meant = [entry.name for entry in config.suites if not settings.suites or entry.name in settings.suites]
-    reasons = {name: _whole(name, suites[name], config.rules, known, within) for name in meant}
+    reasons = {name: _whole(name, suites[name], config.rules, known, within, items) for name in meant}
     cannot = {name: why for name, why in reasons.items() if why is not None}
     parts, small = {}, {}
     for name in meant:
@@ -70,7 +70,14 @@ def divide(
     return Division(parts, cannot, small)
 
 
-def _whole(name: str, suite: Suite, rules: Sequence[Rule], metrics: Sequence[str], groups: frozenset[str]) -> str | None:
+def _whole(
+    name: str,
+    suite: Suite,
+    rules: Sequence[Rule],
+    metrics: Sequence[str],
+    groups: frozenset[str],
+    items: Callable[[str], Sequence[Item]],
+) -> str | None:
     """Why a suite must be asked in full; None where it can be asked in part."""
     if isinstance(suite, Imported):
         return "its scores are imported, and nothing is asked"
@@ -96,7 +103,11 @@ def _whole(name: str, suite: Suite, rules: Sequence[Rule], metrics: Sequence[str
             for metric in metrics
             if metric.startswith(f"{name}/") and matches(rule.metric, metric, groups)
         ]
-        if rule.relative and not all(certain_share(rule, suite.metrics.get(metric, Metric(direction="lower"))) for metric in own):
+        if rule.relative and not (
+            all(certain_share(rule, suite.metrics.get(metric, Metric(direction="lower")), clustered=False) for metric in own)
+            and not (rule.pool and len(set(own)) > 1)
+            and all(len(members) == 1 for members in _clusters(items(name)).values())
+        ):
             return f"the margin of the rule {called} is a share of a score that is uncertain itself"
         if rule.above_noise:
             return f"the rule {called} counts what is lost beyond a second run of the reference"
@@ -121,13 +132,18 @@ def looks(sizes: Sequence[int], most: int, min_items: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ends[bisect_left(ends, -(-total * step // count))] for step in range(1, count + 1)))
 
 
-def _ordered(items: Sequence[Item], seed: int) -> list[list[Item]]:
-    """Clusters of items. Each task's own are shuffled by hash, then the tasks are merged so that each advances at its own pace."""
+def _clusters(items: Sequence[Item]) -> dict[tuple[bool, str], list[Item]]:
+    """Clusters of items; an item without one is its own."""
     clusters: dict[tuple[bool, str], list[Item]] = defaultdict(list)
     for item in items:
         clusters[item.cluster is None, item.cluster or item.key].append(item)
+    return clusters
+
+
+def _ordered(items: Sequence[Item], seed: int) -> list[list[Item]]:
+    """Clusters of items. Each task's own are shuffled by hash, then the tasks are merged so that each advances at its own pace."""
     tasks: dict[str, list[tuple[str, list[Item]]]] = defaultdict(list)
-    for name, members in clusters.items():
+    for name, members in _clusters(items).items():
         tasks[members[0].task].append((digest([seed, *name]), members))
     placed: list[tuple[float, str, list[Item]]] = []
     for shuffled in tasks.values():

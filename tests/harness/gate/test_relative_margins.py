@@ -9,7 +9,7 @@ import pytest
 
 from harness.compare import align, columns
 from harness.gate.cases import Case
-from harness.gate.policy import Job
+from harness.gate.policy import Job, certain_share
 from harness.records import Metric, Rule
 from tests.harness.gate.deciding import against, finding
 from tests.harness.runs import measured, samples
@@ -57,3 +57,39 @@ def test_a_finding_says_of_what_the_margin_is_a_share() -> None:
     assert "a loss of 4.0 points (5 % of 80.0 %) or more is ruled out" in found.reason
     guarded = Rule(metric="facts/*/acc", require="non_inferior", margin=0.1, relative=True, guard_below=0.9)
     assert "a loss of 9.0 points (10 % of 90.0 %) or more is ruled out" in finding(*against(5, 5, 395, 95), guarded).reason
+
+
+def test_a_lost_share_is_uncertain_where_clusters_hold_several_items() -> None:
+    base, new = [1.0] * 300 + [0.0] * 100, [0.0] * 10 + [1.0] * 290 + [0.0] * 100
+    clusters = [f"c{index // 4}" for index in range(400)]
+    sides = [
+        columns(measured(name, samples([*scores], cluster=[*clusters])))["facts/t/acc"]
+        for name, scores in (("b", base), ("n", new))
+    ]
+    assert sides[0].clustered
+    pair = align("facts/t/acc", *sides, seed=0)
+    assert pair.share_test(0.9, "greater") is not None
+    rule = Rule(metric="*", require="non_inferior", margin=0.1, relative=True)
+    assert not certain_share(rule, sides[0].metric, clustered=True)
+    assert certain_share(rule, sides[0].metric, clustered=False)
+
+
+def test_clusters_that_score_low_and_lose_more_do_not_pass_a_share() -> None:
+    """Half of the passages are hard: half of their items were right, and all that is lost is lost there. With the margin taken for
+    a number more pass."""
+    rng = np.random.default_rng(7)
+    rule = Rule(metric="*", require="non_inferior", margin=0.2, relative=True)
+    clusters, passed, as_a_number = [f"c{index // 10}" for index in range(1000)], 0, 0
+    for _ in range(100):
+        hard = rng.random((100, 1)) < 0.5
+        base = rng.random((100, 10)) < np.where(hard, 0.5, 1.0)
+        new = base & ~((rng.random((100, 10)) < 0.6) & hard)
+        sides = [columns(measured(name, samples([*scores.ravel().astype(float)], cluster=[*clusters])))["facts/t/acc"]
+                 for name, scores in (("base", base), ("new", new))]  # fmt: skip
+        pair = align("facts/t/acc", *sides, seed=0)
+        case = Case(Job(rule, ("facts/t/acc",), "facts/t/acc"), "new", "base", pair=pair)
+        assert pair.evidence is not None
+        passed += case.claim.p <= 0.05
+        as_a_number += pair.evidence.test(case.border, "greater").p <= 0.05
+    assert passed / 100 <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 100)
+    assert passed < as_a_number

@@ -173,3 +173,5 @@ def test_a_margin_that_is_a_share_of_an_uncertain_score_takes_all_items(tmp_path
     division = prepared(tmp_path, items(100), rules=[gained]).division
     assert not division.parts
     assert "is a share of a score that is uncertain itself" in division.cannot["qa"]
+    passages = [row | {"cluster": f"c{index // 2}"} for index, row in enumerate(items(100))]
+    assert "is a share of a score" in prepared(tmp_path, passages, rules=[lost]).division.cannot["qa"]
