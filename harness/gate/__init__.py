@@ -10,7 +10,7 @@ import msgspec
 from harness.compare import comparable
 from harness.errors import ComparabilityError
 from harness.gate.cases import case_of, compared
-from harness.gate.checks import check_keys, check_rules
+from harness.gate.checks import check_keys, check_rules, check_scales
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
@@ -26,6 +26,7 @@ __all__ = [
     "Policy",
     "check_keys",
     "check_rules",
+    "check_scales",
     "conclude",
     "judged",
     "matches",
@@ -54,6 +55,7 @@ def conclude(
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
+    check_scales(policy.rules, measurements.scales, measurements.groups)
     measurements.check_left_out()
     resample_suites(measurements)
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)

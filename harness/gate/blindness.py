@@ -10,7 +10,8 @@ the reference knows; a band that includes it).
 Flags know neither: not one truncated answer is how it should be, and a baseline that never stops cannot be undercut.
 *Few*: there are so few independent items that not even losing all of them would be a proven loss: a rule against proven losses
 could only pass.
-*Margin*: it is relative to a score of 0, and a share of nothing is no margin.
+*Margin*: it is relative to a score of 0, and a share of nothing is no margin. Or it is all that the other side has to lose, so that
+no loss could fail it.
 *Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass.
 Otherwise a proven failure stands, whatever the suite cannot see.
 """
@@ -27,7 +28,7 @@ from scipy.stats import binomtest
 from harness.compare import Column, Pair
 from harness.gate.measurements import Measurements
 from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job, absolute_margin
-from harness.gate.sentences import joined, share
+from harness.gate.sentences import amount, joined, share
 
 SPANS = ("binary", "bounded")
 
@@ -119,7 +120,8 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     best = 1.0 if column.metric.direction == "higher" else 0.0
     scores = column.table[:, 0]
     if column.name in ("lost", "gained") or column.flag:
-        return None
+        none_left = pair.values[0] == (0.0 if column.metric.direction == "higher" else 1.0)
+        return None if require == "superior" or none_left else _all_of_it(job, pair, other)
     if bool(np.all(scores == 1.0 - best)) and require != "superior":
         why = f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
         return Blind(why, FLOOR)
@@ -128,6 +130,8 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
         value, guess = share(float(scores.mean()), "binary"), share(chance, "binary")
         why = f"{other} is at {value}, not proven to be above the {guess} of guessing: what it does not know it cannot lose"
         return Blind(why, "needs items that the baseline knows")
+    if require != "superior" and (insensitive := _all_of_it(job, pair, other)) is not None:
+        return insensitive
     if not bool(np.all(scores == best)):
         return None
     if require == "superior":
@@ -140,6 +144,19 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
         f"{other} and the candidate are both at {share(best, 'binary')} on every item: nothing shows that the suite can tell right "
         "from wrong",
         "needs harder items, or an expect band that includes the ceiling",
+    )
+
+
+def _all_of_it(job: Job, pair: Pair, other: str) -> Blind | None:
+    """A margin that is all that the other side has: whatever the candidate loses, it could never fail."""
+    score, margin = pair.values[0], absolute_margin(job.rule, pair.values[0])
+    left = score if pair.baseline.metric.direction == "higher" else 1.0 - score
+    if margin == 0 or margin < left:
+        return None
+    return Blind(
+        f"{other} is at {share(score, 'binary')} and can lose no more than {amount(left, 'binary')}, all within the margin of "
+        f"{amount(margin, 'binary')}: no loss could fail it",
+        f"needs a margin under {amount(left, 'binary')}, or items that the other side gets right",
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from harness.errors import ConfigError
 from harness.gate.policy import TRANSITIONS, VALUE_RULES, matches
 from harness.plugins import did_you_mean
-from harness.records import Rule
+from harness.records import Metric, Rule
+
+SHARES = ("binary", "bounded")
 
 
 def check_rules(
@@ -42,6 +44,29 @@ def _check_budget(rule: Rule, meant: Iterable[str], where: str) -> None:
             f'require = "non_inferior" with a margin and against = {rule.against!r}.',
             where=where,
         )
+
+
+def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: Collection[str] = ()) -> None:
+    """ConfigError for a margin that is all that a share can lose, and for a value that no share can be on the wrong side of, or
+    none can be proven to be on the right side of."""
+    for index, rule in enumerate(rules):
+        meant = [metric for name, metric in metrics.items() if matches(rule.metric, name, groups)]
+        shares = [metric.kind in SHARES for metric in meant]
+        rising = all(metric.direction == "higher" for metric in meant)
+        whole = rising and rule.require != "superior" if rule.relative else all(shares)
+        if meant and rule.margin is not None and rule.margin >= 1 and whole:
+            said = "It is a share" + (" of the score: 0.02 is two per cent of it" if rule.relative else ": 0.02 is two points")
+            raise ConfigError(
+                f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. {said}.", where=f"rules[{index}].margin"
+            )
+        if rule.value is not None and any(shares) and not (-1 if rule.above_noise else 0) < rule.value < 1:
+            never = (rule.value >= 1) == (rule.require == "at_least")
+            told = "can never be proven" if never else "always holds"
+            raise ConfigError(
+                f"{rule.metric!r} is a share, so that {rule.require} {rule.value:g} {told}; expected a value above 0 and below 1, "
+                "such as 0.02 for two per cent.",
+                where=f"rules[{index}].value",
+            )
 
 
 def _nothing(glob: str, known: Sequence[str]) -> str:

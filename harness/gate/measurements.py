@@ -12,7 +12,7 @@ from harness.compare import Column, Pair, align, columns, metric_id, parity, poo
 from harness.gate.checks import check_keys
 from harness.gate.policy import TRANSITIONS, Policy, only_compared
 from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
-from harness.records import Health, Measured, Parity, Run
+from harness.records import Health, Measured, Metric, Parity, Run
 
 Key = tuple[str, str]
 """(suite, candidate)."""
@@ -167,6 +167,16 @@ class Measurements:
             names = [*run.metrics, *run.watched, *kept]
             found |= {metric_id(suite, task, name) for task in {sample.task for sample in measured.samples} for name in names}
             found |= {metric_id(suite, group, name) for group, metrics in run.groups.items() for name in (*metrics, *kept)}
+        return found
+
+    @cached_property
+    def scales(self) -> dict[str, Metric]:
+        """Every metric that any run has values of, and how its numbers are read."""
+        found = {name: column.metric for suite, side in self.measured for name, column in self.columns(suite, side).items()}
+        for suite, side in self.measured:
+            reference = self.policy.references.get(side)
+            if reference is not None:
+                found |= {name: column.metric for name, column in self.transitions(suite, side, reference).items()}
         return found
 
     @cached_property

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from harness.baselines import PREFIX, read_pins
 from harness.config import Loaded
 from harness.errors import ConfigError
-from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, matches
+from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, check_scales, matches
 from harness.pipeline.left_out import check_left_out
 from harness.pipeline.preparing import Prepared, assemble, first_requests, place_of
 from harness.plugins import did_you_mean
@@ -57,6 +57,8 @@ def _check_policy(prepared: Prepared) -> None:
         names = [candidate.name for candidate in config.candidates]
         names += [f"{PREFIX}{name}" for name in read_pins(prepared.loaded.pins).pins]
         check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
+        declared = {metric: _declared(prepared, metric) for metric in prepared.metric_ids() if metric != HUMAN_WIN}
+        check_scales(config.rules, declared, prepared.group_ids())
     except ConfigError as error:
         raise ConfigError(str(error), file=prepared.loaded.file) from error
     _check_sequential(prepared)
@@ -64,7 +66,6 @@ def _check_policy(prepared: Prepared) -> None:
     check_left_out(prepared.loaded, {suite: {item.key for item in prepared.items(suite)} for suite in whole})
     _check_bands(prepared)
     _check_slices(prepared)
-    _check_margins(prepared)
     if any(rule.against == "reference" or rule.metric.rsplit("/", 1)[-1] in TRANSITIONS for rule in config.rules):
         for candidate in config.candidates:
             if candidate.name != config.baseline and candidate.name not in prepared.references:
@@ -75,25 +76,6 @@ def _check_policy(prepared: Prepared) -> None:
                     f'Declare its base model as a candidate, or set reference = "NAME" on {candidate.name!r}.',
                     file=prepared.loaded.file,
                 )
-
-
-def _check_margins(prepared: Prepared) -> None:
-    """A margin of 1 or more on a share would let everything pass: it was meant in points."""
-    shares, groups = ("binary", "bounded"), prepared.group_ids()
-    for index, rule in enumerate(prepared.config.rules):
-        matched = [metric for metric in prepared.metric_ids() if matches(rule.metric, metric, groups) and metric != HUMAN_WIN]
-        kinds = {_declared(prepared, metric).kind for metric in matched}
-        rising = matched and all(_declared(prepared, metric).direction == "higher" for metric in matched)
-        everything = (rising and rule.require != "superior") if rule.relative else kinds and kinds <= set(shares)
-        if rule.margin is not None and rule.margin >= 1 and everything:
-            meant = (
-                "It is a share of the score: 0.02 is two per cent of it" if rule.relative else "It is a share: 0.02 is two points"
-            )
-            raise ConfigError(
-                f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. {meant}.",
-                where=f"rules[{index}].margin",
-                file=prepared.loaded.file,
-            )
 
 
 def _declared(prepared: Prepared, metric: str) -> Metric:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
-from harness.records import Admission, Metric
+from harness.records import Admission, Metric, Rule
 from tests.harness.gate.deciding import CLAIM, LIGHT, MARGIN, against, decide, finding, verdict
 from tests.harness.runs import measured, right
 
@@ -73,3 +74,22 @@ def test_a_baseline_that_only_guesses_has_nothing_to_lose() -> None:
     four = {"acc": Metric(kind="binary", chance=0.25)}
     assert finding(*against(2, 2, 148, 448), MARGIN, metrics=four).outcome == "insensitive", "25 % of four choices is guessing"
     assert finding(*against(2, 2, 400, 196), MARGIN, metrics=four).outcome == "pass"
+
+
+@pytest.mark.parametrize("rule", [
+    Rule(metric="facts/*/acc", require="non_inferior", margin=0.75),
+    Rule(metric="facts/*/acc", require="not_regressed", margin=0.9),
+    Rule(metric="facts/*/acc", require="non_inferior", margin=0.9, relative=True, guard_below=0.9),
+])  # fmt: skip
+def test_a_margin_of_all_that_the_other_side_has_could_never_fail(rule: Rule) -> None:
+    found = finding(right(150, 50), right(0, 200), rule)
+    assert found.outcome == "insensitive"
+    assert "base is at 75.0 % and can lose no more than 75.0 points, all within the margin of" in found.reason
+    assert finding(right(150, 50), right(0, 200), msgspec.structs.replace(rule, margin=0.5)).outcome == "fail"
+
+
+def test_a_margin_for_errors_is_held_against_what_may_still_go_wrong() -> None:
+    errors = {"acc": Metric(kind="binary", direction="lower")}
+    rule = msgspec.structs.replace(MARGIN, margin=0.5)
+    assert finding(right(100, 100), right(200, 0), rule, metrics=errors).outcome == "insensitive"
+    assert finding(right(60, 140), right(200, 0), rule, metrics=errors).outcome == "fail"
