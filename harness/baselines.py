@@ -51,7 +51,8 @@ class PinnedRun(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
 class Pin(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Who was pinned: the candidate's name then, what it was (paths by their last two parts; content hashes), when and by whom,
-    what the gate had said of it, and its run in every suite."""
+    what the gate had said of it, ``against`` which baseline and by which rules (``policy``: their hash), and its run in every
+    suite."""
 
     candidate: str
     created: str
@@ -63,6 +64,8 @@ class Pin(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     adapter_hash: str | None = None
     outcome: Outcome | None = None
     sentence: str = ""
+    against: str = ""
+    policy: str = ""
     runs: dict[str, PinnedRun]
 
     @property

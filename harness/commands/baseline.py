@@ -14,7 +14,7 @@ from harness.commands.console import out, printable, show_wide
 from harness.commands.gating import declare_config, load_config
 from harness.config import Loaded
 from harness.errors import ComparabilityError, UsageError
-from harness.pipeline.promoting import pin_of, promoted, verdict_about, with_pin
+from harness.pipeline.promoting import by_other_rules, pin_of, promoted, verdict_about, with_pin
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,8 @@ def _pin(loaded: Loaded, pins: Pins, arguments: argparse.Namespace) -> None:
         raise UsageError(f"the baseline of {loaded.file} is a pin itself; say which candidate to pin with --of")
     loaded.config.candidate(candidate)
     about = verdict_about(loaded, candidate)
-    pin = pin_of(loaded, candidate, by=_who(arguments.by, loaded.folder), verdict=about[0] if about else None)
+    verdict, against = about if about else (None, "")
+    pin = pin_of(loaded, candidate, by=_who(arguments.by, loaded.folder), verdict=verdict, against=against)
     write_pins(loaded.pins, with_pin(pins, name, pin))
     said = "is pinned as" if name not in pins.pins else "was pinned before, with the same answers, as"
     out.print(printable(f"{candidate} {said} {name} ({', '.join(pin.runs)}) in {loaded.pins}"), markup=False)
@@ -77,8 +78,11 @@ def _promote(loaded: Loaded, pins: Pins, arguments: argparse.Namespace) -> None:
         if arguments.pin:
             raise UsageError("--name is for a candidate that has no pin yet; this one is a pin already")
         pin = pins.pin(old, file=loaded.pins)
-        _refuse(arguments, f"pin {old!r}", pin.outcome, pin.sentence)
-        grown, name = promoted(pins, old, by=by, verdict=pin, reason=arguments.reason), old
+        if by_other_rules(loaded, pins, old):
+            _refuse(arguments, f"pin {old!r}", None, f"{pin.sentence} But the rules or the baseline were others than today.")
+        else:
+            _refuse(arguments, f"pin {old!r}", pin.outcome, pin.sentence)
+        grown, name = promoted(pins, old, by=by, verdict=pin, against=pin.against, reason=arguments.reason), old
     else:
         grown, name = _promote_candidate(loaded, pins, arguments, by)
     write_pins(loaded.pins, grown)
@@ -94,12 +98,12 @@ def _promote_candidate(loaded: Loaded, pins: Pins, arguments: argparse.Namespace
     about = verdict_about(loaded, candidate)
     if about is None and not arguments.anyway:
         raise ComparabilityError(
-            f"the store has no verdict about {candidate!r} as it was measured last. Run: sftgate gate {loaded.file} (or promote it "
-            "--anyway, with a --reason)"
+            f"the store has no verdict about {candidate!r} as it was measured last, by the rules of today. Run: "
+            f"sftgate gate {loaded.file} (or promote it --anyway, with a --reason)"
         )
     verdict, against = about if about else (None, "")
     _refuse(arguments, repr(candidate), verdict.outcome if verdict else None, verdict.sentence if verdict else "")
-    grown = with_pin(pins, name, pin_of(loaded, candidate, by=by, verdict=verdict))
+    grown = with_pin(pins, name, pin_of(loaded, candidate, by=by, verdict=verdict, against=against))
     return promoted(grown, name, by=by, verdict=verdict, against=against, reason=arguments.reason), name
 
 

@@ -12,7 +12,7 @@ from harness.checkpoints import source
 from harness.config import Loaded, SuiteConfig
 from harness.environment import environment
 from harness.errors import ComparabilityError
-from harness.fingerprint import adapter_digest, weights_digest
+from harness.fingerprint import adapter_digest, digest, weights_digest
 from harness.gate import Policy
 from harness.gate import conclude as decide
 from harness.pipeline.imported import find_imported
@@ -20,9 +20,9 @@ from harness.pipeline.left_out import contaminated, judged_so_far, who
 from harness.pipeline.looking_back import read_history
 from harness.pipeline.noise import second_runs
 from harness.pipeline.pinned import meant_pins, read_pinned
-from harness.pipeline.preparing import HUMAN, Pair, declared_hash
+from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references
 from harness.pipeline.recording import bands
-from harness.records import IMPORTED, Candidate, Conclusion, Measured, Quarantined, Rule, Run
+from harness.records import IMPORTED, Candidate, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
 
@@ -58,13 +58,14 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
     """The selected runs of one candidate of the config, by suite; ComparabilityError as ``read_measured``."""
     config, store = loaded.config, Store(loaded.store, loaded.part)
     current, now = store.current(), contents_of(config.candidate(name))
+    references = find_references(config, {each.name: Fingerprints(asked="") for each in config.candidates})
     found = {}
     for suite in config.suites:
         pair = (suite.name, name)
         if suite.use == IMPORTED:
             imported = find_imported(loaded, *pair, current)
             _refuse_other_contents(imported.run, now, "Import the scores of what is there now.")
-            found[suite.name] = as_policy(suite, imported)
+            found[suite.name] = as_policy(suite, _referring(imported, references.get(name)))
             continue
         if pair not in current:
             raise ComparabilityError(
@@ -98,6 +99,11 @@ def _refuse_other_looks(loaded: Loaded, run: Run) -> None:
         raise ComparabilityError(f"{asked}, and {loaded.file} says now that it is the baseline, which is asked in full. {then}")
     if msgspec.to_builtins(settings) != msgspec.to_builtins(looks.settings):
         raise ComparabilityError(f"{asked}, with other looks than [sequential] of {loaded.file} says now. {then}")
+
+
+def _referring(measured: Measured, reference: str | None) -> Measured:
+    """An import knows no config: what forgetting is measured against is what the config says now."""
+    return msgspec.structs.replace(measured, run=msgspec.structs.replace(measured.run, reference=reference))
 
 
 def as_policy(suite: SuiteConfig, measured: Measured) -> Measured:
@@ -147,10 +153,21 @@ def policy_of(loaded: Loaded, measured: dict[Pair, Measured]) -> Policy:
     )
 
 
+def digest_of_policy(loaded: Loaded) -> str:
+    """A hash of all that the config says about deciding, so that a verdict under other rules is known for one. Not in it are
+    references, which belong to the candidates, and where in its file a rule stands."""
+    policy = policy_of(loaded, {})
+    rules = tuple(msgspec.structs.replace(rule, line=None) for rule in policy.rules)
+    suites = [[suite.name, suite.retained, suite.expect] for suite in loaded.config.suites]
+    return digest([msgspec.structs.replace(policy, rules=rules), suites])
+
+
 def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "") -> Conclusion:
     """Compare, decide, and say why."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     policy = msgspec.structs.replace(policy_of(loaded, measured), judged=judged_so_far(Store(loaded.store), measured.values()))
     found = decide(measured, policy, created=created, environment=environment(), command=command)
     pins = {text: pin.day for text, pin in meant_pins(loaded).items()}
-    return msgspec.structs.replace(found, policy=loaded.file, pins=pins, history=read_history(loaded, measured))
+    return msgspec.structs.replace(
+        found, policy=loaded.file, policy_digest=digest_of_policy(loaded), pins=pins, history=read_history(loaded, measured)
+    )

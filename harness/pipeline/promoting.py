@@ -11,13 +11,13 @@ from harness.config import Loaded
 from harness.errors import ComparabilityError, UsageError
 from harness.gate import Policy
 from harness.gate.measurements import Measurements
-from harness.pipeline.concluding import read_candidate
+from harness.pipeline.concluding import digest_of_policy, read_candidate
 from harness.pipeline.preparing import tail
 from harness.records import Conclusion, Measured, Verdict
 
 
-def pin_of(loaded: Loaded, name: str, *, by: str, verdict: Verdict | None = None) -> Pin:
-    """The selected runs of one candidate as a pin.
+def pin_of(loaded: Loaded, name: str, *, by: str, verdict: Verdict | None = None, against: str = "") -> Pin:
+    """The selected runs of one candidate as a pin; ``verdict``: what the gate says of them today, ``against`` which baseline.
 
     ComparabilityError where it was not measured as the config says, or only in part: a baseline must have answered everything.
     """
@@ -43,6 +43,8 @@ def pin_of(loaded: Loaded, name: str, *, by: str, verdict: Verdict | None = None
         adapter_hash=next((each.adapter for each in prints if each.adapter), None),
         outcome=verdict.outcome if verdict else None,
         sentence=verdict.sentence if verdict else "",
+        against=against,
+        policy=digest_of_policy(loaded) if verdict else "",
         runs={suite: _pinned(measured) for suite, measured in runs.items()},
     )
 
@@ -78,7 +80,7 @@ def same_runs(one: Pin, other: Pin) -> bool:
 
 def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
     """What ``verdict.json`` says about the runs of a candidate as they are selected now, and against which baseline; None where it
-    speaks of other runs, or not of this candidate, or where there is none."""
+    speaks of other runs, or not of this candidate, or was decided by other rules, or where there is none."""
     path = loaded.store / "verdict.json"
     if not path.is_file():
         return None
@@ -90,7 +92,18 @@ def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
     gated = {suite: names.get(name, "") for suite, names in conclusion.runs.items()}
     if any(gated.get(suite) != each.run.graded or conclusion.created < each.run.created for suite, each in runs.items()):
         return None
+    references = [each.run.reference for each in runs.values() if each.run.reference]
+    if conclusion.policy_digest != digest_of_policy(loaded) or conclusion.reference.get(name, "") != "".join(references[-1:]):
+        return None
     return next(((verdict, conclusion.baseline) for verdict in conclusion.verdicts if verdict.candidate == name), None)
+
+
+def by_other_rules(loaded: Loaded, pins: Pins, name: str) -> bool:
+    """Whether a pin's verdict says nothing about being the baseline today: the rules, or the baseline, were others. What was the
+    baseline before may always be it again."""
+    before = any(promotion.to == name for promotion in pins.promotions)
+    pin = pins.pins[name]
+    return pin.outcome is not None and not before and pin.policy != digest_of_policy(loaded)
 
 
 def with_pin(pins: Pins, name: str, pin: Pin) -> Pins:

@@ -171,7 +171,8 @@ class Conclusion(Record, frozen=True, kw_only=True):
     """All that the gate concluded: the content of ``verdict.json`` and the only source of the report's numbers.
 
     ``judged``: suite -> how many different candidates the store has measured on these very items. ``quarantined``: the items that
-    were left out by name. ``policy``: the file that holds the rules. ``pins``: ``pin:NAME`` -> the day on which it was pinned.
+    were left out by name. ``policy``: the file that holds the rules; ``policy_digest``: a hash of what
+    it says about deciding. ``pins``: ``pin:NAME`` -> the day on which it was pinned.
     """
 
     format: int = FORMAT
@@ -191,6 +192,7 @@ class Conclusion(Record, frozen=True, kw_only=True):
     judged: dict[str, int] = {}
     quarantined: tuple[Quarantined, ...] = ()
     policy: str = ""
+    policy_digest: str = ""
     pins: dict[str, str] = {}
     history: tuple[History, ...] = ()
     environment: dict[str, Any] = {}

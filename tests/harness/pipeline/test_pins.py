@@ -122,6 +122,38 @@ def test_only_a_pass_about_these_very_runs_is_promoted_unless_somebody_says_why(
     assert [entry.to for entry in read_pins(gate.pins).promotions] == ["new", "w47"]
 
 
+def test_a_verdict_by_other_rules_promotes_nothing(gate: Gate) -> None:
+    gate.does("run")
+    gate.does("baseline", "pin", "w46", "--of", "new")
+    gate.does("baseline", "pin", "old", "--of", "old")
+    pin = read_pins(gate.pins).pins["w46"]
+    assert (pin.outcome, pin.against, len(pin.policy)) == ("pass", "old", 64)
+    gate.config["rules"][0]["margin"] = 0.001
+    assert "no verdict about 'new' as it was measured last, by the rules of today" in gate.does(
+        "baseline", "promote", "new", code=12
+    )
+    said = gate.does("baseline", "promote", "pin:w46", code=2)
+    assert "the rules or the baseline were others than today" in said
+    assert not read_pins(gate.pins).promoted
+    gate.does("gate", code=11)
+    assert "--anyway --reason" in gate.does("baseline", "promote", "new", "--name", "other", code=2), "now it is about these rules"
+    gate.config["rules"][0]["margin"] = 0.1
+    gate.does("baseline", "promote", "pin:w46")
+    done = read_pins(gate.pins).promotions[0]
+    assert (done.to, done.outcome, done.against) == ("w46", "pass", "old")
+
+
+def test_what_was_the_baseline_before_may_be_it_again_by_any_rules(gate: Gate) -> None:
+    gate.does("run")
+    gate.does("baseline", "promote", "new", "--name", "w46")
+    gate.wrong(2)
+    gate.does("run")
+    gate.does("baseline", "promote", "new", "--name", "w47")
+    gate.config["rules"][0]["margin"] = 0.2
+    gate.does("baseline", "promote", "pin:w46")
+    assert read_pins(gate.pins).promoted == "w46"
+
+
 def test_a_rollback_promotes_an_old_pin(gate: Gate) -> None:
     gate.does("run")
     gate.does("baseline", "pin", "first")
