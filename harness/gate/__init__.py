@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from harness.compare import comparable
 from harness.errors import ComparabilityError
-from harness.gate.cases import case_of, compared
+from harness.gate.cases import Case, case_of, compared
 from harness.gate.checks import check_keys, check_rules, check_scales
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared, only_references
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
 from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
-from harness.records import Admission, Comparison, Conclusion, Measured, Parity
+from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity
 from harness.stats import benjamini_hochberg
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "judged",
     "matches",
     "only_compared",
+    "only_references",
 ]
 
 
@@ -54,15 +55,15 @@ def conclude(
     names = judged(measurements)
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
+    measurements.check_left_out()
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
     check_scales(policy.rules, measurements.scales, measurements.groups)
-    measurements.check_left_out()
     resample_suites(measurements)
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)
     own = [name for name in names if not (recipes_only(policy) and name in policy.recipes)]
     cases = {name: [case_of(job, name, measurements) for job in listed] for name in own}
     over = over_candidates(cases)
-    verdicts = [verdict_of(name, findings_of(cases[name], over[name]), measurements) for name in own]
+    verdicts = [verdict_of(name, about_others(cases[name], findings_of(cases[name], over[name])), measurements) for name in own]
     recipes = verdicts_of_recipes(measurements)
     outcome = gravest([verdict.outcome for verdict in (*verdicts, *(each for each in recipes if blocks(each)))])
     return Conclusion(
@@ -85,15 +86,16 @@ def conclude(
     )
 
 
+def about_others(cases: Sequence[Case], findings: Sequence[Finding]) -> list[Finding]:
+    """Findings without those of rules that compare a candidate with itself: they could say nothing but that it is equal."""
+    return [finding for case, finding in zip(cases, findings, strict=True) if not case.itself]
+
+
 def judged(measurements: Measurements) -> list[str]:
     """Who gets a verdict: everyone measured but the baseline, pins, and those who only serve as the reference of others."""
     policy = measurements.policy
-    only_references = set(policy.references.values())
-    return [
-        name
-        for name in measurements.candidates
-        if name != policy.baseline and not only_compared(name) and name not in only_references
-    ]
+    apart = only_references(policy.references)
+    return [name for name in measurements.candidates if name != policy.baseline and not only_compared(name) and name not in apart]
 
 
 def _comparisons(measurements: Measurements) -> Iterator[Comparison]:

@@ -49,6 +49,11 @@ class Case:
     reference: str = ""
 
     @property
+    def itself(self) -> bool:
+        """Whether the rule compares the candidate with itself. Rules about its own score compare it with nobody."""
+        return self.other == self.candidate and self.rule.require not in VALUE_RULES
+
+    @property
     def rule(self) -> Rule:
         return self.job.rule
 
@@ -129,6 +134,8 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
             return Case(job, candidate, other, "no_baseline", no_second_run(reference, unknown))
     if other not in measurements.candidates:
         return Case(job, candidate, other, "no_baseline", f"{other} was not measured")
+    if other == candidate and job.rule.require not in VALUE_RULES:
+        return Case(job, candidate, other, "no_baseline", f"{candidate} would be compared with itself")
     sides = list(dict.fromkeys([candidate, other, *([reference] if needs_reference and reference else [])]))
     stopped = stopped_by(job, sides, measurements)
     if stopped is not None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from msgspec import structs
 
 from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, transitions
+from harness.errors import ConfigError
 from harness.gate.checks import check_keys
 from harness.gate.policy import TRANSITIONS, Policy, only_compared
 from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
@@ -52,12 +53,17 @@ class Measurements:
         return dict(found)
 
     def check_left_out(self) -> None:
-        """ConfigError for an item in quarantine, or a contaminated one, that its suite does not have."""
+        """ConfigError for an item in quarantine, or a contaminated one, that its suite does not have, and for a suite
+        that is in quarantine altogether."""
         policy, runs = self.policy, self.everything
         full = {suite for (suite, name), each in runs.items() if name == policy.baseline and each.run.limit is None}
         named = [(entry.suite, entry.key, f"quarantine[{index}].key") for index, entry in enumerate(policy.quarantine)]
         named += [(suite, key, "contaminated") for suite, keys in policy.contaminated.items() for key in keys]
         check_keys(named, {suite: self.traits(suite) for suite in full & {suite for suite, _, _ in named}})
+        for suite, out in self.quarantined.items():
+            if self.traits(suite) and self.traits(suite).keys() <= out:
+                said = f"all {len(self.traits(suite)):,} items of suite {suite!r} are in quarantine: nothing is left to judge by"
+                raise ConfigError(f"{said}. Take some of them, or the suite, out.", where="quarantine")
 
     def within(self, selection: Selection) -> Measurements:
         """The same measurements over the items of a selection, once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -53,6 +53,11 @@ def only_compared(name: str) -> bool:
     """Whether a side of a comparison is a run set kept under version control, or a second run (A/A): those are compared with, and
     never judged."""
     return name.startswith(("pin:", AGAIN))
+
+
+def only_references(references: Mapping[str, str]) -> set[str]:
+    """Who only serves as the reference of others, and is never judged: a plain base, which has no reference of its own."""
+    return set(references.values()) - references.keys()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, matches, which_items
+from harness.gate.policy import HUMAN_WIN, matches, only_references, which_items
 from harness.records import Comparison, Finding, Measured, Outcome, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
@@ -64,7 +64,7 @@ def blocks(verdict: Verdict) -> bool:
 
 def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], deciding: Sequence[Finding]) -> str:
     if not deciding:
-        return f"Unknown whether {candidate} may ship: the policy has no blocking rule, so that nothing was decided."
+        return f"Unknown whether {candidate} may ship: the policy has no blocking rule about it, so that nothing was decided."
     worst = _worst(deciding)
     others = len(deciding) - 1
     more = f"; {others} more blocking rule{'s' if others > 1 else ''} {{}}" if others else ""
@@ -190,11 +190,24 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         run = measurements.run(suite, candidate)
         if run is not None and run.judge_hash is not None and run.admission is None and suite != HUMAN_WIN.split("/")[0]:
             warnings.append(f"the judge of {suite} was never examined: its scores are taken on trust")
+    reference = _unjudged(candidate, measurements)
+    if reference is not None:
+        warnings.append(f"{reference} was not judged: it only serves as the reference of {candidate}, and has none of its own")
     warnings += _worn(measurements)
     if findings and all(finding.rule.implicit for finding in findings):
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
     warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
     return warnings
+
+
+def _unjudged(candidate: str, measurements: Measurements) -> str | None:
+    """The reference, where it was named and not found as the base, and is for that reason not judged."""
+    policy = measurements.policy
+    reference = policy.references.get(candidate)
+    if reference is None or reference == policy.baseline or reference not in only_references(policy.references):
+        return None
+    runs = [each.run.candidate for (_, name), each in measurements.measured.items() if name == candidate]
+    return reference if any(run.reference == reference or not run.model for run in runs) else None
 
 
 def _worn(measurements: Measurements) -> Iterator[str]:

@@ -18,7 +18,7 @@ from harness.engines import ENGINES
 from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
-from harness.gate import HUMAN_WIN
+from harness.gate import HUMAN_WIN, only_references
 from harness.pipeline.imported import adopt_imported
 from harness.pipeline.left_out import contaminated
 from harness.pipeline.pinned import check_meant, meant_pins
@@ -138,7 +138,7 @@ class Prepared:
     @property
     def judged(self) -> list[str]:
         """Candidates that get a verdict: all but the baseline, and those who only serve as the reference of others."""
-        apart = {self.config.baseline, *self.references.values()}
+        apart = {self.config.baseline, *only_references(self.references)}
         return [candidate.name for candidate in self.config.candidates if candidate.name not in apart]
 
     def compared_with(self, name: str) -> set[str]:

@@ -91,3 +91,11 @@ def test_items_that_judged_many_are_warned_about() -> None:
     assert not any("have judged" in warning for warning in decide(*runs, judged={"facts": 19}).verdicts[0].warnings)
     warnings = decide(*runs, judged={"facts": 20}).verdicts[0].warnings
     assert any("the items of facts have judged 20 different candidates by now" in warning for warning in warnings)
+
+
+def test_a_suite_that_is_in_quarantine_altogether_is_named() -> None:
+    runs = [measured(name, right(3, 1)) for name in ("base", "new")]
+    with pytest.raises(ConfigError, match=re.escape("all 4 items of suite 'facts' are in quarantine")) as caught:
+        decide(*runs, quarantine=out("k0", "k1", "k2", "k3"))
+    assert caught.value.where == "quarantine"
+    assert decide(*runs, quarantine=out("k0", "k1", "k2")).outcome == "insensitive", "one item is left"
