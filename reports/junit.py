@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from harness.records import Comparison, Conclusion, Finding, Outcome
+from harness.records import Comparison, Conclusion, Finding, Outcome, Verdict
 from reports.hostile import legal
 from reports.wording import rule_name
+
+UNDECIDED: tuple[Outcome, ...] = ("inconclusive", "insensitive")
 
 
 def junit(conclusion: Conclusion) -> bytes:
     """One test case per rule, metric and candidate. Blocking failures are ``failure``, invalid or incomparable ones ``error``,
-    undecided ones and those that only warn ``skipped``; class name and name together are unique.
+    undecided ones and those that only warn ``skipped``; class name and name together are unique. A candidate that holds the gate
+    up without any of these two gets one more, ``verdict``, as a ``failure``: who reads only this file must not see green.
 
     Valid against the schema of Jenkins' xUnit plugin (junit-10), which knows no properties of a test case: its numbers stand in
     ``system-out``, in the form ``[[PROPERTY|name=value]]`` that several readers of JUnit files understand.
@@ -24,7 +27,9 @@ def junit(conclusion: Conclusion) -> bytes:
         used: dict[str, int] = {}
         for finding in verdict.findings:
             _testcase(suite, verdict.candidate, finding, used, counts)
-        if not verdict.findings:
+        if verdict.outcome in UNDECIDED and conclusion.exit_code != 0 and not _advises(verdict):
+            _held_up(suite, verdict, used, counts)
+        elif not verdict.findings:
             _add_case(suite, verdict.candidate, "verdict", used, counts, verdict.outcome, verdict.sentence)
         for name, count in counts.items():
             suite.set(name, str(count))
@@ -34,6 +39,19 @@ def junit(conclusion: Conclusion) -> bytes:
     ElementTree.indent(root)
     written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return written + b"\n"
+
+
+def _advises(verdict: Verdict) -> bool:
+    """Whether it is about a recipe that the policy's rules only warn or inform about: it holds nothing up."""
+    rules = [finding.rule for finding in verdict.findings]
+    return bool(rules) and all(rule.about == "recipe" and rule.severity != "block" for rule in rules)
+
+
+def _held_up(suite: ElementTree.Element, verdict: Verdict, used: dict[str, int], counts: dict[str, int]) -> None:
+    case = _add_case(suite, verdict.candidate, "verdict", used, counts, "pass", "")
+    said = legal(verdict.sentence)
+    ElementTree.SubElement(case, "failure", type=verdict.outcome.capitalize(), message=said).text = said
+    counts["failures"] += 1
 
 
 def _testcase(suite: ElementTree.Element, candidate: str, finding: Finding, used: dict[str, int], counts: dict[str, int]) -> None:

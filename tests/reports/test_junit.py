@@ -6,6 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from lxml import etree
 
@@ -26,7 +27,8 @@ def cases(conclusion: Conclusion) -> list[ElementTree.Element]:
 
 def test_junit_has_one_unique_case_per_finding(conclusion: Conclusion) -> None:
     found = cases(conclusion)
-    assert len(found) == sum(len(verdict.findings) for verdict in conclusion.verdicts)
+    undecided = [verdict for verdict in conclusion.verdicts if verdict.outcome in ("inconclusive", "insensitive")]
+    assert len(found) == sum(len(verdict.findings) for verdict in conclusion.verdicts) + len(undecided)
     names = [(case.get("classname"), case.get("name")) for case in found]
     assert len(set(names)) == len(names)
 
@@ -115,3 +117,22 @@ def test_junit_is_what_the_schema_of_jenkins_allows(conclusion: Conclusion) -> N
     for each in (conclusion, hostile, concluded(outcome="inconclusive"), empty):
         assert schema.validate(etree.fromstring(junit(each))), schema.error_log
     assert not schema.validate(etree.fromstring(b"<testsuites><testsuite name='x'/></testsuites>"))
+
+
+@pytest.mark.parametrize("outcome", ["inconclusive", "insensitive"])
+def test_a_candidate_that_is_not_decided_is_not_green(outcome: Any) -> None:
+    found = cases(concluded(finding(outcome), finding("pass"), outcome=outcome))
+    assert [[each.tag for each in case if each.tag != "system-out"] for case in found] == [["skipped"], [], ["failure"]]
+    assert found[-1].get("name") == "verdict"
+    assert [each.get("type") for each in found[-1]] == [outcome.capitalize()]
+    assert 'failures="1"' in junit(concluded(finding(outcome), outcome=outcome)).decode().splitlines()[1]
+
+
+def test_only_what_holds_the_gate_up_is_a_failure() -> None:
+    waived = msgspec.structs.replace(concluded(finding("inconclusive"), outcome="inconclusive"), exit_code=0)
+    assert not [case for case in cases(waived) if case.find("failure") is not None]
+    advice = finding("inconclusive", "warn")
+    advice = msgspec.structs.replace(advice, rule=msgspec.structs.replace(advice.rule, about="recipe"))
+    assert not [case for case in cases(concluded(advice, outcome="inconclusive")) if case.find("failure") is not None]
+    failed = cases(concluded(finding("fail"), finding("inconclusive"), outcome="fail"))
+    assert [case.get("name") for case in failed] == ["s/t/acc", "s/t/acc #2"], "the failure says it"
