@@ -79,7 +79,7 @@ def _promote(loaded: Loaded, pins: Pins, arguments: argparse.Namespace) -> None:
             raise UsageError("--name is for a candidate that has no pin yet; this one is a pin already")
         pin = pins.pin(old, file=loaded.pins)
         if by_other_rules(loaded, pins, old):
-            _refuse(arguments, f"pin {old!r}", None, f"{pin.sentence} But the rules or the baseline were others than today.")
+            _refuse(arguments, f"pin {old!r}", None, f"{pin.sentence} But the rules were others than today.")
         else:
             _refuse(arguments, f"pin {old!r}", pin.outcome, pin.sentence)
         grown, name = promoted(pins, old, by=by, verdict=pin, against=pin.against, reason=arguments.reason), old

@@ -154,12 +154,12 @@ def policy_of(loaded: Loaded, measured: dict[Pair, Measured]) -> Policy:
 
 
 def digest_of_policy(loaded: Loaded) -> str:
-    """A hash of all that the config says about deciding, so that a verdict under other rules is known for one. Not in it are
-    references, which belong to the candidates, and where in its file a rule stands."""
+    """A hash of all that the config says about deciding, so that a verdict under other rules is known for one. Not in it are who
+    was compared with (the baseline, which becomes another one with every promotion, and references), and where a rule stands."""
     policy = policy_of(loaded, {})
     rules = tuple(msgspec.structs.replace(rule, line=None) for rule in policy.rules)
     suites = [[suite.name, suite.retained, suite.expect] for suite in loaded.config.suites]
-    return digest([msgspec.structs.replace(policy, rules=rules), suites])
+    return digest([msgspec.structs.replace(policy, baseline="", rules=rules), suites])
 
 
 def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "") -> Conclusion:

@@ -99,8 +99,7 @@ def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
 
 
 def by_other_rules(loaded: Loaded, pins: Pins, name: str) -> bool:
-    """Whether a pin's verdict says nothing about being the baseline today: the rules, or the baseline, were others. What was the
-    baseline before may always be it again."""
+    """Whether the rules of a pin's verdict were others than today. What was the baseline before may be it again by any rules."""
     before = any(promotion.to == name for promotion in pins.promotions)
     pin = pins.pins[name]
     return pin.outcome is not None and not before and pin.policy != digest_of_policy(loaded)

@@ -135,8 +135,8 @@ def _origin(found: Sequence[Forecast]) -> list[str]:
         alike = f", alike within a cluster (correlation {ASSUMED_ICC:g})" if clustered else ""
         lines.append(
             f"Assumed{most}: two equally good checkpoints answer {100 * ASSUMED_DISCORDANCE:.0f} % of the items "
-            f"differently{alike}, and {100 * ASSUMED_FLAGS:.0f} % change a flag. The store has no earlier "
-            "run on these items: measure once, or run sftgate aa-test, and the plan takes what was seen."
+            f"differently{alike}, and {100 * ASSUMED_FLAGS:.0f} % change a flag. The store has no run "
+            "of other weights on these items: measure a candidate, and the plan takes what was seen."
         )
     if seen:
         lines.append(f"What changes was seen in the store: {joined(seen, most=3)}.")

@@ -13,7 +13,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     """One metric, a candidate against another over shared items. ``gain`` > 0 is better whatever the direction.
 
     ``p`` belongs to the rule's own hypothesis (margin included) when a rule made the comparison, else to "no difference".
-    ``won``/``lost``/``tied`` count items; ``mde`` is the smallest true loss that would have been seen with 80 % power.
+    ``won``/``lost``/``tied`` count items; ``mde`` is the smallest true loss (of a claim: gain)
+    that would have been seen with 80 % power; of a rule that is corrected (Holm) by its own test, margin and family included.
     """
 
     metric: str
