@@ -83,13 +83,22 @@ def _no_margin(job: Job, pair: Pair, other: str) -> Blind | None:
 
 def _few(job: Job, pair: Pair) -> Blind | None:
     """Rules that hold without being written are no reason to ship, so that they may hold on few items."""
-    rule, evidence = job.rule, pair.evidence
-    if rule.require != "not_regressed" or rule.implicit or evidence is None or 0.5**evidence.units <= rule.alpha:
+    rule, evidence, column = job.rule, pair.evidence, pair.baseline
+    if rule.require != "not_regressed" or rule.implicit or evidence is None:
+        return None
+    able = evidence.units
+    if column.metric.kind in SPANS and column.metric.aggregator == "mean":
+        worst = 0.0 if column.metric.direction == "higher" else 1.0
+        able = len(np.unique(column.clusters[column.table[:, 0] != worst]))
+    if 0.5**able <= rule.alpha:
         return None
     needed = math.ceil(-math.log2(rule.alpha))
     what = "item" if evidence.units == evidence.items else "cluster"
-    said = f"{evidence.units} {what}{' is' if evidence.units == 1 else 's are'}"
-    return Blind(f"{said} too few to prove any loss, even one of all: no loss could be seen", f"needs {needed} {what}s or more")
+    said = f"{able} {what}{' is' if able == 1 else 's are'}"
+    if able == evidence.units:
+        return Blind(f"{said} too few to prove any loss, even one of all: no loss could be seen", f"needs {needed} {what}s or more")
+    why = f"{said} all that is left to lose, too few to prove any loss, even one of all: no loss could be seen"
+    return Blind(why, f"needs {needed} {what}s or more that the baseline gets right")
 
 
 def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
