@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,14 +11,14 @@ import msgspec
 from harness.compare import comparable
 from harness.errors import ComparabilityError
 from harness.gate.cases import Case, case_of, compared
-from harness.gate.checks import check_keys, check_rules, check_scales
+from harness.gate.checks import check_keys, check_rules, check_scales, check_slices
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared, only_references
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
 from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
-from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity
+from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity, Rule
 from harness.stats import benjamini_hochberg
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "check_keys",
     "check_rules",
     "check_scales",
+    "check_slices",
     "conclude",
     "judged",
     "matches",
@@ -58,6 +60,7 @@ def conclude(
     measurements.check_left_out()
     check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
     check_scales(policy.rules, measurements.scales, measurements.groups)
+    check_slices(policy.rules, partial(_slice_values, measurements))
     resample_suites(measurements)
     listed = jobs(policy, measurements.metrics, measurements.groups, measurements.slice_values)
     own = [name for name in names if not (recipes_only(policy) and name in policy.recipes)]
@@ -89,6 +92,16 @@ def conclude(
 def about_others(cases: Sequence[Case], findings: Sequence[Finding]) -> list[Finding]:
     """Findings without those of rules that compare a candidate with itself: they could say nothing but that it is equal."""
     return [finding for case, finding in zip(cases, findings, strict=True) if not case.itself]
+
+
+def _slice_values(measurements: Measurements, rule: Rule) -> list[str] | None:
+    """What the items of a rule's suites have in the field of its slice; None where a smoke run does not know them all."""
+    meant = [metric for metric in measurements.declared if matches(rule.metric, metric, measurements.groups)]
+    suites = {metric.split("/", 1)[0] for metric in meant}
+    runs = [each.run for (suite, _), each in measurements.measured.items() if suite in suites]
+    if not runs or any(run.limit is not None for run in runs):
+        return None
+    return measurements.slice_values(meant, str(rule.slice).partition("=")[0])
 
 
 def judged(measurements: Measurements) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from harness.errors import ConfigError
 from harness.gate.policy import TRANSITIONS, VALUE_RULES, matches
@@ -152,3 +152,16 @@ def check_keys(named: Iterable[tuple[str, str, str]], keys: Mapping[str, Collect
             near = did_you_mean(key, known)
             shown = near if len(near) < 400 else near[:400] + " …"
             raise ConfigError(f"suite {suite!r} has no item with the key {key!r}. {shown}", where=where)
+
+
+def check_slices(rules: Sequence[Rule], values: Callable[[Rule], Collection[str] | None]) -> None:
+    """ConfigError for a slice that holds no item of what its rule is about. ``values``: those of the rule's field among its items;
+    None where not all items are known."""
+    for index, rule in enumerate(rules):
+        found = None if rule.slice is None else values(rule)
+        if rule.slice is None or found is None:
+            continue
+        field, _, value = rule.slice.partition("=")
+        if not (found if value == "*" else value in found):
+            known = did_you_mean(value, found) if found else f"No item has {field!r} among its slices."
+            raise ConfigError(f"no item is in the slice {rule.slice!r}. {known}", where=f"rules[{index}].slice")

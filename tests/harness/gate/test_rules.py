@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.errors import ConfigError
 from harness.gate.policy import absolute_margin
 from harness.records import Metric, Outcome, Rule
 from tests.harness.gate.deciding import CLAIM, LIGHT, MARGIN, against, decide, finding, verdict
@@ -164,7 +165,8 @@ def test_a_slice_is_decided_on_its_own_items() -> None:
     assert found.comparison is not None
     assert found.comparison.items == 270
     nothing = msgspec.structs.replace(rule, slice="lang=fr")
-    assert decide(*runs, rules=(nothing,)).verdicts[0].findings[0].outcome == "invalid"
+    with pytest.raises(ConfigError, match=r"rules\[0\].slice: no item is in the slice 'lang=fr'. Known: en"):
+        decide(*runs, rules=(nothing,))
 
 
 def test_a_rule_about_a_value_knows_exactly_what_it_could_have_missed_and_needs() -> None:

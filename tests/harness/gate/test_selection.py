@@ -163,13 +163,16 @@ def test_a_slice_with_too_few_items_decides_nothing() -> None:
 
 def test_values_of_a_slice_that_nobody_has_are_answered_with_those_that_exist() -> None:
     runs = languages((0, 0), (3, 3))
-    for part, words in (
-        ("lang=fr", "no item is in the slice lang=fr (known: en and zh)"),
-        ("tongue=*", "has 'tongue' among its slices"),
-    ):
-        found = decide(*runs, rules=(msgspec.structs.replace(LIGHT, slice=part),)).verdicts[0].findings[0]
-        assert found.outcome == "invalid"
-        assert words in found.reason
+    for part, words in (("lang=fr", "Known: en, zh"), ("lang=zn", "Did you mean 'zh'"), ("tongue=*", "No item has 'tongue' among")):
+        with pytest.raises(ConfigError, match=words):
+            decide(*runs, rules=(msgspec.structs.replace(LIGHT, slice=part),))
+
+
+def test_a_smoke_run_does_not_know_every_value_of_a_slice() -> None:
+    runs = [msgspec.structs.replace(each, run=msgspec.structs.replace(each.run, limit=20)) for each in languages((0, 0), (3, 3))]
+    found = decide(*runs, rules=(msgspec.structs.replace(LIGHT, slice="lang=fr"),)).verdicts[0].findings[0]
+    assert found.outcome == "invalid"
+    assert "no item is in the slice lang=fr (known: en and zh)" in found.reason
 
 
 def test_a_slice_that_one_side_failed_in_names_that_side() -> None:
