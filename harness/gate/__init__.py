@@ -15,7 +15,7 @@ from harness.gate.checks import check_keys, check_rules, check_scales, check_sli
 from harness.gate.findings import findings_of
 from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared, only_references
+from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared, only_references, suites_of
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
 from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity, Rule
@@ -97,7 +97,7 @@ def about_others(cases: Sequence[Case], findings: Sequence[Finding]) -> list[Fin
 def _slice_values(measurements: Measurements, rule: Rule) -> list[str] | None:
     """What the items of a rule's suites have in the field of its slice; None where a smoke run does not know them all."""
     meant = [metric for metric in measurements.declared if matches(rule.metric, metric, measurements.groups)]
-    suites = {metric.split("/", 1)[0] for metric in meant}
+    suites = suites_of(meant)
     runs = [each.run for (suite, _), each in measurements.measured.items() if suite in suites]
     if not runs or any(run.limit is not None for run in runs):
         return None

@@ -27,7 +27,7 @@ from scipy.stats import binomtest
 
 from harness.compare import Column, Pair
 from harness.gate.measurements import Measurements
-from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job, absolute_margin
+from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job, absolute_margin, suites_of
 from harness.gate.sentences import amount, joined, share
 
 SPANS = ("binary", "bounded")
@@ -54,7 +54,7 @@ def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     unmeant = _no_margin(job, pair, other)
     if unmeant is not None:
         return unmeant
-    suites = dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics)
+    suites = suites_of(job.metrics)
     for suite in suites:
         for name, value, (low, high) in measurements.outside(suite, measurements.policy.baseline):
             kind = pair.baseline.metric.kind
@@ -187,7 +187,7 @@ def _nothing_to_lose(job: Job, pair: Pair, measurements: Measurements, candidate
     reference = measurements.policy.references.get(candidate)
     if reference is None or pair.candidate.table.any():
         return None
-    for suite in {metric.split("/", 1)[0] for metric in job.metrics}:
+    for suite in suites_of(job.metrics):
         run = measurements.run(suite, reference)
         if run is not None and measurements.value(suite, reference, run.primary):
             return None

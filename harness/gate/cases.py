@@ -5,7 +5,6 @@ Nothing here looks at other jobs; the correction for many tests comes afterwards
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +16,17 @@ from harness.gate.blindness import Blind, blindness
 from harness.gate.looked import Looked, looked
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, beside, excess, no_second_run
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, VALUE_RULES, Job, absolute_margin, certain_share, matches, only_compared
+from harness.gate.policy import (
+    HUMAN_WIN,
+    TRANSITIONS,
+    VALUE_RULES,
+    Job,
+    absolute_margin,
+    certain_share,
+    matches,
+    only_compared,
+    suites_of,
+)
 from harness.gate.selection import EVERYTHING, selection_of
 from harness.gate.sentences import joined
 from harness.gate.worst import at_worst
@@ -141,11 +150,6 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
     if stopped is not None:
         return Case(job, candidate, other, *stopped)
     return _tested(job, candidate, other, measurements)
-
-
-def suites_of(metrics: Iterable[str]) -> list[str]:
-    """The suites of these metrics, each once."""
-    return list(dict.fromkeys(metric.split("/", 1)[0] for metric in metrics))
 
 
 def stopped_by(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
@@ -320,7 +324,7 @@ def _worst(rule: Rule, pair: Pair, mine: Column | None, theirs: Column | None, s
 
 def smoke(job: Job, candidate: str, measurements: Measurements) -> tuple[str, str] | None:
     """A run that was cut to a few items shows that everything works, and decides nothing but what it proves to be broken."""
-    for suite in dict.fromkeys(metric.split("/", 1)[0] for metric in job.metrics):
+    for suite in suites_of(job.metrics):
         run = measurements.run(suite, candidate)
         if run is not None and run.limit is not None and run.limit <= run.planned:
             why = f"only {run.planned:,} items of {suite} were asked (--smoke), too few to let anything pass"

@@ -11,7 +11,7 @@ from msgspec import structs
 from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, transitions
 from harness.errors import ConfigError
 from harness.gate.checks import check_keys
-from harness.gate.policy import TRANSITIONS, Policy, only_compared
+from harness.gate.policy import TRANSITIONS, Policy, only_compared, suites_of
 from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
 from harness.records import Health, Measured, Metric, Parity, Run
 
@@ -94,7 +94,7 @@ class Measurements:
 
     def slice_values(self, metrics: Iterable[str], field: str) -> list[str]:
         """Every value of a slice among the items of the suites that have these metrics."""
-        suites = {metric.split("/", 1)[0] for metric in metrics}
+        suites = suites_of(metrics)
         return sorted({each.slices[field] for suite in suites for each in self.traits(suite).values() if field in each.slices})
 
     @cached_property

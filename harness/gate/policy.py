@@ -89,6 +89,11 @@ def which_items(rule: Rule) -> str:
     return (f" where {rule.slice}" if rule.slice else "") + (half[rule.split] if rule.split else "")
 
 
+def suites_of(metrics: Iterable[str]) -> list[str]:
+    """The suites of these metrics, each once."""
+    return list(dict.fromkeys(metric.split("/", 1)[0] for metric in metrics))
+
+
 def matches(glob: str, metric: str, groups: Collection[str] = ()) -> bool:
     """Whether a glob over ``suite/task/metric`` means this metric; ``suite/metric`` counts as having an empty task.
 

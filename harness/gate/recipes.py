@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from harness import stats
 from harness.compare import Level, Pair
 from harness.gate.blindness import blindness
-from harness.gate.cases import Case, case_of, nothing_shared, smoke, stopped_by, suites_of, too_few
+from harness.gate.cases import Case, case_of, nothing_shared, smoke, stopped_by, too_few
 from harness.gate.findings import findings_of
 from harness.gate.many import over_recipes
 from harness.gate.measurements import Measurements
-from harness.gate.policy import TRANSITIONS, VALUE_RULES, Job, Policy, jobs, only_compared
+from harness.gate.policy import TRANSITIONS, VALUE_RULES, Job, Policy, jobs, only_compared, suites_of
 from harness.gate.selection import selection_of
 from harness.gate.verdicts import verdict_of
 from harness.records import Finding, Rule, Verdict

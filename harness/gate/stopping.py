@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.gate.cases import Case, case_of, suites_of
+from harness.gate.cases import Case, case_of
 from harness.gate.measurements import Measurements
-from harness.gate.policy import VALUE_RULES, Job, Policy, jobs
+from harness.gate.policy import VALUE_RULES, Job, Policy, jobs, suites_of
 from harness.gate.sentences import joined
 from harness.records import Looks, Measured
 from harness.stats import Side

@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 FAR = 1e6
 """Times what was seen: a gain that stands for all larger ones, where no bound is declared."""
 
+FEW_DIFFERING = 100
+"""Fewer differing clusters cannot show how rare and how large the losses of whole clusters are."""
+
 
 @dataclass(frozen=True)
 class BoundedUnits:

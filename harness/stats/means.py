@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from harness.stats import resampling
-from harness.stats.bounded import BoundedUnits
+from harness.stats.bounded import FEW_DIFFERING, BoundedUnits
 from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
@@ -32,9 +32,6 @@ CLUSTERED_SCORE = "Tango score over clusters"
 
 HEAVIEST = 0.15
 """Share of the weight that a unit must be able to speak for, to be the one that may be lost unseen."""
-
-FEW_DIFFERING = 100
-"""Fewer differing clusters cannot show how rare and how large the losses of whole clusters are."""
 
 PERMUTED_UNITS = 2_000
 """Above so many differing clusters the t test stands in for the permutation (not for ordinal metrics): they agree to two digits."""

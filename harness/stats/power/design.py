@@ -18,6 +18,7 @@ from typing import Literal
 from scipy.special import bdtrc, nctdtr, ndtr, ndtri, stdtrit
 
 from harness.stats.binary import EXACT_ITEMS
+from harness.stats.bounded import FEW_DIFFERING
 from harness.stats.power.enumerated import critical_statistic, proof_probability
 from harness.stats.power.scored import DRAWS, SEARCH_DRAWS, Population, changing, score_probability, sign_probability, spread_of
 from harness.stats.power.starting import starting_items
@@ -26,9 +27,6 @@ Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_m
 
 MOST_ITEMS = 10_000_000
 """Nobody asks more; a need above it is no need that can be met."""
-
-FEW_DIFFERING = 100
-"""Clusters: ``harness.stats.means`` takes its score test below so many that differ."""
 
 NORMAL_FREEDOM = 400
 """From so many degrees of freedom on the noncentral t is taken as normal."""
