@@ -20,13 +20,14 @@ from harness.stats.binary import (
     tango_p,
     tango_statistic,
 )
+from harness.stats.bounded import FEW_CLUSTERS
 from harness.stats.corpora import ALONE, CorpusPairs, resample_together
 from harness.stats.corpus import WIDTHS, aggregate, alike, each, limits, score
 from harness.stats.forgetting import backward_transfer, beyond_chance, forgetting
 from harness.stats.max_t import flipped, step_down
 from harness.stats.means import MeanPairs
 from harness.stats.multiplicity import benjamini_hochberg, holm
-from harness.stats.paired import FEW_CLUSTERS, BinaryPairs, Evidence, Interval, PValue
+from harness.stats.paired import BinaryPairs, Evidence, Interval, PValue
 from harness.stats.passes import pass_at
 from harness.stats.power import (
     Design,

@@ -24,8 +24,21 @@ Array = NDArray[np.float64]
 FAR = 1e6
 """Times what was seen: a gain that stands for all larger ones, where no bound is declared."""
 
+FEW_CLUSTERS = 20
+"""Under so many units no t is trusted, and every statement says so."""
+
 FEW_DIFFERING = 100
 """Fewer differing clusters cannot show how rare and how large the losses of whole clusters are."""
+
+HEAVIEST = 0.15
+"""Share of the weight that a unit must be able to speak for, to be the one that may be lost unseen."""
+
+
+def heavy(sizes: Array) -> float:
+    """The size from which on units have ``HEAVIEST`` of all weight; or their mean weighted by size, if that is more."""
+    ordered = np.sort(sizes)
+    below = np.cumsum(ordered) / ordered.sum()
+    return max(float(ordered[int(np.searchsorted(below, 1 - HEAVIEST))]), float((sizes**2).sum() / sizes.sum()))
 
 
 @dataclass(frozen=True)

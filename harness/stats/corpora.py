@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.stats import corpus, resampling
+from harness.stats.bounded import FEW_CLUSTERS
 from harness.stats.means import MeanPairs
-from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
+from harness.stats.paired import Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
 from harness.stats.resampled import Resampled

@@ -22,16 +22,13 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from harness.stats import resampling
-from harness.stats.bounded import FEW_DIFFERING, BoundedUnits
-from harness.stats.paired import FEW_CLUSTERS, Array, Codes, Interval, PValue
+from harness.stats.bounded import FEW_CLUSTERS, FEW_DIFFERING, BoundedUnits, heavy
+from harness.stats.paired import Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
 from harness.stats.proportion import Side
 
 SCORE = "Tango score of bounded differences"
 CLUSTERED_SCORE = "Tango score over clusters"
-
-HEAVIEST = 0.15
-"""Share of the weight that a unit must be able to speak for, to be the one that may be lost unseen."""
 
 PERMUTED_UNITS = 2_000
 """Above so many differing clusters the t test stands in for the permutation (not for ordinal metrics): they agree to two digits."""
@@ -97,18 +94,16 @@ class MeanPairs:
     def _bounded(self) -> BoundedUnits | None:
         """The units for the score test; None where nothing bounds their differences.
 
-        Where the units are not of one size, the one that may be lost unseen is so heavy that ``HEAVIEST`` of all weight lies in
-        units as heavy or heavier; or as heavy as those that do differ, if that is more.
+        Where the units are not of one size, the one that may be lost unseen is as large as ``heavy`` says, or as those that do
+        differ, if that is more.
         """
         scale = self.span or self._scale
         if scale == 0.0:
             return None
         sums, sizes = self._sums
-        differing, ordered = np.abs(sums), np.sort(sizes)
-        below = np.cumsum(ordered) / ordered.sum()
-        heavy = float(ordered[int(np.searchsorted(below, 1 - HEAVIEST))])
+        differing = np.abs(sums)
         seen = float((sizes * differing).sum() / differing.sum()) if differing.any() else 0.0
-        return BoundedUnits(sums, sizes, scale, max(heavy, float((sizes**2).sum() / sizes.sum()), seen), self.span is not None)
+        return BoundedUnits(sums, sizes, scale, max(heavy(sizes), seen), self.span is not None)
 
     @cached_property
     def _standard_error(self) -> float:

@@ -20,8 +20,6 @@ from harness.stats.proportion import Side
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
-FEW_CLUSTERS = 20
-
 
 @dataclass(frozen=True)
 class PValue:
