@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainers.batches import Batch
-from trainers.data import Row
-from trainers.losses import token_losses
-from trainers.packing import group, pack
+from trainers.data.batches import Batch
+from trainers.data.packing import group, pack
+from trainers.data.rows import Row
+from trainers.objective.losses import token_losses
 
 MakeBatch = Callable[[Sequence[Row], Any], Batch]
 
@@ -75,7 +75,7 @@ def leak(model: Any, rows: Sequence[Row], make: MakeBatch, device: Any) -> float
 
     behind = min(rows, key=lambda row: len(row.ids))
     before = next((row for row in rows if len(set(row.ids.tolist())) > 1), behind)
-    other = Row(before.ids[::-1].copy(), before.trained)
+    other = Row(before.ids[::-1].copy(), before.weights)
     was_training = model.training
     model.eval()
     try:

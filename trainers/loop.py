@@ -16,15 +16,17 @@ from harness.environment import environment
 from harness.errors import ConfigError, EvaluationError
 from harness.fingerprint import file_digest
 from harness.records import Training, TrainingPoint, ValidationPoint
-from trainers import batches, export, folder, resume
+from trainers import export, folder, resume
 from trainers.config import TrainConfig
-from trainers.data import Progress, Row, Rows, load_rows
+from trainers.data import batches
+from trainers.data.masks import Template
+from trainers.data.order import Step, plan
+from trainers.data.rows import Progress, Row, Rows, load_rows
 from trainers.evaluate import leak, validation_losses
-from trainers.losses import token_losses
-from trainers.masks import Template
-from trainers.order import Step, plan
-from trainers.schedules import rate_at
-from trainers.tuners import load_model, load_tokenizer, optimizer_for, trained_parameters
+from trainers.methods.loading import load_model, load_tokenizer, trained_parameters
+from trainers.objective.minimised import Objective
+from trainers.optimizer.making import optimizer_for
+from trainers.optimizer.schedules import rate_at
 
 
 class _DataSets(NamedTuple):
@@ -109,6 +111,7 @@ class _Run:
         self.total_parameters = sum(parameter.numel() for parameter in self.bare.parameters())
         self.tell("load", 1, 1)
         self.model = self.accelerator.prepare_model(self.bare)
+        self.objective = Objective(config, self.bare)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer_for(self.bare, config))
         self.state = resume.load_state(self.kept, self.bare, self.optimizer, fingerprint=self.fingerprint)
         self.started = time.monotonic() - self.state.seconds
@@ -160,9 +163,10 @@ class _Run:
                 self._save_state()
 
     def _step(self, step: Step) -> TrainingPoint:
-        """One optimiser step over all micro-batches of ``step``, normalised by their supervised tokens together."""
+        """One optimiser step over all micro-batches of ``step``, normalised by the weights of their tokens together."""
         rows, processes = self.data.trained, self.accelerator.num_processes
-        supervised = sum(int(rows[index].trained.sum()) for indices in step.batches for index in indices)
+        taken = [rows[index] for indices in step.batches for index in indices]
+        supervised, weight = sum(int(row.trained.sum()) for row in taken), sum(float(row.weights.sum()) for row in taken)
         mine = step.batches[self.accelerator.process_index :: processes]
         idle = not mine  # every process takes part in the gradient exchange, if need be with a weight of nothing
         total = 0.0
@@ -170,14 +174,14 @@ class _Run:
             batch = self.make([rows[index] for index in indices], self.device)
             last = number == len(mine or (0,)) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.model):
-                nats = token_losses(self.model, batch).sum()
-                loss = nats * (0.0 if idle else processes / supervised)
-                self.accelerator.backward(loss)
-            total = total + loss.detach() / processes
+                minimised = self.objective(self.model, batch)
+                self.accelerator.backward(minimised.total * (0.0 if idle else processes / weight))
+            total = total + minimised.nats * (0.0 if idle else 1.0 / supervised)
         return self._update(step, total, supervised)
 
     def _update(self, step: Step, total: Any, supervised: int) -> TrainingPoint:
         settings, number = self.config.optimizer, self.state.step
+        self.objective.add_penalties()
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, reduction="sum")
         parameters = [parameter for _, parameter in trained_parameters(self.model)]
@@ -193,7 +197,7 @@ class _Run:
             warmup=settings.warmup_ratio, final=settings.final_ratio,
         )  # fmt: skip
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.state.tokens += sum(len(self.data.trained[index].ids) for indices in step.batches for index in indices)

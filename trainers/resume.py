@@ -1,6 +1,6 @@
 """What a killed run needs to go on exactly: weights, optimiser, random state, log. Written beside, then renamed.
 
-Nothing about data order is kept: it follows from the seed and the epoch (``trainers.order``).
+Nothing about data order is kept: it follows from the seed and the epoch (``trainers.data.order``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from harness.errors import EvaluationError
 from harness.records import TrainingPoint, ValidationPoint
-from trainers.tuners import trained_parameters
+from trainers.methods.loading import trained_parameters
 
 STATE = "state.pt"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainers.config import parse
-from trainers.data import Row
+from trainers.data.rows import Row
 
 pytestmark = pytest.mark.models
 
@@ -23,12 +23,12 @@ def rows(lengths: list[int] = LENGTHS) -> list[Row]:
     for length in lengths:
         trained = rng.random(length) < 0.5
         trained[0], trained[-1] = False, length > 1
-        made.append(Row(rng.integers(0, 256, length), trained))
+        made.append(Row(rng.integers(0, 256, length), trained.astype(np.float32)))
     return made
 
 
 def load(base: Path, *, packing: bool, **settings: Any) -> Any:
-    from trainers.tuners import load_model
+    from trainers.methods.loading import load_model
 
     file = base / "config.json"
     raw = {"name": "x", "base": str(base), "data": {"train": str(file), "packing": packing}, **settings}
@@ -38,7 +38,7 @@ def load(base: Path, *, packing: bool, **settings: Any) -> Any:
 def gradients(model: Any, make: Any, groups: list[list[Row]]) -> tuple[Any, dict[str, Any]]:
     import torch
 
-    from trainers.losses import token_losses
+    from trainers.objective.losses import token_losses
 
     model.zero_grad()
     losses = [token_losses(model, make(group, "cpu")) for group in groups]
@@ -50,7 +50,7 @@ def gradients(model: Any, make: Any, groups: list[list[Row]]) -> tuple[Any, dict
 def test_packed_equals_separate_in_losses_and_gradients(tiny_base: Path, checkpointing: bool) -> None:
     import torch
 
-    from trainers.batches import packed, padded
+    from trainers.data.batches import packed, padded
 
     packing = load(tiny_base, packing=True, gradient_checkpointing=checkpointing)
     ordinary = load(tiny_base, packing=False)
@@ -67,8 +67,8 @@ def test_a_leak_would_be_seen(tiny_base: Path) -> None:
     """The same rows under ordinary attention do see each other, so the test above can fail."""
     import torch
 
-    from trainers.batches import packed
-    from trainers.losses import token_losses
+    from trainers.data.batches import packed
+    from trainers.objective.losses import token_losses
 
     batch = packed(rows(), "cpu")
     leaking = load(tiny_base, packing=False)
@@ -101,8 +101,8 @@ def test_a_model_whose_rows_see_each_other_is_not_trained(configure: Any, tiny_b
 def test_losses_are_those_of_the_model_itself(tiny_base: Path) -> None:
     import torch
 
-    from trainers.batches import packed
-    from trainers.losses import token_losses
+    from trainers.data.batches import packed
+    from trainers.objective.losses import token_losses
 
     model = load(tiny_base, packing=False)
     for row in rows([40, 9]):
@@ -116,7 +116,7 @@ def test_losses_are_those_of_the_model_itself(tiny_base: Path) -> None:
 def test_padding_changes_nothing_either(tiny_base: Path) -> None:
     import torch
 
-    from trainers.batches import padded
+    from trainers.data.batches import padded
 
     model = load(tiny_base, packing=False)
     wanted = [row for row in rows() if row.trained.any()]
@@ -200,7 +200,7 @@ def test_attention_that_packing_does_not_know_is_refused() -> None:
 
 
 def test_tokens_are_counted_and_never_predicted_across_rows() -> None:
-    from trainers.batches import packed
+    from trainers.data.batches import packed
 
     batch = packed(rows(), "cpu")
     starts = set(np.cumsum([0, *LENGTHS])[:-1].tolist())

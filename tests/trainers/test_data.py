@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import ConfigError
 from tests.trainers.tinychat import CHATML, THINKING, byte_tokenizer, chat, write_rows
-from trainers.data import read_conversations
+from trainers.data.conversations import read_conversations
 
 
 def test_messages_and_prompt_completion_rows_are_read(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_rows_that_teach_nothing_are_refused_with_their_count(tmp_path: Path) ->
 @pytest.mark.models
 class TestLoadedRows:
     def load(self, path: Path, template: str = CHATML, **settings: Any) -> Any:
-        from trainers.data import load_rows
-        from trainers.masks import Template
+        from trainers.data.masks import Template
+        from trainers.data.rows import load_rows
 
         return load_rows([str(path)], Template(byte_tokenizer(template)), **{"max_length": 1000, **settings})
 

@@ -64,11 +64,11 @@ def test_a_full_fine_tune_learns_and_hands_over_weights_that_transformers_loads(
 
 
 def test_what_is_handed_over_has_the_validation_loss_that_was_reported(configure: Any, tiny_base: Path) -> None:
-    from trainers.batches import packed
-    from trainers.data import load_rows
+    from trainers.data.batches import packed
+    from trainers.data.masks import Template
+    from trainers.data.rows import load_rows
     from trainers.evaluate import validation_loss
-    from trainers.masks import Template
-    from trainers.tuners import load_model, load_tokenizer
+    from trainers.methods.loading import load_model, load_tokenizer
 
     config = configure(tiny_base, optimizer__epochs=3, optimizer__learning_rate=3e-3, **BOTH)
     folder = train(config)
@@ -131,7 +131,7 @@ def test_accumulation_equals_one_batch_of_all_its_rows(configure: Any, tiny_base
 def train_batches(config: TrainConfig, steps: list[list[tuple[int, ...]]]) -> list[tuple[str, Any]]:
     """Weights after exactly these steps."""
     import trainers.loop as loop
-    from trainers.order import Step
+    from trainers.data.order import Step
 
     made = [Step(tuple(batches), 0, number, len(steps)) for number, batches in enumerate(steps)]
     with pytest.MonkeyPatch.context() as patch:
@@ -147,11 +147,11 @@ def train_batches(config: TrainConfig, steps: list[list[tuple[int, ...]]]) -> li
 def test_the_validation_loss_does_not_depend_on_batches_or_packing(
     configure: Any, tiny_base: Path, packing: bool, budget: int
 ) -> None:
-    from trainers.batches import packed, padded
-    from trainers.data import load_rows
+    from trainers.data.batches import packed, padded
+    from trainers.data.masks import Template
+    from trainers.data.rows import load_rows
     from trainers.evaluate import validation_loss
-    from trainers.masks import Template
-    from trainers.tuners import load_model, load_tokenizer
+    from trainers.methods.loading import load_model, load_tokenizer
 
     def measured(packing: bool, budget: int) -> tuple[float, int]:
         config = configure(tiny_base, data__packing=packing)

@@ -19,7 +19,7 @@ from tests.trainers.tinychat import (
     byte_tokenizer,
     chat,
 )
-from trainers.masks import Template, marked_text, tokenize
+from trainers.data.masks import Template, marked_text, tokenize
 
 pytestmark = pytest.mark.models
 

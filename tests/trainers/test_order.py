@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainers.data import replayed
-from trainers.order import Step, plan
+from trainers.data.mixing import replayed
+from trainers.data.order import Step, plan
 
 Configure = Callable[..., Any]
 TRAIN = [10, 20, 30, 40] * 10

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.packing import fill, group, pack
+from trainers.data.packing import fill, group, pack
 
 LENGTHS = st.lists(st.integers(1, 64), max_size=200)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainers.schedules import rate_at
+from trainers.optimizer.schedules import rate_at
 
 
 def rates(schedule: str, *, total: int = 100, warmup: float = 0.1, final: float = 0.0) -> list[float]:

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from trainers.config import TrainConfig
-from trainers.data import replayed
-from trainers.packing import group, pack
+from trainers.data.mixing import replayed
+from trainers.data.packing import group, pack
 
 
 class Step(NamedTuple):

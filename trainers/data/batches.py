@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainers.attention import segments
-from trainers.data import Row
+from trainers.data.rows import Row
 
 
 class Batch(NamedTuple):
     """Arguments for the model, and what it should have said.
 
     ``inputs`` keep logits at positions with a trained next token only: (1 or rows, kept, vocabulary). ``chosen`` picks among them
-    (None: all); ``targets`` (supervised,) int64 are the next tokens. ``tokens`` counts real tokens.
+    (None: all); ``targets`` (supervised,) int64 are the next tokens, ``weights`` (supervised,) float32 those of their losses.
+    ``tokens`` counts real tokens.
     """
 
     inputs: dict[str, Any]
     chosen: Any
     targets: Any
+    weights: Any
     tokens: int
     supervised: int
 
@@ -31,9 +33,9 @@ def packed(rows: Sequence[Row], device: Any) -> Batch:
 
     lengths = [len(row.ids) for row in rows]
     ids = np.concatenate([row.ids for row in rows])
-    trained = np.concatenate([row.trained for row in rows])
+    weights = np.concatenate([row.weights for row in rows])
     positions = np.concatenate([np.arange(length) for length in lengths])
-    predicted = np.flatnonzero(trained)
+    predicted = np.flatnonzero(weights)
 
     def tensor(array: Any) -> Any:
         return torch.from_numpy(array).to(device, non_blocking=True)
@@ -45,7 +47,7 @@ def packed(rows: Sequence[Row], device: Any) -> Batch:
         "logits_to_keep": tensor(predicted - 1),
         "use_cache": False,
     }
-    return Batch(inputs, None, tensor(ids[predicted]), len(ids), len(predicted))
+    return Batch(inputs, None, tensor(ids[predicted]), tensor(weights[predicted]), len(ids), len(predicted))
 
 
 def padded(rows: Sequence[Row], device: Any) -> Batch:
@@ -54,12 +56,12 @@ def padded(rows: Sequence[Row], device: Any) -> Batch:
 
     longest = max(len(row.ids) for row in rows)
     shape = (len(rows), longest)
-    ids, real, trained = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.bool_)
+    ids, real, weights = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.float32)
     for number, row in enumerate(rows):
         length = len(row.ids)
-        ids[number, :length], real[number, :length], trained[number, :length] = row.ids, 1, row.trained
-    columns = np.flatnonzero(trained.any(axis=0))
-    chosen = trained[:, columns]
+        ids[number, :length], real[number, :length], weights[number, :length] = row.ids, 1, row.weights
+    columns = np.flatnonzero(weights.any(axis=0))
+    chosen = weights[:, columns] > 0
 
     def tensor(array: Any) -> Any:
         return torch.from_numpy(array).to(device, non_blocking=True)
@@ -70,4 +72,11 @@ def padded(rows: Sequence[Row], device: Any) -> Batch:
         "logits_to_keep": tensor(columns - 1),
         "use_cache": False,
     }
-    return Batch(inputs, tensor(chosen), tensor(ids[:, columns][chosen]), int(real.sum()), int(chosen.sum()))
+    return Batch(
+        inputs,
+        tensor(chosen),
+        tensor(ids[:, columns][chosen]),
+        tensor(weights[:, columns][chosen]),
+        int(real.sum()),
+        int(chosen.sum()),
+    )

@@ -1,0 +1,14 @@
+"""What a train config may say: a record per table, and how a file becomes one."""
+
+from trainers.config.data import DataConfig
+from trainers.config.loading import load, parse
+from trainers.config.methods import LARGEST_RANK, LoraConfig
+from trainers.config.objective import ObjectiveConfig
+from trainers.config.optimizer import OptimizerConfig
+from trainers.config.record import TrainConfig
+from trainers.config.stopping import StoppingConfig
+
+__all__ = [
+    "LARGEST_RANK", "DataConfig", "LoraConfig", "ObjectiveConfig", "OptimizerConfig", "StoppingConfig", "TrainConfig", "load",
+    "parse",
+]  # fmt: skip

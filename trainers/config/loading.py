@@ -1,0 +1,101 @@
+"""TOML or YAML (by suffix) -> TrainConfig, strict: path, what was found, "did you mean".
+
+Paths inside a config are relative to the config's own folder; paths given by overrides are relative to where the command runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import ConfigError
+from harness.plugins import did_you_mean
+from harness.strict import convert, expand, override, read
+from trainers.config import data, methods, objective, optimizer, stopping
+from trainers.config.complaints import Complaint, Range, ranges
+from trainers.config.record import TrainConfig
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+_PATH_KEYS = {"base", "out", "train", "replay"}
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
+    """Read, override (``key.path=value``), expand ``${ENV}`` and check. UsageError or ConfigError for all that can be wrong."""
+    path = Path(path)
+    raw = read(path)
+    if not isinstance(raw, dict):
+        raise ConfigError("a config is a table of keys", file=str(path))
+    for table in ("optimizer", "lora", "stopping"):
+        if isinstance(raw.get(table), dict):
+            raw[table] = {key: _number(value) for key, value in raw[table].items()}
+    for assignment in overrides:
+        override(raw, _from_here(assignment))
+    return parse(expand(raw, file=str(path)), folder=path.resolve().parent, file=str(path))
+
+
+def parse(raw: dict[str, Any], *, folder: Path, file: str = "") -> TrainConfig:
+    """A checked config from plain Python; relative paths are looked up in ``folder``. ConfigError where it is wrong."""
+    config = _absolute(convert(raw, TrainConfig, file=file), folder)
+    for where, wrong in _complaints(config):
+        raise ConfigError(wrong, where=where, file=file)
+    return config
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 (without a dot) as text; nobody means that."""
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+
+
+def _from_here(assignment: str) -> str:
+    key, _, value = assignment.partition("=")
+    leaf = key.rsplit(".", 1)[-1]
+    if (leaf in _PATH_KEYS or ".validation." in f".{key}") and value and (leaf == "out" or Path(value).exists()):
+        return f"{key}={Path(value).resolve()}"
+    return assignment
+
+
+def _absolute(config: TrainConfig, folder: Path) -> TrainConfig:
+    def place(text: str) -> str:
+        return str((folder / text).resolve())
+
+    replace = msgspec.structs.replace
+    data = replace(
+        config.data,
+        train=tuple(place(text) for text in config.train),
+        replay=tuple(place(text) for text in config.replay),
+        validation={name: place(text) for name, text in config.validation.items()},
+    )
+    base = place(config.base) if (folder / config.base).exists() else config.base
+    return replace(config, base=base, out=place(config.out), data=data)
+
+
+def _complaints(config: TrainConfig) -> Iterable[Complaint]:
+    if not _NAME.fullmatch(config.name):
+        yield "name", f"{config.name!r} cannot be a name. Use letters, digits, '.', '_' and '-'."
+    if not config.base:
+        yield "base", "expected a model folder or a hub name, found nothing"
+    yield from ranges(
+        Range("threads", config.threads, config.threads >= 0, "0 or more"),
+        Range("checkpoint_steps", config.checkpoint_steps, config.checkpoint_steps >= 0, "0 or more"),
+    )
+    yield from _missing_files(config)
+    yield from data.complaints(config.data)
+    yield from objective.complaints(config.objective)
+    yield from optimizer.complaints(config.optimizer)
+    yield from methods.complaints(config.lora)
+    yield from stopping.complaints(config.stopping, config.validation)
+
+
+def _missing_files(config: TrainConfig) -> Iterable[tuple[str, str]]:
+    named = [("data.train", path) for path in config.train] + [("data.replay", path) for path in config.replay]
+    named += [(f"data.validation.{name}", path) for name, path in config.validation.items()]
+    for where, text in named:
+        path = Path(text)
+        if not path.is_file():
+            near = [entry.name for entry in path.parent.glob("*.jsonl")] if path.parent.is_dir() else []
+            yield where, f"no such file: {text}. {did_you_mean(path.name, near) if near else ''}".rstrip()

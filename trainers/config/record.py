@@ -1,0 +1,81 @@
+"""``TrainConfig``: everything that decides how one candidate is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from harness.records import Record
+from trainers.config.data import DataConfig
+from trainers.config.methods import LoraConfig
+from trainers.config.objective import ObjectiveConfig
+from trainers.config.optimizer import OptimizerConfig
+from trainers.config.stopping import StoppingConfig
+
+
+class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one candidate is trained; its folder is ``out/name``.
+
+    ``precision`` ``bf16`` is autocast over float32 master weights. ``save_dtype`` is that of full weights on disk: float32, or the
+    base's own. ``checkpoint_steps`` is how often a state to resume from is written (0: at every validation). ``threads`` 0 stands
+    for one per process on a CPU.
+    """
+
+    name: str
+    base: str
+    data: DataConfig
+    revision: str | None = None
+    out: str = "out"
+    method: Literal["full", "lora"] = "full"
+    seed: int = 0
+    precision: Literal["float32", "bf16"] = "float32"
+    save_dtype: Literal["base", "float32"] = "base"
+    device: Literal["auto", "cpu"] = "auto"
+    threads: int = 0
+    gradient_checkpointing: bool = False
+    checkpoint_steps: int = 0
+    overwrite: bool = False
+    optimizer: OptimizerConfig = OptimizerConfig()
+    lora: LoraConfig = LoraConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    stopping: StoppingConfig = StoppingConfig()
+
+    @property
+    def folder(self) -> Path:
+        """Where the candidate goes."""
+        return Path(self.out) / self.name
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Training files."""
+        return _several(self.data.train)
+
+    @property
+    def replay(self) -> tuple[str, ...]:
+        """Replay files."""
+        return _several(self.data.replay)
+
+    @property
+    def validation(self) -> dict[str, str]:
+        """Validation sets by name."""
+        return {"target": self.data.validation} if isinstance(self.data.validation, str) else dict(self.data.validation)
+
+    @property
+    def metric(self) -> str:
+        """The validation set that selects the checkpoint; empty where there is none."""
+        names = list(self.validation)
+        return self.stopping.metric or ("target" if "target" in names else names[0] if names else "")
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak rate."""
+        return self.optimizer.learning_rate or (1e-4 if self.method == "lora" else 1e-5)
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens of one row."""
+        return self.data.max_length or self.data.tokens_per_batch
+
+
+def _several(paths: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (paths,) if isinstance(paths, str) else paths

@@ -1,0 +1,37 @@
+"""``[stopping]``: when a run is looked at, when it ends, and which checkpoint is handed over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from harness.plugins import did_you_mean
+from harness.records import Record
+from trainers.config.complaints import Complaint, Range, ranges
+
+
+class StoppingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Validation every ``every_steps`` (0: once per epoch); best checkpoint by ``metric``, the name of a validation set.
+
+    ``patience`` validations without a new best (by at least ``min_gain`` nats per token) end training; 0 is off. ``keep_best``
+    False hands over the last weights instead of the best.
+    """
+
+    every_steps: int = 0
+    patience: int = 0
+    min_gain: float = 0.0
+    metric: str = ""
+    keep_best: bool = True
+
+
+def complaints(stopping: StoppingConfig, validation: Mapping[str, str]) -> Iterable[Complaint]:
+    """(where, what) of everything that types alone do not catch, given the validation sets by name."""
+    yield from ranges(
+        Range("stopping.every_steps", stopping.every_steps, stopping.every_steps >= 0, "0 (once per epoch) or more"),
+        Range("stopping.patience", stopping.patience, stopping.patience >= 0, "0 (off) or more"),
+        Range("stopping.min_gain", stopping.min_gain, 0 <= stopping.min_gain < math.inf, "0 or more"),
+    )
+    if stopping.patience and not validation:
+        yield "stopping.patience", 'needs a validation set. Set data.validation = { target = "FILE.jsonl" }.'
+    if stopping.metric and stopping.metric not in validation:
+        yield "stopping.metric", f"no validation set is named {stopping.metric!r}. {did_you_mean(stopping.metric, validation)}"

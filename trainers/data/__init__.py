@@ -1,0 +1,1 @@
+"""Files of conversations -> rows of tokens -> batches, in an order that follows from the seed."""
