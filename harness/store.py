@@ -8,7 +8,8 @@
     ROOT/verdict.json  report.html  summary.md  junit.xml  review/
 
 A run is written into a temporary folder beside its place (``.tmp-…``), flushed to the disk, and renamed. Gate and report need
-nothing but these files, copied anywhere.
+nothing but these files, copied anywhere. ``run.json`` is sealed and holds the hash of ``samples.jsonl``: a run that was changed
+afterwards is not read.
 
 Several processes may measure into one store: runs never meet, the journal takes answers from all, and ``ROOT/.lock`` (empty; its
 bytes are what is locked) sees to it that the same run is not measured by two of them at once.
@@ -32,6 +33,7 @@ import msgspec
 
 from harness.errors import StoreError
 from harness.records import FORMAT, Measured, Record, Run, Sample
+from harness.seals import kept, sealed
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ class Store:
             temporary.mkdir()
             try:
                 _write(temporary / "samples.jsonl", content)
-                _write(temporary / "run.json", msgspec.json.format(_encode(run, what="run"), indent=1))
+                _write(temporary / "run.json", sealed(_encode(run, what="run")))
                 _flush_folder(temporary)
                 return _claim(temporary, parent, stem)
             finally:
@@ -117,12 +119,13 @@ class Store:
             yield
 
     def attempts(self, suite: str, candidate: str, graded: str) -> Iterator[Path]:
-        """The folders of all complete attempts with this ``graded`` fingerprint, newest first."""
+        """The folders of all complete attempts with this ``graded`` fingerprint, newest first; without those that have no seal, so
+        that they are measured again. Raises StoreError for one that is damaged or was changed."""
         parent, stem = self._place(suite, candidate, graded)
         found = {_attempt(path.name, stem): path for path in parent.glob(f"{_glob(stem)}*")}
         for number in sorted((n for n in found if n is not None), reverse=True):
             path = found[number]
-            if (path / "run.json").is_file() and (path / "samples.jsonl").is_file() and _read_run(path).graded == graded:
+            if (path / "run.json").is_file() and (path / "samples.jsonl").is_file() and _holds(path, graded):
                 yield path
 
     def find(self, suite: str, candidate: str, graded: str) -> Path | None:
@@ -141,7 +144,7 @@ class Store:
         return sorted(path for path in complete if not path.name.startswith(".tmp-"))
 
     def run(self, path: Path | str) -> Run:
-        """A run without its samples. Raises StoreError where it is missing, damaged, or of another format."""
+        """A run without its samples. Raises StoreError where it is missing, damaged, changed by hand, or of another format."""
         return _read_run(Path(path))
 
     def read(self, path: Path | str) -> Measured:
@@ -149,11 +152,8 @@ class Store:
         folder = Path(path)
         run = _read_run(folder)
         content = _read(folder / "samples.jsonl")
-        if run.samples_hash and hashlib.sha256(content).hexdigest() != run.samples_hash:
-            raise StoreError(
-                f"{str(folder / 'samples.jsonl')!r} is not what was written: it was changed, or copied in part. Copy the run "
-                "again, or delete its folder and measure again (answers come from the journal)."
-            )
+        if hashlib.sha256(content).hexdigest() != run.samples_hash:
+            raise StoreError(_changed(folder / "samples.jsonl"))
         decode = msgspec.json.Decoder(Sample).decode
         samples = []
         for number, line in enumerate(content.splitlines(), start=1):
@@ -182,7 +182,7 @@ class Store:
         found: dict[tuple[str, str], Path] = {}
         for folder in dict.fromkeys((self.root, self.outputs)):
             if (folder / "current.json").is_file():
-                listed = _decode(folder / "current.json", _Current).runs
+                listed = _decode(folder / "current.json", _read(folder / "current.json"), _Current).runs
                 found |= {(entry.suite, entry.candidate): self.root / entry.path for entry in listed}
         return found
 
@@ -260,12 +260,42 @@ def _glob(text: str) -> str:
     return re.sub(r"([\[\]*?])", r"[\1]", text)
 
 
+class _UnsealedError(StoreError):
+    """A run without a seal."""
+
+
 def _read_run(folder: Path) -> Run:
-    return _decode(folder / "run.json", Run)
-
-
-def _decode(path: Path, kind: type[T]) -> T:
+    path = folder / "run.json"
     content = _read(path)
+    run = _decode(path, content, Run)
+    intact = kept(content)
+    if intact is None:
+        raise _UnsealedError(
+            f"{str(path)!r} has no seal: it was written by an sftgate that had none, or the seal was taken out, and nobody can "
+            "tell whether it was changed. Measure again, with the same command (answers come from the journal); import again what "
+            "was imported."
+        )
+    if not intact:
+        raise StoreError(_changed(path))
+    return run
+
+
+def _holds(folder: Path, graded: str) -> bool:
+    """Is this a run with that fingerprint? One without a seal is none: it is measured again, and stays where it is."""
+    try:
+        return _read_run(folder).graded == graded
+    except _UnsealedError:
+        return False
+
+
+def _changed(path: Path) -> str:
+    return (
+        f"{str(path)!r} is not what was written: it was changed, or copied in part. Copy the run again, or delete its folder and "
+        "measure again (answers come from the journal)."
+    )
+
+
+def _decode(path: Path, content: bytes, kind: type[T]) -> T:
     try:
         written = msgspec.json.decode(content, type=_Header).format
         if written == FORMAT:

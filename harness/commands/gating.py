@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.pipeline import Measurement, Preview, conclude, measure, prepare, preview
 from harness.pipeline.concluding import read_measured
 from harness.records import Conclusion, Measured, Training
+from harness.seals import sealed
 from harness.store import Store
 
 
@@ -114,7 +115,7 @@ def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[s
     from reports.page import render
 
     store = Store(loaded.store, loaded.part)
-    store.write_text("verdict.json", msgspec.json.format(msgspec.json.encode(conclusion), indent=1).decode())
+    store.write_text("verdict.json", sealed(msgspec.json.encode(conclusion)).decode())
     store.write_text("summary.md", markdown(conclusion, measured))
     store.write_text("junit.xml", junit(conclusion).decode())
     store.write_text("report.html", render(conclusion, measured, read_training(loaded)))

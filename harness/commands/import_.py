@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.commands.console import out, printable
 from harness.config import Loaded, is_name, load
 from harness.environment import environment
-from harness.errors import UsageError
+from harness.errors import StoreError, UsageError
 from harness.history import with_scores
 from harness.pipeline.concluding import contents_of
 from harness.pipeline.preparing import HUMAN
@@ -57,13 +58,22 @@ def execute(arguments: argparse.Namespace) -> int:
         environment=environment(),
     )
     current = store.current()
-    others = [store.read(path) for (owner, who), path in current.items() if owner == suite and who != name]
+    others = _readable(store, [path for (owner, who), path in current.items() if owner == suite and who != name])
     _refuse_other_reading(measured, others)
     run, there = with_scores(measured), store.find(suite, name, measured.run.graded)
     store.select(suite, name, there or store.write_run(run, measured.samples))
     for line in _told(measured, others, again=there is not None, place=store.root):
         out.print(printable(line), markup=False)
     return 0
+
+
+def _readable(store: Store, paths: Sequence[Path]) -> list[Measured]:
+    """What else was imported; a run that was changed must be imported again itself, and does not stand in the way of this one."""
+    found = []
+    for path in paths:
+        with suppress(StoreError):
+            found.append(store.read(path))
+    return found
 
 
 def _declared(loaded: Loaded, name: str, suite: str) -> tuple[str | None, str | None]:

@@ -14,6 +14,7 @@ from harness.gate.measurements import Measurements
 from harness.pipeline.concluding import digest_of_policy, read_candidate
 from harness.pipeline.preparing import tail
 from harness.records import Conclusion, Measured, Verdict
+from harness.seals import kept
 
 
 def pin_of(loaded: Loaded, name: str, *, by: str, verdict: Verdict | None = None, against: str = "") -> Pin:
@@ -80,14 +81,18 @@ def same_runs(one: Pin, other: Pin) -> bool:
 
 def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
     """What ``verdict.json`` says about the runs of a candidate as they are selected now, and against which baseline; None where it
-    speaks of other runs, or not of this candidate, or was decided by other rules, or where there is none."""
+    speaks of other runs, or not of this candidate, or was decided by other rules, or where there is none. UsageError where it
+    cannot be read, or was changed since the gate wrote it."""
     path = loaded.store / "verdict.json"
     if not path.is_file():
         return None
     try:
-        conclusion = msgspec.json.decode(path.read_bytes(), type=Conclusion)
+        content = path.read_bytes()
+        conclusion = msgspec.json.decode(content, type=Conclusion)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error}. Run: sftgate gate {loaded.file}") from error
+    if not kept(content):
+        raise UsageError(f"{str(path)!r} is not what the gate wrote: it was changed since. Run: sftgate gate {loaded.file}")
     runs = read_candidate(loaded, name)
     gated = {suite: names.get(name, "") for suite, names in conclusion.runs.items()}
     if any(gated.get(suite) != each.run.graded or conclusion.created < each.run.created for suite, each in runs.items()):

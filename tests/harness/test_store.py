@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import math
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 from harness.errors import StoreError
 from harness.records import Candidate, Fingerprints, Metric, Run, Sample
+from harness.seals import sealed
 from harness.store import Store, atomic_write
 
 GRADED = "0123456789abcdef" * 4
@@ -183,12 +185,74 @@ def test_a_changed_sample_file_is_noticed(store: Store) -> None:
         store.read(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"direction": "higher"', '"direction": "lower"'),
+        ('"failed": 0', '"failed": 1'),
+        ('"retained": false', '"retained": true'),
+        ('"weights": null', '"weights": "w"'),
+        ('"items_hash": "i"', '"items_hash": "j"'),
+        ('"seed": 0,', ""),
+        ('"seal": "', '"seal": "0'),
+    ],
+)
+def test_a_changed_run_file_is_noticed_by_everybody_who_reads_it(store: Store, old: str, new: str) -> None:
+    path = store.write_run(run(), SAMPLES)
+    written = (path / "run.json").read_text()
+    assert written.count(old) == 1
+    (path / "run.json").write_text(written.replace(old, new))
+    for reading in (store.run, store.read, lambda _: store.find("domain", "week47", GRADED)):
+        with pytest.raises(StoreError, match=r"run\.json' is not what was written.* delete its folder and measure again"):
+            reading(path)
+
+
+def test_a_run_file_with_the_same_content_in_another_layout_is_the_same(store: Store) -> None:
+    path = store.write_run(run(environment={"a": 1.5, "z": {"k": [1, None, "é"]}}), SAMPLES)
+    fields = msgspec.json.decode((path / "run.json").read_bytes())
+    (path / "run.json").write_bytes(msgspec.json.encode(dict(reversed(fields.items()))))
+    assert store.read(path).samples == SAMPLES
+
+
+def test_a_key_that_a_later_version_writes_is_sealed_too_and_read_past(store: Store) -> None:
+    path = store.write_run(run(), SAMPLES)
+    fields = msgspec.json.decode((path / "run.json").read_bytes())
+    fields.pop("seal")
+    (path / "run.json").write_bytes(sealed(msgspec.json.encode({**fields, "later": {"x": 1}})))
+    assert store.read(path).samples == SAMPLES
+
+
+def test_a_run_without_a_seal_is_not_believed_and_is_measured_again(store: Store) -> None:
+    path = store.write_run(run(), SAMPLES)
+    fields = msgspec.json.decode((path / "run.json").read_bytes())
+    fields.pop("seal")
+    (path / "run.json").write_bytes(msgspec.json.encode(fields))
+    for reading in (store.run, store.read):
+        with pytest.raises(StoreError, match=r"has no seal.* Measure again, with the same command"):
+            reading(path)
+    assert store.find("domain", "week47", GRADED) is None
+    again = store.write_run(run(), SAMPLES)
+    assert store.find("domain", "week47", GRADED) == again
+    assert path.is_dir()
+
+
+def test_a_run_that_forgets_the_hash_of_its_samples_is_not_read(store: Store) -> None:
+    path = store.write_run(run(), SAMPLES)
+    fields = msgspec.json.decode((path / "run.json").read_bytes())
+    fields.pop("seal")
+    (path / "run.json").write_bytes(sealed(msgspec.json.encode({**fields, "samples_hash": ""})))
+    with pytest.raises(StoreError, match=r"samples\.jsonl' is not what was written"):
+        store.read(path)
+
+
 def test_a_line_that_is_no_sample_is_named(store: Store) -> None:
     path = store.write_run(run(), SAMPLES)
-    settings = msgspec.json.decode((path / "run.json").read_bytes())
-    (path / "run.json").write_bytes(msgspec.json.encode({**settings, "samples_hash": ""}))
     with (path / "samples.jsonl").open("ab") as file:
         file.write(b'{"key": "c", "task": "t"}\n')
+    settings = msgspec.json.decode((path / "run.json").read_bytes())
+    settings.pop("seal")
+    settings["samples_hash"] = hashlib.sha256((path / "samples.jsonl").read_bytes()).hexdigest()
+    (path / "run.json").write_bytes(sealed(msgspec.json.encode(settings)))
     with pytest.raises(StoreError, match=r"line 3 cannot be read: .*must have scores or an error"):
         store.read(path)
 

@@ -220,6 +220,18 @@ def test_the_same_content_is_one_run_and_other_content_another(imports: Imports)
     assert [Store(imports.folder / "runs").current()["mmlu", "old"].name] == first
 
 
+def test_scores_that_were_changed_in_the_store_are_imported_again(imports: Imports) -> None:
+    imports.scores("old", GOOD)
+    imports.scores("new", changed(q1=0))
+    for file in (imports.folder / "runs" / "mmlu").glob("*/run.json"):
+        fields = json.loads(file.read_text())
+        file.write_text(json.dumps({name: value for name, value in fields.items() if name != "seal"}))
+    assert "import again what was imported" in " ".join(imports("gate", str(imports.config), code=13).split())
+    imports.scores("old", GOOD)
+    imports.scores("new", changed(q1=0))
+    imports("gate", str(imports.config))
+
+
 def test_items_of_one_side_are_missing_ones_and_bounded_by_the_rule(imports: Imports) -> None:
     imports.scores("old", GOOD)
     assert "3 items of old have no score here, and 1 here have none there" in imports.scores(

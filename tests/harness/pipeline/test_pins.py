@@ -203,12 +203,53 @@ def test_a_pin_whose_answers_are_not_here_is_no_baseline(gate: Gate) -> None:
         assert "Copy that folder" in said
     shutil.move(gate.folder / "elsewhere", folder)
     gate.does("gate")
+    before = Store(gate.folder / "runs").read(folder)
     samples = (folder / "samples.jsonl").read_text()
     (folder / "samples.jsonl").write_text(samples.replace("question 3", "question 4"))
     assert "not what was written" in gate.does("gate", code=13)
-    run = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps(run | {"samples_hash": "0" * 64}))
+    shutil.rmtree(folder)
+    others = before.samples[1:] + before.samples[:1]
+    assert Store(gate.folder / "runs").write_run(before.run, others) == folder
     assert "measured again, its answers may be others" in gate.does("gate", code=12)
+
+
+def test_a_verdict_that_was_changed_since_promotes_nothing(gate: Gate) -> None:
+    gate.wrong(40)
+    gate.does("run", code=10)
+    verdict = gate.folder / "runs" / "verdict.json"
+    written = verdict.read_text()
+    verdict.write_text(written.replace('"outcome": "fail"', '"outcome": "pass"'))
+    assert "is not what the gate wrote" in gate.does("baseline", "promote", "new", code=2)
+    verdict.write_text(json.dumps({key: value for key, value in json.loads(written).items() if key != "seal"}))
+    assert "is not what the gate wrote" in gate.does("baseline", "promote", "new", code=2)
+    assert not gate.pins.exists()
+    gate.does("gate", code=10)
+    assert "Do not ship new" in gate.does("baseline", "promote", "new", code=2)
+
+
+@pytest.mark.parametrize("verb", ["gate", "report", "compare", "show", "run"])
+def test_a_run_that_was_changed_by_hand_decides_nothing(gate: Gate, verb: str) -> None:
+    gate.does("run")
+    file = next((gate.folder / "runs" / "qa").glob("new@*")) / "run.json"
+    written = file.read_text()
+    assert '"direction": "higher"' in written
+    file.write_text(written.replace('"direction": "higher"', '"direction": "lower"'))
+    said = " ".join(gate.does(verb, code=13).split())
+    assert "is not what was written" in said
+    assert "delete its folder and measure again" in said
+    shutil.rmtree(file.parent)
+    gate.does("run")
+
+
+def test_a_run_of_before_there_were_seals_is_measured_again_from_the_journal(gate: Gate) -> None:
+    gate.does("run")
+    for file in (gate.folder / "runs" / "qa").glob("*/run.json"):
+        file.write_text(json.dumps({key: value for key, value in json.loads(file.read_text()).items() if key != "seal"}))
+    said = " ".join(gate.does("gate", code=13).split())
+    assert "has no seal" in said
+    assert "Measure again" in said
+    assert "0 requests asked, 160 answered from the journal" in gate.does("run")
+    gate.does("gate")
 
 
 def test_votes_about_what_was_pinned_still_count(gate: Gate) -> None:
