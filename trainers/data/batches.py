@@ -72,11 +72,5 @@ def padded(rows: Sequence[Row], device: Any) -> Batch:
         "logits_to_keep": tensor(columns - 1),
         "use_cache": False,
     }
-    return Batch(
-        inputs,
-        tensor(chosen),
-        tensor(ids[:, columns][chosen]),
-        tensor(weights[:, columns][chosen]),
-        int(real.sum()),
-        int(chosen.sum()),
-    )
+    targets, losses = ids[:, columns][chosen], weights[:, columns][chosen]
+    return Batch(inputs, tensor(chosen), tensor(targets), tensor(losses), int(real.sum()), len(targets))

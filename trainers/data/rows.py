@@ -17,9 +17,9 @@ _CHUNK = 512
 
 
 class Row(NamedTuple):
-    """What one training row is made of: token ``ids`` (int64) and the ``weights`` (float32) of their losses, both of the row's length.
+    """One training row: token ``ids`` (int64) and the ``weights`` (float32) of their losses, both of the row's length.
 
-    A weight of 0 is a token that is not trained; without any weighting the others are 1. The first token's is 0: nothing predicts it.
+    A weight of 0 is a token that is not trained; without any weighting the others are 1. The first is 0: nothing predicts it.
     """
 
     ids: np.ndarray[Any, np.dtype[np.int64]]

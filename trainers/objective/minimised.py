@@ -10,7 +10,7 @@ from trainers.objective.losses import token_losses
 
 
 class Minimised(NamedTuple):
-    """Of one micro-batch: the weighted ``total`` to minimise (a scalar with gradient), and its plain ``nats`` (a scalar without)."""
+    """Of one micro-batch: the weighted ``total`` to minimise (a scalar with gradient), and its plain ``nats`` (without)."""
 
     total: Any
     nats: Any
