@@ -68,7 +68,7 @@ def _execute(verb: str, words: Sequence[str]) -> int:
         code: int = command.execute(parser.parse_args(words))
     except SftgateError as error:
         complain(str(error))
-        tell_error(verb, str(error))
+        tell_error(verb, error)
         return error.exit_code
     except KeyboardInterrupt:
         complain("interrupted. Everything answered so far is in the journal; run the same command again to continue.")

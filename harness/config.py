@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from harness.baselines import PREFIX, PROMOTED, means_pin, read_pins
 from harness.checkpoints import answering, read_adapter_config
 from harness.errors import ConfigError, UsageError
-from harness.lines import entry_lines
+from harness.lines import entry_lines, located
 from harness.plugins import did_you_mean
 from harness.records import Candidate, Handover, Quarantined, Record, Rule, Sequential
 from harness.strict import convert, expand, override, read
@@ -57,6 +57,9 @@ class SuiteConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class RuleConfig(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule as the user declares it."""
+
+    DERIVED: ClassVar = frozenset({"line", "implicit"})
+    """What only we know of a rule: where it stands, and whether anybody wrote it."""
 
 
 class SequentialConfig(Sequential, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,7 +143,11 @@ def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str
     UsageError or ConfigError for everything that can be wrong in the file itself; models and data are checked by the pipeline.
     """
     path = Path(path)
-    raw = read(path)
+    with located(str(path)):
+        return _loaded(path, read(path), sets, candidates)
+
+
+def _loaded(path: Path, raw: Any, sets: Iterable[str], candidates: Iterable[str]) -> Loaded:
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
     for assignment in sets:
@@ -149,6 +156,7 @@ def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str
         _declare(raw, declared, path)
     if raw.get("sequential") is False:  # as --set says it, too
         del raw["sequential"]
+    _refuse_derived(raw, str(path))
     config = convert(expand(raw, file=str(path)), Config, file=str(path))
     folder = path.resolve().parent
     config = _placed(_absolute(config, folder), path)
@@ -165,6 +173,16 @@ def _placed(config: Config, path: Path) -> Config:
         return config
     rules = tuple(msgspec.structs.replace(rule, line=line) for rule, line in zip(config.rules, lines, strict=True))
     return msgspec.structs.replace(config, rules=rules)
+
+
+def _refuse_derived(raw: dict[str, Any], file: str) -> None:
+    """ConfigError for what a rule knows of itself and nobody can say: an implicit rule, or one of another line, would be a lie."""
+    rules = raw.get("rules")
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        for name in rule if isinstance(rule, dict) else ():
+            if name in RuleConfig.DERIVED:
+                known = [field for field in RuleConfig.__struct_fields__ if field not in RuleConfig.DERIVED]
+                raise ConfigError(f"unknown key {name!r}. {did_you_mean(name, known)}", where=f"rules[{index}].{name}", file=file)
 
 
 def is_name(text: str) -> bool:

@@ -37,12 +37,14 @@ class UsageError(SftgateError):
 
 
 class ConfigError(UsageError):
-    """The config is wrong. ``where`` is the path inside it, such as ``suites[2].options.items``."""
+    """The config is wrong. ``where`` is the path inside it, such as ``suites[2].options.items``; ``line`` where that begins."""
 
-    def __init__(self, message: str, *, where: str = "", file: str = "") -> None:
+    def __init__(self, message: str, *, where: str = "", file: str = "", line: int | None = None) -> None:
+        self.message = message
         self.where = where
         self.file = file
-        place = " at ".join(part for part in (file, where) if part)
+        self.line = line
+        place = " at ".join(part for part in (file if line is None else f"{file} line {line}", where) if part)
         super().__init__(f"{place}: {message}" if place else message)
 
 

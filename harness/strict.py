@@ -155,9 +155,12 @@ def _walk(raw: Any, steps: Sequence[tuple[str, str]]) -> Any:
 
 
 def _fields(kind: Any, steps: Sequence[tuple[str, str]]) -> list[str]:
-    """Names of the keys that the struct at ``steps`` inside ``kind`` knows; empty where it cannot be told."""
+    """Names of the keys that a user can give to the struct at ``steps`` inside ``kind``; empty where it cannot be told. Those that
+    it names in ``DERIVED`` nobody gives."""
     kind = _struct(_at(kind, steps))
-    return list(kind.__struct_encode_fields__) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else []
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return []
+    return [name for name in kind.__struct_encode_fields__ if name not in getattr(kind, "DERIVED", ())]
 
 
 def _words(kind: Any) -> list[str]:

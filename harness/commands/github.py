@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.config import Loaded
+from harness.errors import ConfigError, SftgateError
 from harness.records import Conclusion, Measured
 
 _TOKEN = secrets.token_hex(16)
@@ -50,12 +51,17 @@ def tell(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], l
     _append("GITHUB_OUTPUT", outputs(conclusion, report=str(report)))
 
 
-def tell_error(verb: str, message: str) -> None:
-    """Why a command could not be carried out, as an annotation."""
+def tell_error(verb: str, error: SftgateError) -> None:
+    """Why a command could not be carried out, as an annotation; at its line, where something in a config is wrong."""
     if here():
         from reports.github import command
 
-        _say([f"::{_TOKEN}::", command("error", message, title=f"sftgate {verb}"), f"::stop-commands::{_TOKEN}"])
+        file = _from_root(Path(error.file)) if isinstance(error, ConfigError) and error.file else ""
+        place = {"file": file} if file else {}
+        if file and isinstance(error, ConfigError) and error.line is not None:
+            place["line"] = str(error.line)
+        said = command("error", str(error), **place, title=f"sftgate {verb}")
+        _say([f"::{_TOKEN}::", said, f"::stop-commands::{_TOKEN}"])
 
 
 def _say(lines: Iterable[str]) -> None:

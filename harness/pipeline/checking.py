@@ -9,6 +9,7 @@ from harness.baselines import PREFIX, read_pins
 from harness.config import Loaded
 from harness.errors import ConfigError
 from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, check_scales, check_slices, matches
+from harness.lines import located
 from harness.pipeline.left_out import check_left_out
 from harness.pipeline.preparing import Prepared, assemble, first_requests, place_of
 from harness.plugins import did_you_mean
@@ -24,8 +25,9 @@ def prepare(loaded: Loaded, *, limit: int | None = None) -> Prepared:
 
 def check_prepared(prepared: Prepared) -> None:
     """ConfigError for items that cannot be asked, or a policy that could never be decided."""
-    _check_items(prepared)
-    _check_policy(prepared)
+    with located(prepared.loaded.file):
+        _check_items(prepared)
+        _check_policy(prepared)
 
 
 def _check_items(prepared: Prepared) -> None:
@@ -54,15 +56,12 @@ def _local(prepared: Prepared) -> Iterable[str]:
 def _check_policy(prepared: Prepared) -> None:
     """ConfigError for a rule, band or setting that these suites and items could never decide."""
     config = prepared.config
-    try:
-        names = [candidate.name for candidate in config.candidates]
-        names += [f"{PREFIX}{name}" for name in read_pins(prepared.loaded.pins).pins]
-        check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
-        declared = {metric: _declared(prepared, metric) for metric in prepared.metric_ids() if metric != HUMAN_WIN}
-        check_scales(config.rules, declared, prepared.group_ids())
-        check_slices(config.rules, partial(_slice_values, prepared))
-    except ConfigError as error:
-        raise ConfigError(str(error), file=prepared.loaded.file) from error
+    names = [candidate.name for candidate in config.candidates]
+    names += [f"{PREFIX}{name}" for name in read_pins(prepared.loaded.pins).pins]
+    check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
+    declared = {metric: _declared(prepared, metric) for metric in prepared.metric_ids() if metric != HUMAN_WIN}
+    check_scales(config.rules, declared, prepared.group_ids())
+    check_slices(config.rules, partial(_slice_values, prepared))
     _check_sequential(prepared)
     whole = prepared.suites if prepared.limit is None else ()
     check_left_out(prepared.loaded, {suite: {item.key for item in prepared.items(suite)} for suite in whole})

@@ -11,10 +11,11 @@ import msgspec
 from harness.checkpoints import source
 from harness.config import Loaded, SuiteConfig
 from harness.environment import environment
-from harness.errors import ComparabilityError, ConfigError
+from harness.errors import ComparabilityError
 from harness.fingerprint import adapter_digest, digest, weights_digest
 from harness.gate import Policy
 from harness.gate import conclude as decide
+from harness.lines import located
 from harness.pipeline.imported import find_imported
 from harness.pipeline.left_out import contaminated, judged_so_far, who
 from harness.pipeline.looking_back import read_history
@@ -166,10 +167,8 @@ def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "
     """Compare, decide, and say why."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     policy = msgspec.structs.replace(policy_of(loaded, measured), judged=judged_so_far(Store(loaded.store), measured.values()))
-    try:
+    with located(loaded.file):
         found = decide(measured, policy, created=created, environment=environment(), command=command)
-    except ConfigError as error:
-        raise ConfigError(str(error), file=loaded.file) from error
     pins = {text: pin.day for text, pin in meant_pins(loaded).items()}
     return msgspec.structs.replace(
         found, policy=loaded.file, policy_digest=digest_of_policy(loaded), pins=pins, history=read_history(loaded, measured)

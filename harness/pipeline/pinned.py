@@ -11,6 +11,7 @@ import msgspec
 from harness.baselines import PREFIX, PROMOTED, Pin, PinnedRun, no_promoted, pin_name, read_pins
 from harness.config import Loaded
 from harness.errors import ComparabilityError
+from harness.lines import located
 from harness.records import Measured
 from harness.store import Store
 
@@ -28,9 +29,10 @@ def meant_pins(loaded: Loaded) -> dict[str, Pin]:
     if not meant:
         return {}
     pins = read_pins(loaded.pins)
-    return {
-        text: pins.pin(pin_name(text) or "", file=loaded.pins, where=place, config=loaded.file) for text, place in meant.items()
-    }
+    with located(loaded.file):
+        return {
+            text: pins.pin(pin_name(text) or "", file=loaded.pins, where=place, config=loaded.file) for text, place in meant.items()
+        }
 
 
 def check_meant(loaded: Loaded) -> None:

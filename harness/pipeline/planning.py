@@ -14,6 +14,7 @@ from harness.errors import ComparabilityError, StoreError, UsageError
 from harness.gate import HUMAN_WIN, TRANSITIONS
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
+from harness.lines import located
 from harness.pipeline.checking import check_prepared
 from harness.pipeline.concluding import policy_of
 from harness.pipeline.imported import adopt_imported
@@ -45,6 +46,11 @@ class Cost(Record, frozen=True, kw_only=True):
 
 def sketch(loaded: Loaded) -> Prepared:
     """A config with its suites built and its policy checked, whether or not the candidates' files are here."""
+    with located(loaded.file):
+        return _sketched(loaded)
+
+
+def _sketched(loaded: Loaded) -> Prepared:
     config = loaded.config
     check_meant(loaded)
     suites = {entry.name: build_suite(entry, loaded, f"suites[{index}]") for index, entry in enumerate(config.suites)}

@@ -19,6 +19,7 @@ from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN, only_references
+from harness.lines import located
 from harness.pipeline.imported import adopt_imported
 from harness.pipeline.left_out import contaminated
 from harness.pipeline.pinned import check_meant, meant_pins
@@ -172,6 +173,11 @@ class Prepared:
 
 def assemble(loaded: Loaded, *, limit: int | None = None) -> Prepared:
     """Build the suites and fingerprint the candidates. ConfigError for each that is wrong by itself; the rest is ``checking``'s."""
+    with located(loaded.file):
+        return _assembled(loaded, limit)
+
+
+def _assembled(loaded: Loaded, limit: int | None) -> Prepared:
     config = loaded.config
     check_meant(loaded)
     models = _models(config)

@@ -93,6 +93,11 @@ def test_the_runner_listens_again_after_an_error(workspace: Path) -> None:
     (only,) = obeyed(done.stdout)
     assert (only.name, only.properties) == ("error", {"title": "sftgate gate"})
     assert "nothing.toml" in only.message
+    config = workspace / "policy" / "gate.toml"
+    config.write_text(config.read_text().replace("score =", "scroe ="))
+    (only,) = obeyed(sftgate(workspace, "run", "policy/gate.toml").stdout)
+    assert only.properties == {"file": "policy/gate.toml", "line": "8", "title": "sftgate run"}
+    assert "unknown key 'scroe'. Did you mean 'score'" in only.message
     assert obeyed(sftgate(workspace, "run", "policy/gate.toml", "--smoek", "2").stdout) == []
 
 
