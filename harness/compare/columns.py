@@ -9,11 +9,12 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from harness import stats
 from harness.errors import EvaluationError
-from harness.records import Measured, Metric, Run, Sample
+from harness.records import SHARES, Measured, Metric, Run, Sample
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -192,10 +193,26 @@ def _filled(frame: Column, name: str, metric: Metric, answered: Sequence[Sample]
     column, table = _gathered(frame, name, metric, answered) if at_once is None else (frame, at_once.reshape(-1, 1))
     column = replace(column, metric=metric, name=name, table=table)
     finite = np.asarray(np.isfinite(table).all(axis=1), dtype=np.bool_)
-    if finite.all():
-        return column
-    undefined = {key for key, fine in zip(column.keys, finite, strict=True) if not fine}
-    return replace(column.where(finite), errors=column.errors | undefined)
+    if not finite.all():
+        undefined = {key for key, fine in zip(column.keys, finite, strict=True) if not fine}
+        column = replace(column.where(finite), errors=column.errors | undefined)
+    _refuse_outside(column)
+    return column
+
+
+def _refuse_outside(column: Column) -> None:
+    """A score that cannot be says that the range is wrong, or what grades is: every test would rest on it."""
+    bounds = column.metric.bounds if column.metric.aggregator == "mean" else None
+    if bounds is None or not column.keys:
+        return
+    scores, rounding = column.table[:, 0], 1e-9 * (bounds[1] - bounds[0])
+    strange = np.flatnonzero((scores < bounds[0] - rounding) | (scores > bounds[1] + rounding))
+    if len(strange):
+        place, key = metric_id(column.suite, column.task, column.name), column.keys[int(strange[0])]
+        raise EvaluationError(
+            f"{place}: item {key!r} has the score {scores[int(strange[0])]:g}; expected {bounds[0]:g} to {bounds[1]:g}, which "
+            "is the range of this metric. Correct what grades it, or the range that is declared for it."
+        )
 
 
 def _gathered(frame: Column, name: str, metric: Metric, answered: Sequence[Sample]) -> tuple[Column, Array]:
@@ -256,17 +273,18 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
     Items of one cluster stay together, under several metrics and over the tasks of a suite. EvaluationError where kinds,
     aggregators or directions differ.
     """
-    kinds = {(part.metric.aggregator, part.metric.direction, part.metric.kind in ("binary", "bounded")) for part in parts}
+    kinds = {(part.metric.aggregator, part.metric.direction, part.metric.kind in SHARES) for part in parts}
     if len(kinds) != 1:
         listed = ", ".join(sorted({f"{part.name} ({part.metric.kind}, {part.metric.direction})" for part in parts}))
         raise EvaluationError(f"{name}: cannot pool metrics that are not read alike: {listed}. Narrow the glob, or drop pool.")
     first = next((part for part in parts if part.metric.kind != "binary"), parts[0])
+    metric = first.metric if first.metric.kind in SHARES else _within_all(first.metric, [part.metric.range for part in parts])
     places = [f"{part.suite}/{part.task}/{part.name}" for part in parts]
     scopes: dict[str, int] = {}
     number = [scopes.setdefault(part.suite, len(scopes)) for part in parts]
     room = 1 + max(int(part.clusters.max(initial=0)) for part in parts)
     return Column(
-        metric=first.metric,
+        metric=metric,
         suite=parts[0].suite if len({part.suite for part in parts}) == 1 else "",
         task="",
         name=name,
@@ -279,3 +297,10 @@ def pooled(parts: Sequence[Column], name: str) -> Column:
         flag=all(part.flag for part in parts),
         retained=all(part.retained for part in parts),
     )
+
+
+def _within_all(metric: Metric, ranges: Sequence[tuple[float, float] | None]) -> Metric:
+    """A metric of several parts lies where all of them do; without a range where one has none."""
+    known = [each for each in ranges if each is not None]
+    whole = (min(low for low, _ in known), max(high for _, high in known)) if len(known) == len(ranges) else None
+    return metric if metric.range == whole else structs.replace(metric, range=whole)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness import stats
 from harness.compare.columns import Column
@@ -28,6 +29,44 @@ class Level:
     exact: bool = False
 
 
+@dataclass(frozen=True)
+class End:
+    """The end of the range that scores are looked at from: distances to it instead of scores, so that rare misses near the top are
+    treated like rare hits near the bottom. ``turned``: from above. Without ``bounds``, scores as they are."""
+
+    bounds: tuple[float, float] | None
+    turned: bool
+
+    @property
+    def _zero(self) -> float:
+        return 0.0 if self.bounds is None else self.bounds[self.turned]
+
+    def seen(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distances of scores from the end."""
+        return self._zero - scores if self.turned else scores - self._zero
+
+    def place(self, value: float) -> float:
+        """The distance of a value from the end."""
+        return self._zero - value if self.turned else value - self._zero
+
+    def back(self, distance: float, interval: stats.Interval) -> tuple[float, float | None, float | None]:
+        """Score and ends of its interval, from a mean distance and its own; nothing lies outside the bounds."""
+        low, high = (None if end is None else self._score(end) for end in (interval.low, interval.high))
+        low, high = (high, low) if self.turned else (low, high)
+        if self.bounds is not None:
+            low = None if low is None else max(self.bounds[0], low)
+            high = None if high is None else min(self.bounds[1], high)
+        return self._score(distance), low, high
+
+    def _score(self, distance: float) -> float:
+        return self._zero - distance if self.turned else self._zero + distance
+
+
+def end_of(bounds: tuple[float, float] | None, mean: float) -> End:
+    """The end that a mean score is nearer to."""
+    return End(bounds, bounds is not None and 2 * mean > bounds[0] + bounds[1])
+
+
 def level_of(column: Column, value: float, *, level: float, seed: int) -> Level | None:
     """Binomial where items are independent and right or wrong, else t or score, else bootstrap; None without an item."""
     if not column.keys:
@@ -45,29 +84,22 @@ def level_of(column: Column, value: float, *, level: float, seed: int) -> Level 
 
 
 def _mean(column: Column, value: float, level: float, seed: int) -> Level:
-    """Bounded scores near 1 are looked at from above, as shortfalls, so that rare misses are treated like rare hits."""
-    scores, bounded = column.table[:, 0], column.metric.kind in ("binary", "bounded")
-    turned = bounded and float(scores.mean()) > 0.5
-    seen, border = (1 - scores, 1 - value) if turned else (scores, value)
+    scores = column.table[:, 0]
+    end = end_of(column.metric.bounds, float(scores.mean()))
+    border = end.place(value)
     sample = stats.MeanPairs(
-        seen,
+        end.seen(scores),
         column.clusters,
         column.strata,
         column.weights,
-        span=1.0 if bounded else None,
+        span=column.metric.span,
         ordinal=column.metric.kind == "ordinal",
         seed=seed,
         alone=True,
     )
-    interval = sample.interval(level)
-    low, high = interval.low, interval.high
-    if bounded:
-        low, high = (None if low is None else max(0.0, low)), (None if high is None else min(1.0, high))
     above, below = sample.test(border, "greater"), sample.test(border, "less")
-    score = sample.gain
-    if turned:
-        low, high = (None if high is None else 1 - high), (None if low is None else 1 - low)
-        above, below, score = below, above, 1 - score
+    score, low, high = end.back(sample.gain, sample.interval(level))
+    above, below = (below, above) if end.turned else (above, below)
     parameters = {**above.parameters, "value": value}
     return Level(score, low, high, above.p, below.p, above.method, len(column.keys), sample.units, parameters)
 
@@ -77,13 +109,13 @@ def _corpus(column: Column, value: float, level: float, seed: int) -> Level:
     pairs = stats.CorpusPairs(
         column.metric.aggregator, table, table, column.clusters, column.strata, seed=seed, shares=column.shares
     )
+    bottom, top = column.metric.bounds or stats.limits(column.metric.aggregator)
     documents, score = len(table), pairs.values[1]
     seen = stats.Resampled(score, pairs.resampled[1], pairs.units, skewed=True) if pairs.units > 1 else None
     if seen is None or seen.still:  # an interval without width would be a lie
         why = stats.ALONE if seen is None else "the documents do not vary"
         return Level(score, None, None, 1.0, 1.0, f"undefined: {why}", documents, pairs.units, {"value": value})
     parameters = {"value": value, "resamples": len(seen.plain), "seed": seed}
-    bottom, top = stats.limits(column.metric.aggregator)
     ends = seen.ends(level)
     low, high = (None, None) if ends is None else (max(ends[0], bottom), min(ends[1], top))
     return Level(

@@ -47,6 +47,16 @@ class Pair:
         return np.asarray(self.sign * change, dtype=float)
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The lowest and the highest score there can be, as either side knows it (a pin may be older than a declaration)."""
+        return self.baseline.metric.bounds or self.candidate.metric.bounds
+
+    @property
+    def span(self) -> float | None:
+        """The largest difference that could exist; None where nothing bounds it."""
+        return self.baseline.metric.span or self.candidate.metric.span
+
+    @property
     def counts(self) -> tuple[int, int, int]:
         """Items won, lost and tied."""
         rounding = 1e-12 * (self.size or 1.0)
@@ -86,12 +96,19 @@ class Pair:
             column.clusters,
             column.strata,
             column.weights,
-            span=max(1.0, factor) if metric.kind in ("binary", "bounded") else None,
+            span=self.stretched(factor),
             ordinal=metric.kind == "ordinal",
             seed=self.seed,
             size=max(1.0, factor) * self.size,
         )
         return found.test(0.0, side)
+
+    def stretched(self, factor: float) -> float | None:
+        """The largest distance that could exist between a score and ``factor`` times another; None where nothing bounds it."""
+        if self.bounds is None:
+            return None
+        low, high = self.bounds
+        return max(abs(high - factor * low), abs(low - factor * high))
 
     def certain(self, factor: float, before: NDArray[np.float64]) -> bool:
         """Whether ``factor`` times the scores ``before`` may be taken for a number: right or wrong, each its own cluster, and a
@@ -102,10 +119,9 @@ class Pair:
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """The evidence with every missing item lost outright, as heavy as the heaviest; None where a loss has no natural size, or
         nothing is missing."""
-        metric = self.baseline.metric
-        if missing == 0 or not self.items or metric.aggregator != "mean" or metric.kind not in ("binary", "bounded"):
+        if missing == 0 or not self.items or self.baseline.metric.aggregator != "mean" or self.span is None:
             return None
-        return _evidence(self, np.concatenate([self.differences, np.full(missing, -1.0)]), extra=missing)
+        return _evidence(self, np.concatenate([self.differences, np.full(missing, -self.span)]), extra=missing)
 
 
 def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pair:
@@ -126,7 +142,7 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
     strata = np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)])
     if metric.aggregator != "mean":
         left, right = stats.alike([column.table, pair.candidate.table])
-        return stats.CorpusPairs(metric.aggregator, left, right, clusters, strata, pair.sign, pair.seed, column.shares)
+        return stats.CorpusPairs(metric.aggregator, left, right, clusters, strata, pair.sign, pair.seed, column.shares, pair.span)
     weights = np.concatenate([column.weights, np.full(extra, column.weights.max())])
     whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
     equal = float(np.ptp(weights)) == 0.0
@@ -137,7 +153,7 @@ def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> s
         clusters,
         strata,
         weights,
-        span=1.0 if metric.kind in ("binary", "bounded") else None,
+        span=pair.span,
         ordinal=metric.kind == "ordinal",
         seed=pair.seed,
         size=pair.size,

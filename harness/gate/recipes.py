@@ -16,7 +16,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from harness import stats
-from harness.compare import Level, Pair
+from harness.compare import Level, Pair, end_of
 from harness.gate.blindness import blindness
 from harness.gate.cases import Case, case_of, nothing_shared, smoke, stopped_by, too_few
 from harness.gate.findings import findings_of
@@ -50,15 +50,13 @@ class RecipePair(Pair):
         if self.certain(factor, self.before):
             return None
         found = _evidence(self, self.gains + self.sign * (1 - factor) * self.before)
-        wider = max(1.0, factor)
-        return replace(found, span=None if found.span is None else wider, size=wider * found.size).test(0.0, side)
+        return replace(found, span=self.stretched(factor), size=max(1.0, factor) * found.size).test(0.0, side)
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """With every missing item lost by every replicate."""
-        kind = self.baseline.metric.kind
-        if self.gains is None or missing == 0 or kind not in ("binary", "bounded"):
+        if self.gains is None or missing == 0 or self.span is None:
             return None
-        return _evidence(self, np.hstack([self.gains, np.full((len(self.gains), missing), -1.0)]), missing)
+        return _evidence(self, np.hstack([self.gains, np.full((len(self.gains), missing), -self.span)]), missing)
 
 
 def verdicts_of_recipes(measurements: Measurements) -> list[Verdict]:
@@ -198,7 +196,7 @@ def _evidence(pair: Pair, gains: Array, extra: int = 0) -> stats.Replicates:
         np.concatenate([column.clusters, column.clusters.max() + 1 + np.arange(extra, dtype=np.intp)]),
         np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)]),
         np.concatenate([column.weights, np.full(extra, column.weights.max())]),
-        span=1.0 if column.metric.kind in ("binary", "bounded") else None,
+        span=pair.span,
         ordinal=column.metric.kind == "ordinal",
         seed=pair.seed,
         size=pair.size,
@@ -209,18 +207,11 @@ def _level(rule: Rule, pair: Pair, scores: Array) -> Level | None:
     """The mean score of the recipe against a value; bounded scores near 1 are looked at as shortfalls, as for one checkpoint."""
     if rule.require not in VALUE_RULES or rule.value is None:
         return None
-    bounded = pair.baseline.metric.kind in ("binary", "bounded")
-    turned = bounded and float(scores.mean()) > 0.5
-    seen, border = (1 - scores, 1 - rule.value) if turned else (scores, rule.value)
-    found = _evidence(pair, seen)
+    end = end_of(pair.bounds, float(scores.mean()))
+    found, border = _evidence(pair, end.seen(scores)), end.place(rule.value)
     above, below = found.test(border, "greater"), found.test(border, "less")
-    interval, score = found.interval(1 - 2 * rule.alpha), found.gain
-    low, high = interval.low, interval.high
-    if bounded:
-        low, high = (None if low is None else max(0.0, low)), (None if high is None else min(1.0, high))
-    if turned:
-        low, high = (None if high is None else 1 - high), (None if low is None else 1 - low)
-        above, below, score = below, above, 1 - score
+    score, low, high = end.back(found.gain, found.interval(1 - 2 * rule.alpha))
+    above, below = (below, above) if end.turned else (above, below)
     parameters = {**above.parameters, "value": rule.value}
     return Level(score, low, high, above.p, below.p, above.method, pair.items, found.units, parameters)
 

@@ -13,11 +13,10 @@ from harness.records import Rule
 def at_worst(rule: Rule, column: Column, missing: int, *, level: float, seed: int) -> Level | None:
     """The level over all items and the ``missing`` ones, each at the end that the rule fears, as heavy as the heaviest and a
     cluster of its own. None where nothing is missing, or a score has no worst end."""
-    metric = column.metric
-    spanned = metric.aggregator == "mean" and metric.kind in ("binary", "bounded")
-    if rule.value is None or missing == 0 or not column.keys or not spanned:
+    bounds = column.metric.bounds if column.metric.aggregator == "mean" else None
+    if rule.value is None or missing == 0 or not column.keys or bounds is None:
         return None
-    end = 0.0 if rule.require == "at_least" else 1.0
+    end = bounds[0] if rule.require == "at_least" else bounds[1]
     full = replace(
         column,
         keys=(*column.keys, *(f"missing {index}" for index in range(missing))),

@@ -35,12 +35,13 @@ from harness.records.measured import (
     Sequential,
 )
 from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
-from harness.records.record import FORMAT, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
+from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
 from harness.records.trained import Handover, Training, TrainingPoint, ValidationPoint
 
 __all__ = [
     "FORMAT",
     "IMPORTED",
+    "SHARES",
     "Admission",
     "Answer",
     "Candidate",

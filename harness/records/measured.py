@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from harness.records.asked import Candidate, Completion
-from harness.records.record import FORMAT, Direction, Flag, MetricKind, Record
+from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Record
 
 IMPORTED = "scores"
 """``Run.use`` of scores that another tool gave: nobody was asked."""
@@ -16,6 +16,8 @@ class Metric(Record, frozen=True, kw_only=True):
 
     ``aggregator`` is ``mean`` for per-item scores, or the name of a corpus aggregation in ``harness.stats`` (``ratio``, ``bleu``,
     ``chrf``, ``bits_per_byte``) over ``Sample.statistics``. ``chance`` is the expected score of guessing, for multiple choice.
+    ``range``: the lowest and the highest score that an item can have, or that there can be where no item has one, if that is
+    known; of shares it is always.
     """
 
     kind: MetricKind = "binary"
@@ -23,6 +25,17 @@ class Metric(Record, frozen=True, kw_only=True):
     aggregator: str = "mean"
     unit: str = ""
     chance: float | None = None
+    range: tuple[float, float] | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The lowest and the highest score there can be; None where nothing says it."""
+        return (0.0, 1.0) if self.kind in SHARES else self.range
+
+    @property
+    def span(self) -> float | None:
+        """The largest difference between two scores; None where nothing bounds it."""
+        return None if self.bounds is None else self.bounds[1] - self.bounds[0]
 
 
 class Item(Record, frozen=True, kw_only=True):
@@ -155,7 +168,8 @@ class Run(Record, frozen=True, kw_only=True):
     ``graded`` is the fingerprint that names the folder: what was asked of whom, and how it was graded. ``declared`` is the hash
     of the candidate and suite as the config declared them, so that concluding from copied files notices a config that moved on.
     ``reference`` names the candidate that forgetting is measured against. ``seconds`` is the wall time of the stages that this run
-    took part in, shared with the other candidates of its engine. ``samples_hash`` is filled by the store: what ``samples.jsonl``
+    took part in, shared with the other candidates of its engine. ``sources``: the files that the items came from, name -> hash of
+    their content. ``samples_hash`` is filled by the store: what ``samples.jsonl``
     held. ``groups`` are tasks that are read together: group -> metric -> task -> how much the task counts. ``scores``: metric ->
     the run's own score over all of its items, for reading. ``looks``: it was asked in part, look by look. ``replicate``: 0, or the
     number of a repetition of the same questions (A/A).
@@ -192,6 +206,7 @@ class Run(Record, frozen=True, kw_only=True):
     seed: int = 0
     limit: int | None = None
     declared: str = ""
+    sources: dict[str, str] = {}
     reference: str | None = None
     seconds: float = 0.0
     created: str = ""

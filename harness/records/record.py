@@ -10,6 +10,9 @@ FORMAT = 1
 """Every persisted file carries it."""
 
 MetricKind = Literal["binary", "bounded", "real", "count", "ordinal", "corpus", "ratio"]
+SHARES: tuple[MetricKind, ...] = ("binary", "bounded")
+"""Kinds whose scores lie between 0 and 1."""
+
 Direction = Literal["higher", "lower"]
 Flag = Literal["truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary"]
 Outcome = Literal["pass", "fail", "inconclusive", "insensitive", "invalid", "not_comparable", "no_baseline"]

@@ -36,6 +36,7 @@ class CorpusPairs:
     """Sufficient statistics per document, shape (documents, width), of both sides. ``sign`` −1 where lower scores are better.
 
     ``shares``: how much each stratum counts; the score is then the weighted mean of the strata's, else that of all documents.
+    ``declared``: the largest difference between two scores, where the aggregation itself has none.
     """
 
     aggregator: str
@@ -46,6 +47,7 @@ class CorpusPairs:
     sign: int = 1
     seed: int = 0
     shares: Array | None = None
+    declared: float | None = None
 
     @property
     def items(self) -> int:
@@ -163,11 +165,16 @@ class CorpusPairs:
         if self._sparse:
             back = candidate.sum(axis=0) - (candidate - baseline)[self._differing]
             found[self._differing] = self.units * self.sign * (self.values[1] - self._scores(back))
-        span, size = corpus.SPANS.get(self.aggregator), max(abs(value) for value in self.values)
+        span, size = self._span, max(abs(value) for value in self.values)
         if span is not None:
             span = max(span, float(np.abs(found).max()))
         units = np.arange(self.units, dtype=np.intp)
         return MeanPairs(found, units, np.zeros_like(units), np.ones(self.units), span=span, seed=self.seed, size=size)
+
+    @property
+    def _span(self) -> float | None:
+        """The largest difference that two scores could have."""
+        return corpus.SPANS.get(self.aggregator, self.declared)
 
     @property
     def _shift(self) -> float:
@@ -203,7 +210,7 @@ class CorpusPairs:
         if self.units < 2:
             return Interval(None, None, level, "none", ALONE)
         note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
-        span = corpus.SPANS.get(self.aggregator, np.inf)
+        span = np.inf if self._span is None else self._span
         if self._few is not None:
             few = self._few.interval(level)
             if few.low is None or few.high is None:

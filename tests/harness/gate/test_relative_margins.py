@@ -23,7 +23,7 @@ def claims(require: Any, kind: Any, direction: Any, runs: int = 60) -> float:
     sign = (1 if direction == "higher" else -1) * (1 if require == "superior" else -1)
     proven = 0
     for _ in range(runs):
-        base = rng.gamma(4, 2.5, 100) if kind == "real" else rng.beta(2, 2, 100)
+        base = rng.gamma(4, 2.5, 100) if kind == "real" else 0.1 + 0.8 * rng.beta(2, 2, 100)
         new = base + sign * 0.1 * (10 if kind == "real" else 0.5) + rng.normal(0, 0.01 * base.mean(), 100)
         metrics = {"acc": Metric(kind=kind, direction=direction)}
         sides = [columns(measured(name, samples([*each]), metrics=metrics)) for name, each in (("base", base), ("new", new))]
