@@ -7,6 +7,7 @@ again (turns, draws, choices, judging), until it returns its result. ``harness.s
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
@@ -158,6 +159,22 @@ class Grouped(Protocol):
 def groups_of(suite: Suite) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
     """The groups of a suite; none where it has none."""
     return suite.groups if isinstance(suite, Grouped) else {}
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """A suite that reads more files than its options name.
+
+    ``files``: those whose content decides what is asked or how it is graded, as absolute paths; none that an installed package
+    brings.
+    """
+
+    files: Sequence[Path]
+
+
+def files_of(suite: Suite) -> Sequence[Path]:
+    """The files that a suite has read beside those of its options."""
+    return suite.files if isinstance(suite, Sourced) else ()
 
 
 class Judge(Protocol):

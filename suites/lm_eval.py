@@ -21,7 +21,7 @@ from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Request, Sample
 from suites.lm_eval_catalogue import slashless, task_files
 from suites.lm_eval_contributions import Reading
-from suites.lm_eval_files import Function, TaskFile
+from suites.lm_eval_files import Function, TaskFile, made_of
 from suites.lm_eval_grading import Graded, graded, metric_name, passing
 from suites.lm_eval_groups import group_weights
 from suites.lm_eval_requests import Asking, check_scored, draws_of, requests_of, responses_of
@@ -95,6 +95,7 @@ class LmEval:
             self._tasks[file.name] = task
             self._readings[file.name] = readings(file.name, task, own, options.metrics, where=f"{place}.metrics")
             found += own
+        self.files: Sequence[Path] = _own_files(self._files, place)
         self.metrics: Mapping[str, Metric] = self._metrics(place)
         self.primary: str = next(iter(self.metrics))
         sizes = Counter(document.task for document in found)
@@ -263,6 +264,15 @@ def _agree(earlier: Metric | None, metric: Metric, full: str, task: str, place: 
 def _plain(value: Any) -> Any:
     """A document as JSON could hold it."""
     return msgspec.to_builtins(value, str_keys=True, enc_hook=str)
+
+
+def _own_files(tasks: Sequence[TaskFile], place: str) -> list[Path]:
+    """What the tasks are made of beside what the installed lm-eval brings."""
+    import lm_eval
+
+    package = Path(lm_eval.__file__).resolve().parent
+    found = dict.fromkeys(path for task in tasks for path in made_of(task, where=f"{place}.tasks"))
+    return [path for path in found if not path.resolve().is_relative_to(package)]
 
 
 def _contents(file: TaskFile) -> Any:

@@ -60,7 +60,7 @@ class Catalogue:
         if entry.path is None:
             return [file for member in entry.members for file in self.expand(member, overrides)]
         path = Path(entry.path)
-        return self.leaves(TaskFile(name, read_yaml(path, where=self.where), path.parent), overrides)
+        return self.leaves(TaskFile(name, read_yaml(path, where=self.where), path.parent, path), overrides)
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, [*self._own, *installed()], n=3, cutoff=0.6)
@@ -104,8 +104,8 @@ class Catalogue:
             return self.expand(name, {**shared, **{key: value for key, value in member.items() if key != field}})
         inner = f"{group.name}::{name}"
         if field == "group":
-            return self.leaves(TaskFile(inner, dict(member), group.folder), shared)
-        return [TaskFile(inner, {**shared, **member, "task": inner}, group.folder)]
+            return self.leaves(TaskFile(inner, dict(member), group.folder, group.path), shared)
+        return [TaskFile(inner, {**shared, **member, "task": inner}, group.folder, group.path)]
 
 
 def task_files(tasks: Sequence[str | dict[str, Any]], include: Sequence[str], *, folder: Path, where: str) -> Expanded:
@@ -133,7 +133,7 @@ def _named(task: str | dict[str, Any], catalogue: Catalogue, *, folder: Path, wh
         name = task.get("group", task.get("task"))
         if not isinstance(name, str):
             raise ConfigError("an inline task needs a name: task = 'name'", where=f"{where}.tasks")
-        return catalogue.leaves(TaskFile(name, dict(task), folder), {})
+        return catalogue.leaves(TaskFile(name, dict(task), folder, None), {})
     if not task.endswith((".yaml", ".yml")):
         return catalogue.expand(task, {})
     path = locate(task, folder=folder, where=f"{where}.tasks")
@@ -141,7 +141,7 @@ def _named(task: str | dict[str, Any], catalogue: Catalogue, *, folder: Path, wh
     name = config.get("group") or config.get("task")
     if not isinstance(name, str):
         raise ConfigError(f"{path} names neither a task nor a group", where=f"{where}.tasks")
-    return catalogue.leaves(TaskFile(name, config, path.parent), {})
+    return catalogue.leaves(TaskFile(name, config, path.parent, path), {})
 
 
 def _once(files: Sequence[TaskFile]) -> list[TaskFile]:

@@ -40,11 +40,13 @@ class Function(NamedTuple):
 
 
 class TaskFile(NamedTuple):
-    """One leaf task: its name, its config (functions unresolved), and the folder that its data files are relative to."""
+    """One leaf task: its name, its config (functions unresolved), the folder that its data files are relative to, and the YAML file
+    that it stands in (None: in the suite's options)."""
 
     name: str
     config: dict[str, Any]
     folder: Path
+    path: Path | None
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -129,6 +131,33 @@ def _paths(entry: Any, task: TaskFile, where: str) -> list[str]:
         else:
             found.append(str(locate(name, folder=task.folder, where=f"{where} (task {task.name!r})").resolve()))
     return found
+
+
+def made_of(task: TaskFile, *, where: str) -> Iterator[Path]:
+    """The files of the user that a task is made of: its YAML with what that includes, its code, its data."""
+    if task.path is not None:
+        yield from _included(task.path.resolve())
+    for function in functions(task.config):
+        code = function.file()
+        if code is not None and code.is_relative_to(function.folder):
+            yield code
+    config, _ = with_local_data(task, where=where)
+    data = (config.get("dataset_kwargs") or {}).get("data_files") if config.get("dataset_path") in _LOADERS else None
+    for names in data.values() if isinstance(data, Mapping) else [data or []]:
+        yield from map(Path, names)
+    place = Path(str(config.get("dataset_path")))
+    if place.is_absolute() and place.is_dir():
+        yield from (path for path in sorted(place.rglob("*")) if path.is_file())
+
+
+def _included(path: Path) -> Iterator[Path]:
+    """A YAML file and those that it includes, which have been read before."""
+    yield path
+    loader = _Loader(path.read_text(encoding="utf-8"))
+    loader.folder = path.parent
+    includes = loader.get_single_data().get("include", [])
+    for name in includes if isinstance(includes, list) else [includes]:
+        yield from _included((path.parent / str(name)).resolve())
 
 
 def _check_splits(config: Mapping[str, Any], files: Any, name: str, where: str) -> None:

@@ -60,6 +60,7 @@ class LmEvalResults:
         place = f"{where}.options"
         output = read_output(folder / Path(options.items).expanduser(), options.date, where=f"{place}.items")
         self._tasks = _chosen(output, options.tasks, place)
+        self.files: Sequence[Path] = list(dict.fromkeys(path for task in self._tasks for path in (task.samples, task.results)))
         rows = {task.name: task.rows(where=f"{place}.items") for task in self._tasks}
         self._readings = {task.name: _readings(task, rows[task.name], options.metrics, place) for task in self._tasks}
         for task in self._tasks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,12 +33,17 @@ def locate(name: str, *, folder: Path, where: str) -> Path:
     """
     if not name:
         raise ConfigError("no file is named; give a path, relative to the config's folder", where=where)
-    path = SHIPPED / name.removeprefix("suites:") if name.startswith("suites:") else folder / Path(name).expanduser()
+    path = place(name, folder)
     if path.is_file():
         return path
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; a file is needed", where=where)
     raise ConfigError(f"there is no file {path}. {_siblings(path)}", where=where)
+
+
+def place(name: str, folder: Path) -> Path:
+    """Where the file ``name`` is, whether or not there is one."""
+    return SHIPPED / name.removeprefix("suites:") if name.startswith("suites:") else folder / os.path.expanduser(name)
 
 
 def _siblings(path: Path) -> str:

@@ -23,6 +23,7 @@ from harness.pipeline.noise import second_runs
 from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references
 from harness.pipeline.recording import bands
+from harness.pipeline.sources import refuse_other_sources
 from harness.records import IMPORTED, Candidate, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
@@ -81,6 +82,9 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
                 f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
             )
         _refuse_other_contents(measured.run, now, f"Run: sftgate measure {loaded.file}")
+        refuse_other_sources(
+            loaded, measured.run, f"Run: sftgate run {loaded.file} (what was answered before comes from the journal)"
+        )
         _refuse_other_looks(loaded, measured.run)
         found[suite.name] = as_policy(suite, measured)
     return found

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -135,11 +136,15 @@ def finished_run(prepared: Prepared, pair: Pair) -> tuple[Path, Measured] | None
 
 def _as_declared(prepared: Prepared, pair: Pair, path: Path, found: Measured) -> Path:
     """A finished run under today's declaration: its answers stay, and where the config now says another path, or another reference
-    to measure forgetting against, they become a run of that."""
-    declared, reference = declared_hash(prepared.config, pair), prepared.references.get(pair[1])
-    if (found.run.declared, found.run.reference) == (declared, reference):
+    to measure forgetting against, or where the same items stand in a file of other content, they become a run of that."""
+    now: dict[str, Any] = {
+        "declared": declared_hash(prepared.config, pair),
+        "reference": prepared.references.get(pair[1]),
+        "sources": dict(prepared.sources[pair[0]]),
+    }
+    if {name: getattr(found.run, name) for name in now} == now:
         return path
-    run = msgspec.structs.replace(found.run, candidate=prepared.candidates[pair[1]], declared=declared, reference=reference)
+    run = msgspec.structs.replace(found.run, candidate=prepared.candidates[pair[1]], **now)
     return prepared.store.write_run(run, found.samples)
 
 

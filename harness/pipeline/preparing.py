@@ -24,6 +24,7 @@ from harness.pipeline.imported import adopt_imported
 from harness.pipeline.left_out import contaminated
 from harness.pipeline.pinned import check_meant, meant_pins
 from harness.pipeline.portions import Division, divide
+from harness.pipeline.sources import sources_of
 from harness.plugins import did_you_mean, load
 from harness.protocols import Engine, Examining, Imported, Suite, groups_of
 from harness.records import Candidate, Fingerprints, Item, Request
@@ -42,6 +43,7 @@ HUMAN = "human"
 class Prepared:
     """A checked config with its suites built and its candidates fingerprinted. ``limit``: items per suite (``--smoke``).
 
+    ``sources``: suite -> the files that its items come from, name -> hash of their content, as they were read.
     ``replicates``: candidates that repeat what another one was asked (A/A), with the number of the repetition: they are asked in
     another order, with other seeds, and never answered from the journal of another repetition.
     """
@@ -53,6 +55,7 @@ class Prepared:
     facts: Mapping[str, Mapping[str, Any]]
     prints: Mapping[str, Fingerprints]
     references: Mapping[str, str]
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     limit: int | None = None
     replicates: Mapping[str, int] = field(default_factory=dict)
     _items: dict[str, list[Item]] = field(default_factory=dict)
@@ -216,6 +219,7 @@ def _assembled(loaded: Loaded, limit: int | None) -> Prepared:
     return Prepared(
         loaded=loaded, suites=suites, engines=engines, candidates=models, facts=facts, prints=prints, limit=limit,
         references=find_references(config, prints),
+        sources={entry.name: sources_of(entry, suites[entry.name], loaded.folder) for entry in config.suites},
     )  # fmt: skip
 
 

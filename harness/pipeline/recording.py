@@ -60,6 +60,7 @@ def run_of(
         limit=prepared.limit,
         replicate=prepared.replicates.get(name, 0),
         declared=declared_hash(prepared.config, pair),
+        sources=dict(prepared.sources[suite_name]),
         reference=prepared.references.get(name),
         seconds=asked.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -145,6 +145,17 @@ def test_names_paths_and_inline_tables_are_the_same_task(folder, builds):
     assert suites[0].fingerprint() == suites[1].fingerprint() == suites[2].fingerprint()
 
 
+def test_the_files_that_tasks_are_made_of_are_known_so_that_a_change_is_noticed(folder, builds):
+    (folder / "tasks" / "coded.yaml").write_text(GENERATE.replace("tiny_generate", "coded") + "process_docs: !function own.keep\n")
+    (folder / "tasks" / "own.py").write_text("def keep(docs):\n    return docs\n")
+    (folder / "tasks" / "group.yaml").write_text("group: both\ntask: [tiny_bleu, coded]\n")
+    suite = builds(LmEval, tasks=("both",), include="tasks", allow_code=True)
+    read = {path.relative_to(folder).as_posix() for path in suite.files}
+    assert read == {f"tasks/{name}" for name in ("bleu.yaml", "generate.yaml", "coded.yaml", "own.py", "mc.jsonl")}
+    named = builds(LmEval, tasks=("tasks/mc.yaml",))
+    assert {path.name for path in named.files} == {"mc.yaml", "mc.jsonl"}
+
+
 def _parsed(text: str) -> dict[str, Any]:
     import yaml
 
