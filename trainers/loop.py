@@ -5,39 +5,27 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import Any
 
 from harness.checkpoints import resolve_model
-from harness.environment import environment
 from harness.errors import ConfigError, EvaluationError
-from harness.fingerprint import file_digest
-from harness.records import Training, TrainingPoint, ValidationPoint
+from harness.records import TrainingPoint, ValidationPoint
 from trainers import export, folder, resume
 from trainers.config import TrainConfig
 from trainers.data import batches
 from trainers.data.masks import Template
 from trainers.data.order import Step, plan
-from trainers.data.rows import Progress, Row, Rows, load_rows
+from trainers.data.rows import Progress
+from trainers.data.sets import read_sets
 from trainers.evaluate import leak, validation_losses
 from trainers.methods.loading import load_model, load_tokenizer, trained_parameters
 from trainers.objective.minimised import Objective
 from trainers.optimizer.making import optimizer_for
 from trainers.optimizer.schedules import rate_at
-
-
-class _DataSets(NamedTuple):
-    train: Rows
-    replay: Rows | None
-    validation: dict[str, Rows]
-
-    @property
-    def trained(self) -> list[Row]:
-        """Training rows, then replay rows: what ``Step.batches`` counts."""
-        return self.train.rows + (self.replay.rows if self.replay else [])
+from trainers.process import training_process
+from trainers.recording import training_of
+from trainers.selecting.standing import Seen, standing
 
 
 def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
@@ -53,7 +41,7 @@ def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
         if not fresh:
             tell("already trained", 1, 1)
         else:
-            with _process(config) as accelerator:
+            with training_process(config) as accelerator:
                 _Run(config, base, fingerprint, accelerator, tell).run()
     return config.folder
 
@@ -62,35 +50,8 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Nobody listens."""
 
 
-@contextlib.contextmanager
-def _process(config: TrainConfig) -> Iterator[Any]:
-    """An Accelerator, with threads and random state that are put back afterwards."""
-    import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, GradientState, PartialState
-    from transformers.utils import logging
-
-    cpu = config.device == "cpu" or not torch.cuda.is_available()
-    threads = torch.get_num_threads()
-    if PartialState._shared_state == {} or PartialState().num_processes == 1:
-        GradientState._reset_state()
-        AcceleratorState._reset_state(reset_partial_state=True)
-    if config.threads or cpu:
-        torch.set_num_threads(config.threads or 1)
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        with torch.random.fork_rng(devices=None if not cpu else []):
-            torch.manual_seed(config.seed)
-            yield Accelerator(cpu=cpu, mixed_precision="bf16" if config.precision == "bf16" else "no")
-    finally:
-        torch.set_num_threads(threads)
-        if bars:
-            logging.enable_progress_bar()
-
-
 class _Run:
-    """One sitting of one training run."""
+    """One sitting of one training run: read, make, resume, step by step with looks between the steps, hand over."""
 
     def __init__(self, config: TrainConfig, base: Path, fingerprint: str, accelerator: Any, tell: Progress) -> None:
         self.config, self.base, self.fingerprint, self.accelerator = config, base, fingerprint, accelerator
@@ -100,11 +61,21 @@ class _Run:
         self.kept = config.folder / folder.STATES
 
     def run(self) -> None:
-        """Load, train, hand over."""
+        """The whole of it."""
+        self._prepare()
+        self.state = resume.load_state(self.kept, self.bare, self.optimizer, fingerprint=self.fingerprint)
+        self.started = time.monotonic() - self.state.seconds
+        self._check_packing()
+        self._train()
+        if self.accelerator.is_main_process:
+            self._hand_over()
+
+    def _prepare(self) -> None:
+        """Rows, steps, model, objective, optimiser: all that can be wrong before the first step."""
         config = self.config
         self.tell("load", 0, 1)
         self.template = Template(load_tokenizer(self.base), options=config.data.template_options)
-        self.data = self._read()
+        self.data = read_sets(config, self.template, self.tell)
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
         self.bare = load_model(config, self.base)
@@ -113,23 +84,6 @@ class _Run:
         self.model = self.accelerator.prepare_model(self.bare)
         self.objective = Objective(config, self.bare)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer_for(self.bare, config))
-        self.state = resume.load_state(self.kept, self.bare, self.optimizer, fingerprint=self.fingerprint)
-        self.started = time.monotonic() - self.state.seconds
-        self._check_packing()
-        self._train()
-        self._finish()
-
-    def _read(self) -> _DataSets:
-        data = self.config.data
-
-        def rows(paths: Sequence[str], shown: int = 0) -> Rows:
-            return load_rows(
-                paths, self.template, max_length=self.config.max_length, too_long=data.too_long, shown=shown, progress=self.tell
-            )
-
-        replay = rows(self.config.replay) if self.config.replay else None
-        validation = {name: rows([path]) for name, path in self.config.validation.items()}
-        return _DataSets(rows(self.config.train, shown=3), replay, validation)
 
     def _check_packing(self) -> None:
         """Two packed rows must not see each other: proved on this model before it is trained."""
@@ -149,17 +103,14 @@ class _Run:
     # ------------------------------------------------------------------------------------------------------ the steps
 
     def _train(self) -> None:
-        if self.state.step == 0 and not self.state.validations:
-            self._validate()
-        for step in self.steps[self.state.step :]:
-            if self._patience_is_over():
-                break
-            self.state.points.append(self._step(step))
+        self._look()
+        every = self.config.checkpoint_steps
+        while self.state.step < len(self.steps) and not self._patience_is_over():
+            self.state.points.append(self._step(self.steps[self.state.step]))
             self.state.step += 1
             self.tell("train", self.state.step, len(self.steps))
-            if due := self._validation_is_due(step):
-                self._validate()
-            if due or (self.config.checkpoint_steps and self.state.step % self.config.checkpoint_steps == 0):
+            if self._look_is_due() or (every and self.state.step % every == 0):
+                self._look()
                 self._save_state()
 
     def _step(self, step: Step) -> TrainingPoint:
@@ -204,19 +155,23 @@ class _Run:
         self.state.supervised += supervised
         return TrainingPoint(step=number + 1, loss=loss, learning_rate=rate, grad_norm=norm, supervised_tokens=supervised)
 
-    # ------------------------------------------------------------------------------------- validation and checkpoints
+    # ---------------------------------------------------------------------------------------------- looks, and states
 
-    def _validation_is_due(self, step: Step) -> bool:
+    def _look_is_due(self) -> bool:
+        """Before the first step, every so often, and after the last."""
         every, done = self.config.stopping.every_steps, self.state.step
-        return done == len(self.steps) or (done % every == 0 if every else step.ends_epoch)
+        if done in (0, len(self.steps)):
+            return True
+        return done % every == 0 if every else self.steps[done - 1].ends_epoch
 
-    def _patience_is_over(self) -> bool:
-        patience = self.config.stopping.patience
-        return bool(patience) and self.state.waited >= patience
+    def _look(self) -> None:
+        """See how the run does, where that is due and was not seen yet (by a sitting before this one)."""
+        seen = self.state.validations[-1].step if self.state.validations else None
+        if self._look_is_due() and self.data.validation and seen != self.state.step:
+            self._validate()
+            self._stand()
 
     def _validate(self) -> None:
-        if not self.data.validation:
-            return
         self.tell("validate", 0, 1)
         sets = {name: rows.rows for name, rows in self.data.validation.items()}
         losses = validation_losses(
@@ -224,15 +179,16 @@ class _Run:
             packing=self.config.data.packing, accelerator=self.accelerator,
         )  # fmt: skip
         self.tell("validate", 1, 1)
-        state = self.state
-        state.validations.append(ValidationPoint(step=state.step, losses=losses))
-        if state.step == 0:
-            return  # the base is measured, but it is not a checkpoint to choose
-        loss = losses[self.config.metric]
-        if state.best_loss is None or loss < state.best_loss - self.config.stopping.min_gain:
-            state.best_step, state.best_loss, state.waited = state.step, loss, 0
-        else:
-            state.waited += 1
+        self.state.validations.append(ValidationPoint(step=self.state.step, losses=losses))
+
+    def _stand(self) -> None:
+        """Which step is the best now. The base is measured, but it is not a checkpoint to choose."""
+        looks = (Seen(point.step, point.losses[self.config.metric]) for point in self.state.validations if point.step)
+        self.state.best_step, self.state.waited = standing(looks, min_gain=self.config.stopping.min_gain)
+
+    def _patience_is_over(self) -> bool:
+        patience = self.config.stopping.patience
+        return bool(patience) and self.state.waited >= patience
 
     def _save_state(self) -> None:
         self.state.seconds = time.monotonic() - self.started
@@ -242,54 +198,20 @@ class _Run:
 
     # ----------------------------------------------------------------------------------------------------- handing over
 
-    def _finish(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
+    def _hand_over(self) -> None:
+        """The best weights, or the last, and the records; then nothing is left to resume."""
         self.tell("save", 0, 1)
         config, state = self.config, self.state
         state.seconds = time.monotonic() - self.started
         best = state.best_step if config.stopping.keep_best else None
         if best is not None and best != state.step:
             resume.restore_best(self.kept, self.bare, best)
-        training = self._record()
+        trained = sum(parameter.numel() for _, parameter in trained_parameters(self.bare))
+        training = training_of(
+            config, state, self.data, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
+            fingerprint=self.fingerprint, machine={"device": str(self.device), "processes": self.accelerator.num_processes},
+        )  # fmt: skip
         export.export_weights(config, self.bare, self.base, end_id=self.template.end_id)
         export.write_records(config, training, export.handover(config, self.base))
         resume.discard(self.kept)
         self.tell("save", 1, 1)
-
-    def _record(self) -> Training:
-        config, state, data = self.config, self.state, self.data
-        sets = {"train": data.train} | ({"replay": data.replay} if data.replay else {})
-        sets |= {f"validation.{name}": rows for name, rows in data.validation.items()}
-        return Training(
-            name=config.name,
-            method=config.method,
-            base=config.base,
-            seed=config.seed,
-            steps=state.step,
-            epochs=round(self.steps[state.step - 1].epochs, 4),
-            best_step=state.best_step,
-            points=tuple(state.points),
-            validations=tuple(state.validations),
-            tokens=state.tokens,
-            supervised_tokens=state.supervised,
-            seconds=round(state.seconds, 3),
-            parameters_trained=sum(parameter.numel() for _, parameter in trained_parameters(self.bare)),
-            parameters_total=self.total_parameters,
-            trained_text=data.train.shown,
-            data={
-                "fingerprint": self.fingerprint,
-                "files": {path: file_digest(path) for path in folder.data_files(config)},
-                **{
-                    name: {
-                        "conversations": rows.conversations,
-                        "rows": len(rows.rows),
-                        "tokens": sum(rows.lengths),
-                        "dropped": rows.dropped,
-                    }
-                    for name, rows in sets.items()
-                },
-            },
-            config=msgspec.to_builtins(config),
-            environment=environment() | {"device": str(self.device), "processes": self.accelerator.num_processes},
-        )

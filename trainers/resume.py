@@ -20,14 +20,13 @@ STATE = "state.pt"
 
 
 class State(msgspec.Struct, kw_only=True):
-    """How far a run is. ``waited`` counts validations since the best one; ``seconds`` are those of earlier sittings."""
+    """How far a run is. ``waited`` counts looks since the best one; ``seconds`` are those of earlier sittings."""
 
     step: int = 0
     tokens: int = 0
     supervised: int = 0
     seconds: float = 0.0
     best_step: int | None = None
-    best_loss: float | None = None
     waited: int = 0
     points: list[TrainingPoint] = []
     validations: list[ValidationPoint] = []
