@@ -13,7 +13,7 @@ from harness.config import Loaded, is_name, load
 from harness.environment import environment
 from harness.errors import StoreError, UsageError
 from harness.history import with_scores
-from harness.pipeline.concluding import contents_of
+from harness.pipeline.contents import contents_of
 from harness.pipeline.preparing import HUMAN
 from harness.plugins import did_you_mean
 from harness.records import IMPORTED, Candidate, Measured, Metric
@@ -89,7 +89,8 @@ def _declared(loaded: Loaded, name: str, suite: str) -> tuple[str | None, str | 
     names = [candidate.name for candidate in loaded.config.candidates]
     if name not in names:
         raise UsageError(f"--candidate: {loaded.file} has no candidate {name!r}. {did_you_mean(name, names)}")
-    return contents_of(loaded.config.candidate(name))
+    now = contents_of(loaded.config.candidate(name))
+    return now.get("weights"), now.get("adapter")
 
 
 def _kinds(given: Sequence[str]) -> dict[str, str]:

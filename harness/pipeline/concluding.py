@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
-from harness.checkpoints import source
 from harness.config import Loaded, SuiteConfig
 from harness.environment import environment
 from harness.errors import ComparabilityError
-from harness.fingerprint import adapter_digest, digest, weights_digest
+from harness.fingerprint import digest
 from harness.gate import Policy
 from harness.gate import conclude as decide
 from harness.lines import located
+from harness.pipeline.contents import contents_of, refuse_other_contents
 from harness.pipeline.imported import find_imported
 from harness.pipeline.left_out import contaminated, judged_so_far, who
 from harness.pipeline.looking_back import read_history
@@ -24,7 +23,7 @@ from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references
 from harness.pipeline.recording import bands
 from harness.pipeline.sources import refuse_other_sources
-from harness.records import IMPORTED, Candidate, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
+from harness.records import IMPORTED, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
 
@@ -66,7 +65,7 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
         pair = (suite.name, name)
         if suite.use == IMPORTED:
             imported = find_imported(loaded, *pair, current)
-            _refuse_other_contents(imported.run, now, "Import the scores of what is there now.")
+            refuse_other_contents(imported.run, now, "Import the scores of what is there now.")
             found[suite.name] = as_policy(suite, _referring(imported, references.get(name)))
             continue
         if pair not in current:
@@ -81,7 +80,7 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
                 "has changed since then, or was measured with other flags, or by another version of sftgate. "
                 f"Run: sftgate measure {loaded.file} (what was answered before comes from the journal)"
             )
-        _refuse_other_contents(measured.run, now, f"Run: sftgate measure {loaded.file}")
+        refuse_other_contents(measured.run, now, f"Run: sftgate measure {loaded.file}")
         refuse_other_sources(
             loaded, measured.run, f"Run: sftgate run {loaded.file} (what was answered before comes from the journal)"
         )
@@ -115,27 +114,6 @@ def as_policy(suite: SuiteConfig, measured: Measured) -> Measured:
     """What is retained and what is expected may change without asking again: the config's word counts, not the run's."""
     run = msgspec.structs.replace(measured.run, retained=suite.retained, expect=bands(suite.expect, measured.run.primary))
     return msgspec.structs.replace(measured, run=run)
-
-
-def contents_of(candidate: Candidate) -> tuple[str | None, str | None]:
-    """Hashes of the weights and adapter as they lie here now; None for what is not on this machine."""
-    if source(candidate) != "weights":
-        return None, None
-    model, adapter = Path(candidate.model), Path(candidate.adapter or "")
-    return (
-        weights_digest(model) if (model / "config.json").is_file() else None,
-        adapter_digest(adapter) if candidate.adapter and (adapter / "adapter_config.json").is_file() else None,
-    )
-
-
-def _refuse_other_contents(run: Run, now: tuple[str | None, str | None], remedy: str) -> None:
-    """A checkpoint that was trained again at the same path must not ship on the answers of its predecessor."""
-    before = (run.fingerprints.weights, run.fingerprints.adapter)
-    for what, old, new in zip(("weights", "adapter"), before, now, strict=True):
-        if old is not None and new is not None and old != new:
-            raise ComparabilityError(
-                f"the {what} of {run.candidate.name!r} changed since suite {run.suite!r} was measured. {remedy}"
-            )
 
 
 def policy_of(loaded: Loaded, measured: dict[Pair, Measured]) -> Policy:
