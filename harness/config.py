@@ -6,8 +6,9 @@ the command runs.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -45,7 +46,8 @@ class SuiteConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A suite as the user declares it.
 
     ``retained`` marks what must not be lost (forgetting is derived for it). ``expect`` is the band in which the baseline's primary
-    metric must lie (a pair, or one pair per metric): outside it the suite is insensitive and passes nothing.
+    metric must lie (a pair, or one pair per metric): outside it the suite is insensitive and passes nothing. ``range``: the lowest
+    and the highest score that an item can have, of a metric that does not say so itself (likewise a pair, or one per metric).
     """
 
     name: str
@@ -53,6 +55,7 @@ class SuiteConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     options: dict[str, Any] = {}
     retained: bool = False
     expect: tuple[float, float] | dict[str, tuple[float, float]] | None = None
+    range: tuple[float, float] | dict[str, tuple[float, float]] | None = None
 
 
 class RuleConfig(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -331,12 +334,12 @@ def _check(config: Config, file: str) -> None:
         if not candidate.model and answering(candidate).engine not in {"fake", "none"}:
             raise wrong("the key 'model' is missing", f"candidates[{index}]")
     for index, suite in enumerate(config.suites):
-        bands: Sequence[tuple[float, float]] = (
-            () if suite.expect is None else list(suite.expect.values()) if isinstance(suite.expect, dict) else [suite.expect]
-        )
-        for low, high in bands:
-            if low >= high:
-                raise wrong(f"expected a band [low, high] with low < high, found [{low}, {high}]", f"suites[{index}].expect")
+        for key, given in (("expect", suite.expect), ("range", suite.range)):
+            for low, high in () if given is None else given.values() if isinstance(given, dict) else (given,):
+                if not -math.inf < low < high < math.inf:
+                    raise wrong(
+                        f"expected a band [low, high] with low < high, both finite, found [{low}, {high}]", f"suites[{index}].{key}"
+                    )
     for index, rule in enumerate(config.rules):
         if rule.exclude is not None and config.contaminated is None:
             raise wrong(

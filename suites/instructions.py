@@ -58,8 +58,8 @@ class Instructions:
         self.metrics: Mapping[str, Metric] = {
             "prompt_strict": Metric(kind=kind),
             "prompt_loose": Metric(kind=kind),
-            "instruction_strict": Metric(kind="ratio", aggregator="ratio"),
-            "instruction_loose": Metric(kind="ratio", aggregator="ratio"),
+            "instruction_strict": Metric(kind="ratio", aggregator="ratio", range=(0.0, 1.0)),
+            "instruction_loose": Metric(kind="ratio", aggregator="ratio", range=(0.0, 1.0)),
         }
 
     def fingerprint(self) -> str:

@@ -115,6 +115,7 @@ class _Sum(NamedTuple):
     contribute: Callable[[Any], Contribution]
     kind: MetricKind = "corpus"
     unit: str = ""
+    range: tuple[float, float] | None = None
 
 
 _SUMS: Mapping[str, _Sum] = {
@@ -122,7 +123,7 @@ _SUMS: Mapping[str, _Sum] = {
     "perplexity": _Sum("perplexity", _per_document, "ratio"),
     "bits_per_byte": _Sum("bits_per_byte", _bits, "ratio", "bits/byte"),
     "nanmean": _Sum("ratio", _nanmean, "ratio"),
-    "brier_score": _Sum("mean", _brier, "real"),
+    "brier_score": _Sum("mean", _brier, "real", range=(0.0, 2.0)),
     "bleu": _Sum("bleu", _overlap("bleu", lambda answer, texts: bleu_statistics(answer, texts, "13a"))),
     "chrf": _Sum("chrf", _overlap("chrf", chrf_statistics)),
     "chrf++": _Sum("chrf++", _overlap("chrf++", lambda answer, texts: chrf_statistics(answer, texts, 2))),
@@ -147,7 +148,8 @@ def named_reading(aggregation: str, direction: Direction, *, classes: int = 2) -
         name = _OF_CLASSES[aggregation]
         return Reading(Metric(kind="corpus", direction=direction, aggregator=name), _confusion(name, classes))
     known = _SUMS[aggregation]
-    return Reading(Metric(kind=known.kind, direction=direction, aggregator=known.aggregator, unit=known.unit), known.contribute)
+    metric = Metric(kind=known.kind, direction=direction, aggregator=known.aggregator, unit=known.unit, range=known.range)
+    return Reading(metric, known.contribute)
 
 
 # ------------------------------------------------------------------------------- functions that task files bring along

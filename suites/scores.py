@@ -19,6 +19,7 @@ from harness.plugins import did_you_mean
 from harness.protocols import Conversation
 from harness.records import (
     IMPORTED,
+    SHARES,
     Answer,
     Candidate,
     Fingerprints,
@@ -35,9 +36,6 @@ from suites import score_files
 
 KINDS: tuple[MetricKind, ...] = ("binary", "bounded", "real", "count", "ordinal")
 """What a list of scores can be read as; corpus metrics and ratios would need more than a score per item."""
-
-SHARES = ("binary", "bounded")
-"""Kinds that are compared alike: both lie between 0 and 1."""
 
 
 class ScoresOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,21 +85,42 @@ class Scores:
         yield from ()
 
 
-def readings(scores: score_files.Scores, *, lower: Iterable[str], kinds: Mapping[str, str]) -> dict[str, Metric]:
-    """How each metric is read: as ``kinds`` says, else 0/1 as binary, from 0 to 1 as bounded, anything else as real.
+def readings(
+    scores: score_files.Scores,
+    *,
+    lower: Iterable[str],
+    kinds: Mapping[str, str],
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> dict[str, Metric]:
+    """How each metric is read: as ``kinds`` says, else one with a range as real, 0/1 as binary, from 0 to 1 as bounded, anything
+    else as real. ``ranges``: the lowest and the highest score that an item can have.
 
-    UsageError for a metric that the file does not have, and for a kind that its scores are not of.
+    UsageError for a metric that the file does not have, and for a kind or a range that its scores are not of.
     """
-    below = set(lower)
-    for name in (*below, *kinds):
+    below, limits = set(lower), dict(ranges or {})
+    for name in (*below, *kinds, *limits):
         if name not in scores.metrics:
             raise UsageError(f"the file has no metric {name!r}. {did_you_mean(name, scores.metrics)}")
     found = {}
     for metric in scores.metrics:
         rows = [row for values in scores.values.values() for row in values.get(metric, {}).values()]
-        kind = _kind(kinds[metric], metric, rows) if metric in kinds else _looks_like(rows)
-        found[metric] = Metric(kind=kind, direction="lower" if metric in below else "higher")
+        seen: MetricKind = "real" if metric in limits else _looks_like(rows)
+        kind = _kind(kinds[metric], metric, rows) if metric in kinds else seen
+        if metric in limits:
+            _refuse_outside(metric, kind, limits[metric], rows)
+        found[metric] = Metric(kind=kind, direction="lower" if metric in below else "higher", range=limits.get(metric))
     return found
+
+
+def _refuse_outside(metric: str, kind: MetricKind, limits: tuple[float, float], rows: Sequence[score_files.Scored]) -> None:
+    if kind in SHARES:
+        raise UsageError(f"{metric!r} is read as {kind}, which lies between 0 and 1 by itself. Leave its range out")
+    wrong = next((row for row in rows if not limits[0] <= row.score <= limits[1]), None)
+    if wrong is not None:
+        raise UsageError(
+            f"{metric!r} of item {wrong.key!r} on line {wrong.line} is {wrong.score:g}; expected {limits[0]:g} to {limits[1]:g}, "
+            "the range that is declared for it"
+        )
 
 
 def _looks_like(rows: Sequence[score_files.Scored]) -> MetricKind:

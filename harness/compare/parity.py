@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.records import IMPORTED, Measured, Parity, Run, Sample
+from harness.records import IMPORTED, SHARES, Measured, Metric, Parity, Run, Sample
 
 ALLOWABLE = ("template", "engine", "version", "dtype", "quantisation")
 """Differences that ``[comparability] allow`` may name. Items, prompts, suite and judge can never be allowed to differ."""
@@ -80,7 +80,7 @@ def _imported(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
         same, other = f"{len(shared)} shared", len(shared) - sum(shared)
         yield "items", same, same if not other else f"{same}, of which {other} have another task, cluster or slice"
     left, right = (
-        {name: f"{name} {'share' if metric.kind in ('binary', 'bounded') else metric.kind}, {metric.direction} is better"
+        {name: f"{name} {'share' if metric.kind in SHARES else metric.kind}{_range(metric)}, {metric.direction} is better"
          for name, metric in side.run.metrics.items()}
         for side in (baseline, candidate)
     )  # fmt: skip
@@ -89,6 +89,10 @@ def _imported(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, st
     told = unlike or both
     yield "metrics", "; ".join(left[name] for name in told) or "none", "; ".join(right[name] for name in told) or "none"
     yield from _draws(baseline, candidate)
+
+
+def _range(metric: Metric) -> str:
+    return "" if metric.range is None else " from {:g} to {:g}".format(*metric.range)
 
 
 def _place(sample: Sample) -> tuple[str, str | None, dict[str, str]]:

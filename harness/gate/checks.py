@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from harness.errors import ConfigError
 from harness.gate.policy import TRANSITIONS, VALUE_RULES, matches
 from harness.plugins import did_you_mean
-from harness.records import Metric, Rule
-
-SHARES = ("binary", "bounded")
+from harness.records import SHARES, Metric, Rule
 
 
 def check_rules(
@@ -47,7 +45,7 @@ def _check_budget(rule: Rule, meant: Iterable[str], where: str) -> None:
 
 
 def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: Collection[str] = ()) -> None:
-    """ConfigError for a margin that is all that a share can lose, and for a value that no share can be on the wrong side of, or
+    """ConfigError for a margin that is all that a score can lose, and for a value that none can be on the wrong side of, or
     none can be proven to be on the right side of."""
     for index, rule in enumerate(rules):
         meant = [metric for name, metric in metrics.items() if matches(rule.metric, name, groups)]
@@ -59,6 +57,7 @@ def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: C
             raise ConfigError(
                 f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. {said}.", where=f"rules[{index}].margin"
             )
+        _check_ranges(rule, meant, f"rules[{index}]")
         if rule.value is not None and any(shares) and not (-1 if rule.above_noise else 0) < rule.value < 1:
             never = (rule.value >= 1) == (rule.require == "at_least")
             told = "can never be proven" if never else "always holds"
@@ -69,6 +68,27 @@ def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: C
             )
 
 
+def _check_ranges(rule: Rule, meant: Sequence[Metric], where: str) -> None:
+    """The same for scores that are no shares and have a range all the same."""
+    ranges = [metric.range for metric in meant if metric.range is not None and metric.kind not in SHARES]
+    if len(ranges) < len(meant) or not ranges:
+        return
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if rule.margin is not None and not rule.relative and rule.margin >= high - low:
+        raise ConfigError(
+            f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose: its scores go from {low:g} to {high:g}.",
+            where=f"{where}.margin",
+        )
+    if rule.value is not None and not low < rule.value < high:
+        never = (rule.value >= high) == (rule.require == "at_least")
+        told = "can never be proven" if never else "always holds"
+        raise ConfigError(
+            f"the scores of {rule.metric!r} go from {low:g} to {high:g}, so that {rule.require} {rule.value:g} {told}; expected a "
+            "value in between.",
+            where=f"{where}.value",
+        )
+
+
 def _nothing(glob: str, known: Sequence[str]) -> str:
     name = glob.rsplit("/", 1)[-1]
     hint = ""
@@ -76,8 +96,7 @@ def _nothing(glob: str, known: Sequence[str]) -> str:
         hint = f" Only suites with retained = true and a right-or-wrong metric have {name!r}."
     if not known:
         return f"no suite provides a metric that matches {glob!r}: no suite provides any metric."
-    shown = did_you_mean(glob, known)
-    return f"no suite provides a metric that matches {glob!r}.{hint} {shown if len(shown) < 1500 else shown[:1500] + ' …'}"
+    return f"no suite provides a metric that matches {glob!r}.{hint} {did_you_mean(glob, known)}"
 
 
 def _check_numbers(rule: Rule, where: str) -> None:
@@ -149,9 +168,7 @@ def check_keys(named: Iterable[tuple[str, str, str]], keys: Mapping[str, Collect
     for suite, key, where in named:
         known = keys.get(suite)
         if known is not None and key not in known:
-            near = did_you_mean(key, known)
-            shown = near if len(near) < 400 else near[:400] + " …"
-            raise ConfigError(f"suite {suite!r} has no item with the key {key!r}. {shown}", where=where)
+            raise ConfigError(f"suite {suite!r} has no item with the key {key!r}. {did_you_mean(key, known)}", where=where)
 
 
 def check_slices(rules: Sequence[Rule], values: Callable[[Rule], Collection[str] | None]) -> None:

@@ -12,6 +12,7 @@ from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, check_scales, chec
 from harness.lines import located
 from harness.pipeline.left_out import check_left_out
 from harness.pipeline.preparing import Prepared, assemble, first_requests, place_of
+from harness.pipeline.ranges import with_ranges
 from harness.plugins import did_you_mean
 from harness.records import Metric, Rule
 
@@ -79,8 +80,9 @@ def _check_policy(prepared: Prepared) -> None:
 
 
 def _declared(prepared: Prepared, metric: str) -> Metric:
-    suite, name = metric.split("/", 1)[0], metric.rsplit("/", 1)[-1]
-    found = prepared.suites[suite].metrics.get(name)
+    place, name = metric.split("/", 1)[0], metric.rsplit("/", 1)[-1]
+    suite = prepared.suites[place]
+    found = with_ranges(prepared.loaded, place, suite.metrics, suite.primary).get(name)
     if found is None:  # flags, lost and gained are right-or-wrong
         return Metric(kind="binary", direction="higher" if name == "gained" else "lower")
     return found

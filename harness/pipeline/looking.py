@@ -78,7 +78,8 @@ class Looking:
         if pair not in self._runs:  # what the gate reads of it, but for the looks, does not change
             self._runs[pair] = run_of(self.prepared, pair, self.samples[pair], self.asking.gathered[pair])
         run = msgspec.structs.replace(self._runs[pair], looks=self.looks[pair])
-        measured = self._beside(pair) | {pair: Measured(run=run, samples=tuple(self.samples[pair]))}
+        mine = as_policy(self.prepared.loaded, Measured(run=run, samples=tuple(self.samples[pair])))
+        measured = self._beside(pair) | {pair: mine}
         stop = should_stop(measured, self._policy, pair[1], pair[0], candidates=len(self.prepared.judged))
         return "" if stop is None else stop.why
 
@@ -88,8 +89,8 @@ class Looking:
 
     def _pinned(self) -> dict[Pair, Measured]:
         """The runs of pins; ComparabilityError, before anything is asked, where the store lacks one."""
-        config = self.prepared.config
-        return {pair: as_policy(config.suite(pair[0]), each) for pair, each in read_pinned(self.prepared.loaded).items()}
+        loaded = self.prepared.loaded
+        return {pair: as_policy(loaded, each) for pair, each in read_pinned(loaded).items()}
 
     def _beside(self, pair: Pair) -> dict[Pair, Measured]:
         """The runs that were asked in full of those that this one is compared with, in every suite that no judge has to see."""
@@ -111,13 +112,14 @@ class Looking:
 
     def _stored(self, pair: Pair) -> Measured | None:
         path = self.asking.done.paths.get(pair)
-        return None if path is None else as_policy(self.prepared.config.suite(pair[0]), self.prepared.store.read(path))
+        return None if path is None else as_policy(self.prepared.loaded, self.prepared.store.read(path))
 
     def _fresh(self, pair: Pair) -> Measured | None:
         if pair not in self.asking.gathered:
             return None
         samples = self.asking.graded(pair)
-        return Measured(run=run_of(self.prepared, pair, samples, self.asking.gathered[pair]), samples=tuple(samples))
+        run = run_of(self.prepared, pair, samples, self.asking.gathered[pair])
+        return as_policy(self.prepared.loaded, Measured(run=run, samples=tuple(samples)))
 
 
 def foretold(prepared: Prepared) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from harness.pipeline.left_out import who
 from harness.pipeline.noise import of_selftest, read_selftest
 from harness.pipeline.pinned import check_meant, read_pinned
 from harness.pipeline.preparing import Prepared, build_suite, find_references, first_requests
+from harness.pipeline.ranges import ranged, with_ranges
 from harness.pipeline.recording import bands
 from harness.plan import Decision, Earlier, Known, Plan, Questions, decisions, known, plan
 from harness.plugins import did_you_mean
@@ -104,7 +105,8 @@ def _questions(prepared: Prepared) -> dict[str, Questions]:
     for entry in prepared.config.suites:
         suite, items = prepared.suites[entry.name], prepared.items(entry.name)
         draws = len({request.draw for request in first_requests(suite, items[0])}) if items else 1
-        found[entry.name] = Questions(entry.name, items, suite.metrics, suite.watched, groups_of(suite), max(1, draws))
+        metrics = with_ranges(prepared.loaded, entry.name, suite.metrics, suite.primary)
+        found[entry.name] = Questions(entry.name, items, metrics, suite.watched, groups_of(suite), max(1, draws))
     return found
 
 
@@ -167,6 +169,7 @@ def _baseline(
 def _as_policy(prepared: Prepared, measured: Measured) -> Measured:
     """With what the config says of the suite today."""
     entry = next(each for each in prepared.config.suites if each.name == measured.run.suite)
+    measured = ranged(prepared.loaded, measured)
     run = msgspec.structs.replace(
         measured.run, retained=entry.retained, expect=bands(entry.expect, measured.run.primary), reference=None
     )
@@ -198,7 +201,7 @@ def _effects(effects: Sequence[tuple[str, float]], metrics: Sequence[str]) -> di
         meant = [metric for metric in metrics if fnmatchcase(metric, glob) and _meant(glob, metric)]
         if not meant:
             shown = did_you_mean(glob, metrics) if metrics else "No suite provides any metric."
-            raise UsageError(f"--effect {glob}={value:g}: no metric matches. {shown if len(shown) < 1500 else shown[:1500] + ' …'}")
+            raise UsageError(f"--effect {glob}={value:g}: no metric matches. {shown}")
         found |= dict.fromkeys(meant, value)
     return found
 

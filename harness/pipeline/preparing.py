@@ -120,6 +120,7 @@ class Prepared:
         others |= {name: pin.runs[pair[0]].graded for name, pin in meant_pins(self.loaded).items() if pair[0] in pin.runs}
         suite = config.suite(pair[0])
         policy = [rules, config.limits, config.comparability, config.bad_answers, suite.retained, suite.expect]
+        policy += [] if suite.range is None else [suite.range]
         left_out = [config.quarantine, contaminated(self.loaded)]
         return [config.sequential, policy, left_out, others, len(self.judged)]
 
