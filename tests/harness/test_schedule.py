@@ -294,7 +294,7 @@ def test_an_engine_with_a_full_queue_does_not_delay_another() -> None:
 
 
 def test_a_slow_helper_does_not_delay_conversations_that_do_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.schedule._UNOPENED", 8)
+    monkeypatch.setattr("harness.schedule.floor._UNOPENED", 8)
     fast, slow = Memory(capacity=4), Slow(capacity=4)
 
     def helped(name: int) -> Conversation[str]:
@@ -309,8 +309,8 @@ def test_a_slow_helper_does_not_delay_conversations_that_do_without_it(monkeypat
 
 
 def test_talks_are_taken_from_further_down_the_list_only_as_far_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.schedule._AHEAD", 50)
-    monkeypatch.setattr("harness.schedule._LIVE", 30)
+    monkeypatch.setattr("harness.schedule.talks._AHEAD", 50)
+    monkeypatch.setattr("harness.schedule.floor._LIVE", 30)
     taken = 0
 
     def talks() -> Iterator[Talk]:

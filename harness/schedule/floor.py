@@ -1,43 +1,29 @@
-"""Drives thousands of conversations over engines: the only loop in the project that talks to a model.
-
-A conversation is a generator that yields requests and receives their completions. ``drive`` keeps the engines full with requests of
-many conversations at once, answers from the journal what it can before any engine is opened, sends identical requests once, and
-journals every batch of completions before a conversation sees it.
-
-Order and fairness: with each engine, conversations start in the order of ``talks``, a window at a time, and requests leave in the
-order in which they were asked. So who shares a batch follows from the order of ``talks`` alone: a caller that lists item 1 for
-every candidate, then item 2 for every candidate, gets batches in which all candidates are mixed evenly; one that lists candidate
-after candidate serves them one after another. Engines do not wait for one another: where the queue of one is full, talks with
-another are taken from further down the list.
-"""
+"""Live conversations and their requests: looked up in the journal, sent, collected, written down, handed out."""
 
 from __future__ import annotations
 
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 import msgspec
 
-from harness.errors import ConfigError, EngineError
+from harness.errors import EngineError
 from harness.fingerprint import journal_key, replicate_seed
 from harness.journal import Journal
-from harness.plugins import did_you_mean
-from harness.protocols import Answered, Asked, Conversation, Engine
-from harness.records import Completion, Record, Request
+from harness.protocols import Answered, Asked, Conversation
+from harness.records import Completion, Request
+from harness.schedule.desk import Desk
+from harness.schedule.talks import Done, Door, Talk
 
 _UNOPENED = 512
 """Requests to gather before an engine opens: so many are looked up in the journal, and ready to fill it."""
 
 _LIVE = 10_000
 """Conversations at once where engines of very different speed share them, so that the slow one's queue cannot take all memory."""
-
-_AHEAD = 10_000
-"""Talks to keep for engines that are full, while others are looked for."""
 
 _PATIENCE_SECONDS = 1.0
 _SLICE_SECONDS = 0.001
@@ -46,108 +32,6 @@ _SLICE_SECONDS = 0.001
 _INSTANT_SECONDS = 0.0003
 _PAUSE_SECONDS = 0.02
 """In less than an instant nobody has worked or waited; pauses grow to this, so that no engine can keep us spinning for nothing."""
-
-
-class Talk(Record, frozen=True, kw_only=True):
-    """A conversation to drive, and the candidate that it talks to. ``id`` is the caller's, handed back in ``Done``."""
-
-    id: Any
-    candidate: str
-    conversation: Conversation[Any]
-
-
-class Done(Record, frozen=True, kw_only=True):
-    """How a conversation ended: with its value, or with an error.
-
-    ``sent`` counts requests that an engine was asked for this conversation; ``reused`` those answered by the journal, or by an
-    identical request in flight. Tokens count all its completions, wherever they came from.
-    """
-
-    id: Any
-    value: Any | None = None
-    error: str | None = None
-    sent: int = 0
-    reused: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-
-class Desk:
-    """The engines by destination name, each opened by the first request that reaches it, all closed on exit.
-
-    Destinations that share an opener (the same object) share the engine: a family of a base and its adapters. Raises EngineError
-    where an engine cannot start.
-    """
-
-    def __init__(self, openers: Mapping[str, Callable[[], Engine]]) -> None:
-        self._openers = dict(openers)
-        self._engines: dict[int, Engine] = {}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._engines.clear()
-        self._stack.__exit__(kind, error, trace)
-
-    @property
-    def opened(self) -> int:
-        """How many engines are open."""
-        return len(self._engines)
-
-    def lines(self) -> set[int]:
-        """Every engine there is, opened or not."""
-        return {id(opener) for opener in self._openers.values()}
-
-    def line(self, destination: str) -> int:
-        """Which engine serves ``destination``, opened or not. Raises ConfigError where nobody does."""
-        if destination not in self._openers:
-            known = did_you_mean(destination, self._openers)
-            raise ConfigError(f"a request is addressed to {destination!r}, and no candidate or engine has that name. {known}")
-        return id(self._openers[destination])
-
-    def engine(self, destination: str) -> Engine:
-        """The engine that serves ``destination``, opened if it was not."""
-        line = self.line(destination)
-        if line not in self._engines:
-            self._engines[line] = self._stack.enter_context(self._openers[destination]())
-        return self._engines[line]
-
-    def engines(self) -> Mapping[int, Engine]:
-        """The open engines, by line."""
-        return self._engines
-
-
-def drive(
-    talks: Iterable[Talk],
-    desk: Desk,
-    *,
-    journal: Journal | None,
-    asked: Mapping[str, str],
-    replicate: int = 0,
-    concurrency: int | None = None,
-    first_requests: Callable[[Any, Sequence[Request]], None] | None = None,
-) -> Generator[Done, None, None]:
-    """Drive conversations to their end and yield each as it ends, in any order.
-
-    ``asked`` gives the *asked* fingerprint of every destination. ``replicate`` above 0 is a repetition of the same questions (A/A):
-    it is kept apart in the journal, and what is sampled has other seeds, of which ``first_requests`` is not told. Without a journal
-    every request is sent, identical or not. ``concurrency``: at most so many conversations at once; None: as many as keep
-    ``Engine.capacity`` requests in flight. ``first_requests`` is told what each conversation asked first.
-
-    A request that fails, or that an engine answers with ``finish="error"``, ends its conversation with ``Done.error``; so does an
-    exception inside the conversation. An engine that cannot start, or that breaks in ``submit`` or ``poll``, raises EngineError
-    here. In both cases, on Ctrl-C, and when the caller stops listening, answers that are already there are journalled first.
-    """
-    floor = _Floor(_Door(talks, desk), desk, journal, asked, replicate, concurrency, first_requests)
-    try:
-        yield from floor.run()
-    except (KeyboardInterrupt, GeneratorExit, EngineError):
-        floor.rescue()
-        raise
-    finally:
-        floor.close()
 
 
 class _Seat:
@@ -176,50 +60,12 @@ class _Want(msgspec.Struct, gc=False):
     place: _Place
 
 
-class _Door:
-    """Talks that have not begun, in the caller's order; those with a full engine stand aside for those with another."""
-
-    def __init__(self, talks: Iterable[Talk], desk: Desk) -> None:
-        self._talks = iter(talks)
-        self._desk = desk
-        self._lines = desk.lines()
-        self._aside: dict[int, deque[Talk]] = {}
-        self._more = True
-
-    @property
-    def empty(self) -> bool:
-        """Has everybody been let in?"""
-        return not self._more and not any(self._aside.values())
-
-    def let_in(self, rooms: dict[int, int], most: int) -> list[Talk]:
-        """The next talks, at most ``most``, and with each engine at most as many as ``rooms`` has for it, which is used up."""
-        found: list[Talk] = []
-        for line, aside in self._aside.items():
-            while aside and rooms[line] and len(found) < most:
-                found.append(aside.popleft())
-                rooms[line] -= 1
-        waiting = sum(map(len, self._aside.values()))
-        while self._more and len(found) < most and waiting < _AHEAD and any(rooms.values()):
-            talk = next(self._talks, None)
-            if talk is None:
-                self._more = False
-                break
-            line = self._desk.line(talk.candidate)
-            if rooms[line]:
-                rooms[line] -= 1
-                found.append(talk)
-            else:
-                waiting += 1
-                self._aside.setdefault(line, deque()).append(talk)
-        return found
-
-
-class _Floor:
+class Floor:
     """The state of one ``drive``."""
 
     def __init__(
         self,
-        door: _Door,
+        door: Door,
         desk: Desk,
         journal: Journal | None,
         asked: Mapping[str, str],
