@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
-from harness.stats import resampling
+from harness.stats import resampling, tails
 from harness.stats.bounded import FEW_CLUSTERS, FEW_DIFFERING, BoundedUnits, heavy
 from harness.stats.paired import Array, Codes, Interval, PValue
 from harness.stats.power import mean_items, mean_mde
@@ -153,37 +153,51 @@ class MeanPairs:
 
     def test(self, delta: float, side: Side) -> PValue:
         if delta == 0 and (self.ordinal or self.units < FEW_CLUSTERS or len(self._differing) <= PERMUTED_UNITS):
-            return self._permutation(self._flipped, float(self._differing.sum()), len(self._differing), delta, side)
+            return self._permutation(self._differing, *self._flipped, delta, side)
         if self.sparse or self._constant:
             return self._score(delta, side)
         if self._permuted:
             centred = self._sums[0] - delta * self._sums[1]
-            return self._permutation(self._subsets(centred[:, None])[:, 0], float(centred.sum()), len(centred), delta, side)
+            return self._permutation(centred, *self._halves(centred), delta, side)
         return self._t(delta, side)
 
     @cached_property
-    def _flipped(self) -> Array:
-        """Sums over random subsets of the clusters that differ: for every test of "no difference"."""
-        return self._subsets(self._differing[:, None])[:, 0]
+    def _flipped(self) -> tuple[Array, Array | None]:
+        """Of the clusters that differ: for every test of "no difference"."""
+        return self._halves(self._differing)
 
-    def _permutation(self, rows: Array, total: float, units: int, delta: float, side: Side) -> PValue:
-        """``rows``: sums over subsets of the ``units`` summed (difference − delta), which are ``total`` together."""
+    def _halves(self, values: Array) -> tuple[Array, Array | None]:
+        """Sums over random halves of the clusters, and how probable each is; None: all alike, as patterns or resamples are."""
+        summed = None if resampling.exact(len(values)) else tails.subsets(values)
+        return summed or (self._subsets(values[:, None])[:, 0], None)
+
+    def _permutation(self, values: Array, rows: Array, chances: Array | None, delta: float, side: Side) -> PValue:
+        """``values``: summed (difference − delta) of each cluster; ``rows`` and ``chances``: of their ``_halves``."""
+        units, total, parameters = len(values), float(values.sum()), {"delta": delta, "side": side} | self._few
         if units == 0:
-            return PValue(1.0, "no item differs", {"delta": delta, "side": side}, 1.0)
+            return PValue(1.0, "no item differs", parameters, 1.0)
         tolerance = 1e-12 * float(np.abs(self._sums[0]).sum() + abs(delta) * self._sums[1].sum())
+        if chances is not None:
+            tolerance = max(tolerance, float(rows[1] - rows[0]) / 4)
         if side == "greater":
             hits = rows <= tolerance
         elif side == "less":
             hits = rows >= -tolerance
         else:
             hits = np.abs(total - 2 * rows) >= abs(total) - tolerance
-        exact = resampling.exact(units)
-        extra = 0 if exact else 1  # what was seen is one of the patterns
-        patterns = len(rows) + extra
-        name = "exact sign-flip permutation" if exact else "sign-flip permutation"
-        parameters = {"delta": delta, "side": side, "resamples": patterns} | ({} if exact else {"seed": self.seed})
-        floor = max(1 / patterns, 0.5**units)
-        return PValue((int(hits.sum()) + extra) / patterns, name, parameters | self._few, floor)
+        rarest = 0.5**units
+        if chances is not None:
+            found = max(rarest, min(1.0, float(chances[hits].sum())))
+            return PValue(found, "exact sign-flip permutation", parameters | {"sums": len(rows)}, rarest)
+        if resampling.exact(units):
+            return PValue(float(hits.mean()), "exact sign-flip permutation", parameters | {"resamples": len(rows)}, rarest)
+        patterns = len(rows) + 1  # what was seen is one of them
+        found = (int(hits.sum()) + 1) / patterns
+        if not hits.any():
+            towards = {"greater": total, "less": -total, "two-sided": abs(total)}[side]
+            found = min(found, tails.flips_bound(values, towards) * (2 if side == "two-sided" else 1))
+        said = {"resamples": patterns, "seed": self.seed}
+        return PValue(found, "sign-flip permutation", parameters | said, rarest)
 
     def _subsets(self, table: Array) -> Array:
         """Column sums over random halves of the rows, one row per resample. Rows alike are drawn together, as a binomial number.
@@ -210,10 +224,9 @@ class MeanPairs:
             return PValue(1.0, "undefined: every value is the same", parameters, 1.0)
         if self.span is not None and abs(delta) >= self.span:
             return PValue(float((side == "greater") == (delta > 0)), "beyond what can be", parameters)
-        z = self._bounded.statistic(delta)
-        p = float({"greater": ndtr(-z), "less": ndtr(z), "two-sided": 2 * ndtr(-abs(z))}[side])
+        p = self._bounded.p(delta, side)
         floor = 0.0 if self.span is not None else self._rarest * (2 if side == "two-sided" else 1)
-        return PValue(min(1.0, max(p, floor)), self._score_name, parameters, floor)
+        return PValue(max(p, min(1.0, floor)), self._score_name, parameters, floor)
 
     @property
     def _rarest(self) -> float:
