@@ -86,7 +86,8 @@ def _on_a_grid(values: Array, chances: Array, units: int, total: float, upper: b
     first = 0 if whole else math.floor(max(units * (mean - low) - window / 2, 0.0) / step)
     positions = (first + np.arange(len(summed))) * step + units * low
     summed = np.roll(summed, -(first % len(summed)))
-    blur = step * (0.25 + BLURS * math.sqrt(units * float(chances @ (part * (1 - part)))))
+    between = float(chances @ (part * (1 - part)))
+    blur = step * (min(units, 3 + BLURS * math.sqrt(units * between)) if between > 0 else 0.25)
     return _share(summed[positions >= total - blur] if upper else summed[positions <= total + blur])
 
 
