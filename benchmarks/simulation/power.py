@@ -26,6 +26,8 @@ from harness.stats.power import population_of
 ALPHA = 0.05
 POWERS = (0.5, 0.8, 0.95)
 PROMISED = 0.03
+SEEN = 200_000
+"""Units of a world that a plan knows."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ def design_of(world: World) -> stats.Design:
         return stats.Design(items, world.discordance)
     sd = world.deviation * math.sqrt(world.size)
     span = 4.0 if world.kind == "ordinal" else 1.0
-    many = replace(world, units=2000).sample(np.random.default_rng(1)).reshape(2000, world.size).sum(axis=1) / span
-    known = population_of(many, np.full(2000, float(world.size)), 1.0)
-    return stats.Design(items, clusters=world.units, sd=sd, population=known, span=span)
+    many = replace(world, units=SEEN).sample(np.random.default_rng(1)).reshape(SEEN, world.size).sum(axis=1) / span
+    known = population_of(many, np.full(SEEN, float(world.size)), 1.0)
+    ordinal = world.kind == "ordinal"
+    return stats.Design(items, clusters=world.units, sd=sd, population=known, span=span, declared=not ordinal, ordinal=ordinal)
 
 
 def rows(worlds: Sequence[World] | None = None, repetitions: int = 400, seed: int = 0) -> list[Row]:

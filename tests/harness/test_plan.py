@@ -122,7 +122,7 @@ def test_not_regressed_says_which_loss_it_sees() -> None:
 def test_clusters_make_it_harder_and_are_assumed_alike() -> None:
     alone, together = only(planned(margin())), only(planned(margin(), suites=(questions(400, size=10),)))
     assert (together.clusters, together.items) == (40, 400)
-    assert together.method == "score test of bounded differences over clusters"
+    assert together.method == "score test of bounded differences over clusters, drawn"
     assert together.passes is not None
     assert alone.passes is not None
     assert together.passes < alone.passes - 0.2
@@ -346,7 +346,7 @@ def test_a_policy_without_rules_says_that_nothing_would_be_decided() -> None:
 
 def test_sampled_draws_and_averaged_scores_are_no_counts() -> None:
     each = only(planned(margin(), suites=(questions(400, draws=4),)))
-    assert each.method == "score test of bounded differences"
+    assert each.method == "score test of bounded differences, drawn"
     assert each.sd is not None
 
 

@@ -1,8 +1,8 @@
 """What could have been seen, and how many items would show it: the deployed tests, inverted numerically.
 
-``enumerated`` adds up the probabilities of all outcomes that a test of right-or-wrong items would let pass; ``scored`` is for
-clusters and shares of which most are tied; ``design`` asks those, or a noncentral t, for items, margins and losses; ``starting``
-holds the closed formulas, which are where a search begins.
+``enumerated`` adds up the probabilities of all outcomes that a test of right-or-wrong items would let pass; ``scored`` has the test
+of means decide data sets (``drawn``) whose units turn out as a ``population`` says; ``design`` asks those, or a noncentral t, for
+items, margins and losses (``search``); ``starting`` holds the closed formulas, which are where a search begins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.stats.power.design import (
     smallest_margin,
 )
 from harness.stats.power.enumerated import critical_statistic, proof_probability
-from harness.stats.power.scored import Population, population_of
+from harness.stats.power.population import Population, population_of
 from harness.stats.power.starting import connor_items, mean_items, mean_mde, miller_items, normal_quantile, starting_items
 
 __all__ = [

@@ -1,8 +1,8 @@
 """Questions to a design that was not asked yet: does this rule pass, how many items does it need, what is the smallest margin?
 
-Independent right-or-wrong items are enumerated (``enumerated``), scores of one side by the exact binomial; clusters and shares of
-which most are tied are drawn or taken as normal for the score test that decides them (``scored``); everything else takes the
-noncentral t of the clustered standard error sd·√(design effect/items), with design effect 1 + (items per cluster − 1)·icc.
+Independent right-or-wrong items are enumerated (``enumerated``), scores of one side by the exact binomial; of clusters, shares and
+grades whose units are known, data sets are drawn and given to the test that would decide them (``scored``); everything else takes
+the noncentral t of the clustered standard error sd·√(design effect/items), with design effect 1 + (items per cluster − 1)·icc.
 
 Exact tests are saw-toothed: one item more can mean a little less power. What is found here is right up to one tooth.
 """
@@ -18,9 +18,11 @@ from typing import Literal
 from scipy.special import bdtrc, nctdtr, ndtr, ndtri, stdtrit
 
 from harness.stats.binary import EXACT_ITEMS
-from harness.stats.bounded import FEW_DIFFERING
+from harness.stats.bounded import FEW_CLUSTERS, FEW_DIFFERING
 from harness.stats.power.enumerated import critical_statistic, proof_probability
-from harness.stats.power.scored import DRAWS, SEARCH_DRAWS, Population, changing, score_probability, sign_probability, spread_of
+from harness.stats.power.population import Population, weighty
+from harness.stats.power.scored import DRAWS, MANY, SEARCH_DRAWS, score_probability
+from harness.stats.power.search import FINE, Critical, crossing, stepped
 from harness.stats.power.starting import starting_items
 
 Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_most"]
@@ -32,20 +34,15 @@ NORMAL_FREEDOM = 400
 """From so many degrees of freedom on the noncentral t is taken as normal."""
 
 
-Reached = Callable[[float, float | None], bool]
-"""Whether a point of a search does, at a critical value of Tango's statistic (None: the deployed test's own)."""
-
-Critical = Callable[[float], float | None]
-
-
 @dataclass(frozen=True)
 class Design:
     """What is known of a comparison before it is made.
 
     ``discordance``: share of independent items that one side gets right and the other wrong; it is never below the effect asked
     about. ``sd``: of the per-item differences, where they are not just won, lost or tied; ``population``: how units turn out,
-    where that is known, in shares of ``span``, the largest difference that could be. ``clusters`` None: every item its own;
-    ``icc``: correlation of the differences inside one. ``score``: of the candidate, for rules about a value.
+    where that is known, in shares of ``span``, the largest difference that could be; where that is not ``declared``, the largest
+    that was seen. ``ordinal``: grades, which have no t. ``clusters`` None: every item its own; ``icc``: correlation of the
+    differences inside one. ``score``: of the candidate, for rules about a value.
     """
 
     items: int
@@ -55,6 +52,8 @@ class Design:
     sd: float | None = None
     population: Population | None = None
     span: float = 1.0
+    declared: bool = True
+    ordinal: bool = False
     score: float | None = None
 
     def __post_init__(self) -> None:
@@ -91,12 +90,23 @@ def method_of(require: Require, design: Design, margin: float = 0.0) -> str:
     """How ``pass_probability`` finds its answer."""
     if require in ("at_least", "at_most"):
         return "exact binomial"
-    if margin and _sparse(design, 0.0):
-        return "score test of bounded differences" + ("" if design.units == design.items else " over clusters")
+    if design.population is not None:
+        how = "normal" if design.units * weighty(design.population, 0.0)[0] >= MANY else "drawn"
+        return f"{_test_of(design, margin)}{'' if design.units == design.items else ' over clusters'}, {how}"
     if not design.counted:
         return "noncentral t" + ("" if design.units == design.items else f" with a design effect of {design.design_effect:.2g}")
     test = "exact McNemar" if margin == 0 else "exact unconditional test" if design.items <= EXACT_ITEMS else "Tango's score test"
     return f"{test}, enumerated"
+
+
+def _test_of(design: Design, margin: float) -> str:
+    """Of units that are known, the test that will most probably decide."""
+    if margin == 0:
+        return "sign-flips"
+    differing, all_of_it = weighty(design.population or (), 0.0)
+    if 2 * differing < all_of_it and (design.units == design.items or differing * design.units < FEW_DIFFERING):
+        return "score test of bounded differences"
+    return "sign-flips above the margin" if design.ordinal or design.units < FEW_CLUSTERS else "t test"
 
 
 def pass_probability(require: Require, design: Design, effect: float = 0.0, margin: float = 0.0, alpha: float = 0.05) -> float:
@@ -123,17 +133,15 @@ def _proof(design: Design, effect: float, delta: float, alpha: float, critical: 
     if design.counted:
         discordance = min(1.0, max(design.discordance, abs(effect)))
         return proof_probability(design.items, (discordance + effect) / 2, (discordance - effect) / 2, delta, alpha, critical)
+    if design.population is not None:
+        return score_probability(
+            design.population, design.units, effect / design.span, delta / design.span, alpha, draws,
+            alone=design.units == design.items, ordinal=design.ordinal, declared=design.declared,
+        )  # fmt: skip
     freedom = design.units - 1
     if freedom < 1 or 0.5**design.units > alpha:  # no pattern of signs is rare enough
         return 0.0
     error = _spread(design, effect) * math.sqrt(design.design_effect / design.items)
-    if design.population is not None:
-        population, span = design.population, design.span
-        if _sparse(design, effect):
-            if delta != 0:
-                return score_probability(population, design.units, effect / span, delta / span, alpha, draws)
-            return sign_probability(population, design.units, effect / span, alpha)
-        error = span * spread_of(population, effect / span) / math.sqrt(design.units)
     if error == 0.0:
         return float(effect > delta)
     distance = (effect - delta) / error
@@ -145,14 +153,6 @@ def _proof(design: Design, effect: float, delta: float, alpha: float, critical: 
 def _spread(design: Design, effect: float) -> float:
     """Standard deviation of the difference of an item."""
     return math.sqrt(max(design.discordance, abs(effect)) - effect**2) if design.sd is None else design.sd
-
-
-def _sparse(design: Design, effect: float) -> bool:
-    """Whether the deployed test will find most units tied."""
-    if design.population is None:
-        return False
-    share = max(changing(design.population), min(1.0, abs(effect) / design.span))
-    return 2 * share < 1 and (design.units == design.items or share * design.units < FEW_DIFFERING)
 
 
 def _value_probability(items: int, score: float, value: float, alpha: float) -> float:
@@ -180,41 +180,49 @@ def items_for(
         def reached(items: float, _: float | None) -> bool:
             return pass_probability(require, design.with_items(max(1, round(items))), effect, margin, alpha) >= power
 
-        return _items(reached, design.items, lambda _: None) if above else None
+        return _items(stepped(reached, lambda _: None, start=design.items, ceiling=MOST_ITEMS, width=_tooth)) if above else None
     gain, delta = (-effect, margin) if require == "not_regressed" else (effect, margin if require == "superior" else -margin)
     if gain <= delta:
         return None
-    start = (
-        starting_items(max(design.discordance, abs(effect), 1e-4), gain - delta, alpha, power) if design.counted else design.items
-    )
+    if design.counted:
+        start = starting_items(max(design.discordance, abs(effect), 1e-4), gain - delta, alpha, power)
 
-    def proven(items: float, critical: float | None) -> bool:
-        return _proof(design.with_items(max(1, round(items))), gain, delta, alpha, critical, SEARCH_DRAWS) >= power
+        def proven(items: float, critical: float | None) -> bool:
+            return _proof(design.with_items(max(1, round(items))), gain, delta, alpha, critical) >= power
 
-    return _items(proven, start, _criticals(design, alpha, lambda items: (max(1, round(items)), delta)))
+        critical_at = _criticals(design, alpha, lambda items: (max(1, round(items)), delta))
+        return _items(stepped(proven, critical_at, start=max(1.0, start), ceiling=MOST_ITEMS, width=_tooth))
+
+    def power_at(items: float) -> float:
+        return _proof(design.with_items(max(1, round(items))), gain, delta, alpha, None, SEARCH_DRAWS)
+
+    return _items(crossing(power_at, power, alpha, start=design.items, ceiling=MOST_ITEMS, least=1.0, root=True))
 
 
-def _items(reached: Reached, start: float, critical_at: Critical) -> int | None:
-    found = _smallest(reached, critical_at, start=max(1.0, start), ceiling=MOST_ITEMS, width=lambda high: max(1.0, high / 200))
-    return None if found is None else round(found)
+def _tooth(items: float) -> float:
+    return max(1.0, items * FINE)
+
+
+def _items(found: float | None) -> int | None:
+    return None if found is None else max(1, round(found))
 
 
 def smallest_margin(design: Design, effect: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """The smallest margin at which ``non_inferior`` passes with ``power``; None where none below everything does."""
 
-    def reached(margin: float, critical: float | None) -> bool:
-        return _proof(design, effect, -margin, alpha, critical, SEARCH_DRAWS) >= power
+    def chance(margin: float, critical: float | None) -> float:
+        return _proof(design, effect, -margin, alpha, critical, SEARCH_DRAWS)
 
-    return _distance(reached, design, _criticals(design, alpha, lambda margin: (design.items, -margin)))
+    return _distance(chance, design, alpha, power, lambda margin: (design.items, -margin))
 
 
 def smallest_gain(design: Design, margin: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """The smallest true gain that ``superior`` proves with ``power``; None where not even the largest is."""
 
-    def reached(gain: float, critical: float | None) -> bool:
-        return _proof(design, gain, margin, alpha, critical, SEARCH_DRAWS) >= power
+    def chance(gain: float, critical: float | None) -> float:
+        return _proof(design, gain, margin, alpha, critical, SEARCH_DRAWS)
 
-    return _distance(reached, design, _criticals(design, alpha, lambda _: (design.items, margin)))
+    return _distance(chance, design, alpha, power, lambda _: (design.items, margin), beyond=margin)
 
 
 def mde(design: Design, margin: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float | None:
@@ -222,14 +230,26 @@ def mde(design: Design, margin: float = 0.0, alpha: float = 0.05, power: float =
     return smallest_gain(design, margin, alpha, power)
 
 
-def _distance(reached: Reached, design: Design, critical_at: Critical) -> float | None:
-    """A margin, a gain or a loss, to a two-hundredth of itself; shares end at 1."""
+def _distance(
+    chance: Callable[[float, float | None], float], design: Design, alpha: float, power: float,
+    where: Callable[[float], tuple[int, float]], beyond: float = 0.0,
+) -> float | None:  # fmt: skip
+    """A margin, a gain or a loss, to a two-hundredth of itself; shares end at 1. Gains begin ``beyond`` a margin."""
     scale = design.sd if design.sd is not None else math.sqrt(design.discordance + 1 / design.items)
     start = 2.5 * scale * math.sqrt(design.design_effect / design.items)
     if start == 0.0:
         return None
-    ceiling = 1.0 if design.sd is None else 1e6 * scale
-    return _smallest(reached, critical_at, start=min(start, ceiling), ceiling=ceiling, width=lambda high: max(1e-6, high / 200))
+    if design.counted:
+        return stepped(
+            lambda at, critical: chance(at, critical) >= power, _criticals(design, alpha, where),
+            start=min(start, 1.0), ceiling=1.0, width=lambda high: max(1e-6, high * FINE),
+        )  # fmt: skip
+    bounded = design.sd is None or (design.population is not None and design.declared)
+    ceiling = (design.span if bounded else 1e6 * scale) - beyond
+    found = crossing(
+        lambda at: chance(beyond + at, None), power, alpha, start=start, ceiling=ceiling, least=1e-6 * scale, root=False
+    )
+    return None if found is None else beyond + found
 
 
 def _criticals(design: Design, alpha: float, where: Callable[[float], tuple[int, float]]) -> Critical:
@@ -242,35 +262,6 @@ def _criticals(design: Design, alpha: float, where: Callable[[float], tuple[int,
         return critical_statistic(items, delta, alpha)
 
     return critical_at
-
-
-def _smallest(
-    reached: Reached, critical_at: Critical, *, start: float, ceiling: float, width: Callable[[float], float]
-) -> float | None:
-    """The smallest point that does. The critical value of the exact test is dear, and changes slowly from point to point: every
-    round of the search takes that of where the last one ended. In the end it is the deployed test that must be satisfied."""
-    found, critical = start, critical_at(start)
-    for _ in range(4):
-        low, high, step = 0.0, found, 1.03
-        while not reached(high, critical):
-            if high >= ceiling:
-                return None
-            low, high, step = high, min(ceiling, high * step + 1e-9), min(1.3, step**2)
-        while low == 0.0 and high > width(high) and step < 1e3:
-            lower = high / step
-            low, high, step = (low, lower, step**2) if reached(lower, critical) else (lower, high, step)
-        while high - low > width(high):
-            middle = (low + high) / 2
-            low, high = (low, middle) if reached(middle, critical) else (middle, high)
-        before, found, last = found, high, critical
-        critical = critical_at(found)
-        if critical == last or abs(found - before) <= 1.5 * width(found):
-            break
-    while not reached(found, None):
-        found += 2 * width(found)
-        if found >= ceiling:
-            return None
-    return found
 
 
 @lru_cache(maxsize=4096)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from harness import stats
-from harness.stats import Design, means
+from harness.stats import Design
 from harness.stats.power import connor_items, critical_statistic, miller_items, population_of, proof_probability
-from harness.stats.power import design as design_module
 from harness.stats.power.enumerated import RESOLUTION
-from harness.stats.power.scored import score_probability, sign_probability, spread_of
+from harness.stats.power.population import spread_of
+from harness.stats.power.scored import score_probability
 
 RUNS = 2500
 NOISE = 3 * math.sqrt(0.25 / RUNS)
@@ -151,14 +151,11 @@ def test_sign_flips_of_units_that_differ_have_the_power_planned(units: int, shar
         differences = np.where(rng.random(units) < share, np.where(rng.random(units) < up, 1.0, -1.0), 0.0)
         differences *= rng.choice([0.5, 1.0], units)
         passes += stats.MeanPairs(differences, code, zeros, ones, span=1.0, seed=seed).test(0.0, "greater").p <= 0.05
-    assert sign_probability(population, units, gain, 0.05) == pytest.approx(passes / runs, abs=0.03 + 3 * 0.029)
+    planned = score_probability(population, units, gain, 0.0, 0.05, alone=True)
+    assert planned == pytest.approx(passes / runs, abs=0.03 + 3 * math.sqrt(0.25 / runs))
     whole = ((0.0, 1.0, 1 - share), (1.0, 1.0, share))
     exact = proof_probability(units, (share + gain) / 2, (share - gain) / 2, 0.0, 0.05)
-    assert sign_probability(whole, units, gain, 0.05) == pytest.approx(exact)
-
-
-def test_power_takes_the_branch_that_the_deployed_test_takes() -> None:
-    assert design_module.FEW_DIFFERING == means.FEW_DIFFERING
+    assert score_probability(whole, units, gain, 0.0, 0.05, alone=True) == pytest.approx(exact, abs=0.025)
 
 
 def test_ordinal_scores_of_which_most_are_tied_are_planned_on_their_own_scale() -> None:
