@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from harness.records import Conclusion, Finding, Measured, MetricKind, Outcome, Record
+from harness.records import SHARES, Conclusion, Finding, Measured, MetricKind, Outcome, Record
 from reports.figures import Figure, Span, gain_figure, pointer, span
 from reports.panels import Wins
 from reports.standing import Roles, Standing, metric_of
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
-from reports.wording import SHARES, Badge, bound_of, finding_badge, gain_text, metric_parts, rule_name
+from reports.wording import Badge, bound_of, finding_badge, gain_text, metric_parts, rule_name
 
 FOREST_WIDTH = 400
 FOREST_HEIGHT = 26

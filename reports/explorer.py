@@ -12,9 +12,8 @@ from typing import Any
 
 import msgspec
 
-from harness.records import Measured, Metric, Record, Run, Sample
+from harness.records import SHARES, Measured, Metric, Record, Run, Sample
 from reports.standing import TIMED
-from reports.wording import SHARES
 
 TEXT_BUDGET = 12_000_000
 LONGEST_TEXT = 6_000

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from harness.records import Conclusion, History, HistoryPoint, Record
+from harness.records import SHARES, Conclusion, History, HistoryPoint, Record
 from reports.figures import Figure, count_figure, gain_figure, pointer, score_figure
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
-from reports.wording import SHARES, fixed, moment, score_text, significant
+from reports.wording import fixed, moment, score_text, significant
 
 WIDTH, HEIGHT = 620.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 24.0, 26.0, 44.0

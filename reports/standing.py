@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.records import Comparison, Conclusion, Finding, Flag, Measured, Metric, MetricKind, Outcome, Record, Run, Verdict
-from reports.wording import SHARES, metric_parts
+from harness.records import (
+    SHARES,
+    Comparison,
+    Conclusion,
+    Finding,
+    Flag,
+    Measured,
+    Metric,
+    MetricKind,
+    Outcome,
+    Record,
+    Run,
+    Verdict,
+)
+from reports.wording import metric_parts
 
 TIMED = "latency"
 FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary")

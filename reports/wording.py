@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from harness.gate.policy import absolute_margin, which_items
-from harness.records import Comparison, Finding, MetricKind, Outcome, Record, Rule, Severity
+from harness.records import SHARES, Comparison, Finding, MetricKind, Outcome, Record, Rule, Severity
 
 MINUS = "−"
-SHARES: frozenset[MetricKind] = frozenset({"binary", "bounded"})
 SMALLEST_P = 0.0001
 MOST_DECIMALS = 6
 MOST_POINT_DECIMALS = 4

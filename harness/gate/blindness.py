@@ -29,8 +29,7 @@ from harness.compare import Column, Pair
 from harness.gate.measurements import Measurements
 from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job, absolute_margin, suites_of
 from harness.gate.sentences import amount, joined, share
-
-SPANS = ("binary", "bounded")
+from harness.records import SHARES
 
 Array = NDArray[np.float64]
 
@@ -87,7 +86,7 @@ def _few(job: Job, pair: Pair) -> Blind | None:
     if rule.require != "not_regressed" or rule.implicit or evidence is None:
         return None
     able = evidence.units
-    if column.metric.kind in SPANS and column.metric.aggregator == "mean":
+    if column.metric.kind in SHARES and column.metric.aggregator == "mean":
         worst = 0.0 if column.metric.direction == "higher" else 1.0
         able = len(np.unique(column.clusters[column.table[:, 0] != worst]))
     if 0.5**able <= rule.alpha:
@@ -124,7 +123,7 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     require, column = job.rule.require, pair.baseline
     if require == "at_most" and column.name == "lost":
         return _nothing_to_lose(job, pair, measurements, candidate)
-    if require not in ("superior", "non_inferior", "not_regressed") or column.metric.kind not in SPANS or not pair.items:
+    if require not in ("superior", "non_inferior", "not_regressed") or column.metric.kind not in SHARES or not pair.items:
         return None
     best = 1.0 if column.metric.direction == "higher" else 0.0
     scores = column.table[:, 0]

@@ -24,11 +24,10 @@ from scipy.special import ndtr, ndtri
 
 from harness import stats
 from harness.compare import Column, Level, Pair, compare, level_of
-from harness.records import Comparison, Sequential
+from harness.records import SHARES, Comparison, Sequential
 
 Array = NDArray[np.float64]
 SPENDING = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}
-BOUNDED = ("binary", "bounded")
 NO_P = "no p: it was looked at while it was asked, and the test takes the number of items for fixed"
 
 
@@ -56,7 +55,7 @@ class Looked:
     def betting(self) -> bool:
         """Whether bounds that hold at any time are asked for and can be had."""
         column, tables = self.whole, (self.whole.table, self.last.candidate.table)
-        bounded = column.metric.aggregator == "mean" and column.metric.kind in BOUNDED
+        bounded = column.metric.aggregator == "mean" and column.metric.kind in SHARES
         return self.settings.method == "anytime" and bounded and all(t.min() >= 0 and t.max() <= 1 for t in tables)
 
     # ------------------------------------------------------------------------------------------------------- levels

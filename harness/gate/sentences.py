@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.records import Comparison, MetricKind
-
-SHARES = ("binary", "bounded")
+from harness.records import SHARES, Comparison, MetricKind
 
 
 def amount(value: float, kind: MetricKind) -> str:

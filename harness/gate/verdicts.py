@@ -13,7 +13,7 @@ from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_N
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, matches, only_references, which_items
-from harness.records import Comparison, Finding, Measured, Outcome, Verdict
+from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
 
@@ -93,7 +93,7 @@ def _stripped(finding: Finding) -> str:
 
 def _worst(findings: Sequence[Finding]) -> Finding:
     """The finding to show first: the largest loss among shares, else the first of the policy."""
-    shares = [f for f in findings if f.comparison is not None and f.comparison.kind in words.SHARES and not f.rule.implicit]
+    shares = [f for f in findings if f.comparison is not None and f.comparison.kind in SHARES and not f.rule.implicit]
     return min(shares, key=lambda f: f.comparison.gain if f.comparison is not None else 0.0) if shares else findings[0]
 
 

@@ -27,7 +27,7 @@ from harness.pipeline.recording import bands
 from harness.plan import Decision, Earlier, Known, Plan, Questions, decisions, known, plan
 from harness.plugins import did_you_mean
 from harness.protocols import groups_of
-from harness.records import Fingerprints, Flag, Measured, Record, Run
+from harness.records import SHARES, Fingerprints, Flag, Measured, Record, Run
 
 MOST_EARLIER = 6
 """Earlier candidates that are looked at: the newest."""
@@ -217,7 +217,7 @@ def _check_effects(decided: Sequence[Decision], knowledge: Sequence[Known], effe
     for decision, each in zip(decided, knowledge, strict=True):
         for metric in decision.job.metrics:
             gain = effects.get(metric)
-            if gain is None or decision.metric.kind not in ("binary", "bounded") or decision.metric.aggregator != "mean":
+            if gain is None or decision.metric.kind not in SHARES or decision.metric.aggregator != "mean":
                 continue
             if abs(gain) > 1:
                 raise UsageError(

@@ -25,7 +25,7 @@ from harness.gate.blindness import blindness
 from harness.gate.measurements import Measurements
 from harness.gate.selection import selection_of
 from harness.plan.decisions import Decision
-from harness.records import Noise, SelfTest
+from harness.records import SHARES, Noise, SelfTest
 from harness.stats.power import Population, population_of
 
 ASSUMED_DISCORDANCE = 0.10
@@ -135,7 +135,7 @@ def _counterpart(decision: Decision, selected: Measurements, name: str, base: st
 def _shares(pair: Pair) -> bool:
     """Whether a change of one item is at most one, so that changes can be counted."""
     metric = pair.baseline.metric
-    return metric.kind in ("binary", "bounded") and metric.aggregator == "mean"
+    return metric.kind in SHARES and metric.aggregator == "mean"
 
 
 def _cancelling(pair: Pair, counterpart: Pair | None) -> tuple[float, float]:
@@ -185,7 +185,7 @@ def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) ->
         design = stats.Design(decision.items, clusters=max(1, min(decision.clusters, decision.items)), sd=found.sd)
     else:
         return None
-    shares = decision.metric.kind in ("binary", "bounded")
+    shares = decision.metric.kind in SHARES
     return Known(
         origin="noise",
         source=f"{noise.baseline} against itself",
@@ -230,7 +230,7 @@ def _assumed(decision: Decision) -> Known:
     if decision.counted:
         score = share / 2 if decision.transition else None
         return Known("assumed", "", stats.Design(decision.items, share, score=score), share)
-    if decision.metric.kind not in ("binary", "bounded") or decision.metric.aggregator != "mean":
+    if decision.metric.kind not in SHARES or decision.metric.aggregator != "mean":
         return Known("assumed", "", None)
     clusters = max(1, min(decision.clusters, decision.items))
     icc = ASSUMED_ICC if clusters < decision.items else 0.0
