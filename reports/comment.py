@@ -63,7 +63,8 @@ def markdown(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     ranked = standings(conclusion, measured or {})
     head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
-    optional = [_unhappy(verdict) for verdict in conclusion.verdicts] + [_looks(conclusion), _folded(conclusion)]
+    optional = [_unhappy(verdict) for verdict in conclusion.verdicts]
+    optional += [_warned(conclusion), _looks(conclusion), _folded(conclusion)]
     kept: list[str] = []
     left_out = False
     room = budget - len("\n".join(head + foot)) - 200
@@ -139,6 +140,18 @@ def _unhappy(verdict: Verdict) -> list[str]:
         return []
     lines = ["", f"**{escaped(verdict.candidate)}**: {escaped(spoken(verdict))}", "", *_COLUMNS]
     return lines + [_row(finding) for finding in findings]
+
+
+def _warned(conclusion: Conclusion) -> list[str]:
+    """What every verdict warns of beside its rules: those of all candidates alike once."""
+    reasons = {finding.reason for verdict in conclusion.verdicts for finding in verdict.findings}
+    said: dict[str, list[str]] = {}
+    for verdict in conclusion.verdicts:
+        for warning in verdict.warnings:
+            if warning not in reasons:
+                said.setdefault(warning, []).append(verdict.candidate)
+    lines = [f"- ⚠️ {escaped(', '.join(names))}: {escaped(warning)}" for warning, names in said.items()]
+    return ["", *lines] if lines else []
 
 
 def _looks(conclusion: Conclusion) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,11 +17,11 @@ from harness.history import with_scores
 from harness.pipeline.contents import contents_of
 from harness.pipeline.preparing import HUMAN
 from harness.plugins import did_you_mean
-from harness.records import IMPORTED, Candidate, Measured, Metric
+from harness.records import IMPORTED, SHARES, Candidate, Measured, Metric
 from harness.store import Store
 from suites.rows import locate
 from suites.score_files import read_scores
-from suites.scores import KINDS, SHARES, readings, to_measured
+from suites.scores import KINDS, readings, to_measured
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lower", action="append", default=[], metavar="METRIC", help="less of this metric is better")
     parser.add_argument("--kind", action="append", default=[], metavar="METRIC=KIND",
                         help=f"read a metric as {', '.join(KINDS)}; else 0/1 is binary, 0 to 1 bounded, the rest real")  # fmt: skip
+    parser.add_argument("--range", action="append", default=[], metavar="METRIC=LOW:HIGH", dest="ranges",
+                        help="the lowest and the highest score that an item can have, of a metric that is no share")  # fmt: skip
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -46,8 +49,12 @@ def execute(arguments: argparse.Namespace) -> int:
     loaded = None if arguments.config is None else load(arguments.config)
     store = Store(arguments.store) if loaded is None else Store(loaded.store)
     contents = (None, None) if loaded is None else _declared(loaded, name, suite)
+    kinds, ranges = _kinds(arguments.kind), _ranges(arguments.ranges)
     scores = read_scores(locate(arguments.file, folder=Path(), where=""))
-    metrics = readings(scores, lower=arguments.lower, kinds=_kinds(arguments.kind))
+    try:
+        metrics = readings(scores, lower=arguments.lower, kinds=kinds, ranges=ranges)
+    except UsageError as error:
+        raise UsageError(f"{arguments.file}: {error}") from error
     measured = to_measured(
         scores,
         metrics,
@@ -103,6 +110,20 @@ def _kinds(given: Sequence[str]) -> dict[str, str]:
     return kinds
 
 
+def _ranges(given: Sequence[str]) -> dict[str, tuple[float, float]]:
+    ranges = {}
+    for text in given:
+        metric, _, limits = text.rpartition("=")
+        try:
+            low, high = (float(part) for part in limits.split(":"))
+        except ValueError:
+            low = high = math.nan
+        if not metric or not -math.inf < low < high < math.inf:
+            raise UsageError(f"--range {text!r}: expected METRIC=LOW:HIGH with LOW under HIGH, such as grade=1:5")
+        ranges[metric] = low, high
+    return ranges
+
+
 def _refuse_other_reading(measured: Measured, others: Sequence[Measured]) -> None:
     """One metric of one suite is read in one way, whoever is scored; said now, and not when the gate finds two kinds of number."""
     suite = measured.run.suite
@@ -118,16 +139,18 @@ def _refuse_other_reading(measured: Measured, others: Sequence[Measured]) -> Non
             if theirs is not None and _read_as(theirs) != _read_as(mine):
                 raise UsageError(
                     f"{metric!r} of {suite!r} is {_described(mine)} here, and {_described(theirs)} in what was imported for "
-                    f"{who!r}. Say how it is to be read with --kind {metric}=… or --lower {metric}, alike for everybody"
+                    f"{who!r}. Say how it is to be read with --kind {metric}=…, --lower {metric} or --range {metric}=…, alike for "
+                    "everybody (a range can also stand in the config, on the suite: range = { METRIC = [low, high] })"
                 )
 
 
-def _read_as(metric: Metric) -> tuple[str, str]:
-    return "share" if metric.kind in SHARES else metric.kind, metric.direction
+def _read_as(metric: Metric) -> tuple[str, str, tuple[float, float] | None]:
+    return "share" if metric.kind in SHARES else metric.kind, metric.direction, metric.range
 
 
 def _described(metric: Metric) -> str:
-    return f"{metric.kind}, {metric.direction} is better"
+    limits = "" if metric.range is None else " from {:g} to {:g}".format(*metric.range)
+    return f"{metric.kind}{limits}, {metric.direction} is better"
 
 
 def _told(measured: Measured, others: Sequence[Measured], *, again: bool, place: Path) -> list[str]:

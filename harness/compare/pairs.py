@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,11 @@ class Pair:
     def span(self) -> float | None:
         """The largest difference that could exist; None where nothing bounds it."""
         return self.baseline.metric.span or self.candidate.metric.span
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether an item could score far beyond all that were seen, for all that is known."""
+        return self.span is None and math.isinf(stats.limits(self.baseline.metric.aggregator)[1])
 
     @property
     def counts(self) -> tuple[int, int, int]:

@@ -89,6 +89,8 @@ def _comparison(case: Case, over: Over | None, corrected: Corrected | None) -> C
     if comparison is None:
         return None
     extra: dict[str, object] = {"margin": case.margin}
+    if pair.unlimited:
+        extra["no_range"] = True
     if over is not None:
         extra |= {"p_max_t" if over.method == "max-T" else f"p_holm_{over.what}": over.p, over.what: over.candidates}
         extra |= {"no_max_t": over.why} if over.why else {}

@@ -193,11 +193,24 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
     reference = _unjudged(candidate, measurements)
     if reference is not None:
         warnings.append(f"{reference} was not judged: it only serves as the reference of {candidate}, and has none of its own")
+    warnings += _unlimited(findings)
     warnings += _worn(measurements)
     if findings and all(finding.rule.implicit for finding in findings):
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
     warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
     return warnings
+
+
+def _unlimited(findings: Sequence[Finding]) -> Iterator[str]:
+    """What a pass about scores without limits cannot know, in one sentence for all of them."""
+    passed = [each for each in findings if each.outcome == "pass" and not each.waived and each.rule.require != "not_regressed"]
+    named = {each.metric: None for each in passed if each.comparison is not None and each.comparison.parameters.get("no_range")}
+    if named:
+        have = "has" if len(named) == 1 else "have"
+        yield (
+            f"{words.joined(list(named))} {have} no declared range: rare losses larger than any score seen are not ruled out by "
+            "what passed, because no test can know of them. Where scores have limits, set range = [low, high] on the suite"
+        )
 
 
 def _unjudged(candidate: str, measurements: Measurements) -> str | None:

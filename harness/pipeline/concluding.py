@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from harness.config import Loaded, SuiteConfig
+from harness.config import Loaded
 from harness.environment import environment
 from harness.errors import ComparabilityError
 from harness.fingerprint import digest
@@ -21,6 +21,7 @@ from harness.pipeline.looking_back import read_history
 from harness.pipeline.noise import second_runs
 from harness.pipeline.pinned import meant_pins, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references
+from harness.pipeline.ranges import ranged
 from harness.pipeline.recording import bands
 from harness.pipeline.sources import refuse_other_sources
 from harness.records import IMPORTED, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
@@ -38,8 +39,7 @@ def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
     pinned = read_pinned(loaded)
     by_name = {candidate.name: read_candidate(loaded, candidate.name) for candidate in config.candidates}
     measured = {(suite.name, name): runs[suite.name] for suite in config.suites for name, runs in by_name.items()}
-    suites = {suite.name: suite for suite in config.suites}
-    measured |= {pair: as_policy(suites[pair[0]], found) for pair, found in pinned.items()}
+    measured |= {pair: as_policy(loaded, found) for pair, found in pinned.items()}
     return measured | _votes(store, measured) | second_runs(store, measured)
 
 
@@ -66,7 +66,7 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
         if suite.use == IMPORTED:
             imported = find_imported(loaded, *pair, current)
             refuse_other_contents(imported.run, now, "Import the scores of what is there now.")
-            found[suite.name] = as_policy(suite, _referring(imported, references.get(name)))
+            found[suite.name] = as_policy(loaded, _referring(imported, references.get(name)))
             continue
         if pair not in current:
             raise ComparabilityError(
@@ -85,7 +85,7 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
             loaded, measured.run, f"Run: sftgate run {loaded.file} (what was answered before comes from the journal)"
         )
         _refuse_other_looks(loaded, measured.run)
-        found[suite.name] = as_policy(suite, measured)
+        found[suite.name] = as_policy(loaded, measured)
     return found
 
 
@@ -110,8 +110,10 @@ def _referring(measured: Measured, reference: str | None) -> Measured:
     return msgspec.structs.replace(measured, run=msgspec.structs.replace(measured.run, reference=reference))
 
 
-def as_policy(suite: SuiteConfig, measured: Measured) -> Measured:
-    """What is retained and what is expected may change without asking again: the config's word counts, not the run's."""
+def as_policy(loaded: Loaded, measured: Measured) -> Measured:
+    """What is retained, what is expected and how far scores can go may change without asking again: the config's word counts, not
+    the run's. ConfigError for a score outside of a declared range."""
+    suite, measured = loaded.config.suite(measured.run.suite), ranged(loaded, measured)
     run = msgspec.structs.replace(measured.run, retained=suite.retained, expect=bands(suite.expect, measured.run.primary))
     return msgspec.structs.replace(measured, run=run)
 
@@ -141,7 +143,7 @@ def digest_of_policy(loaded: Loaded) -> str:
     was compared with (the baseline, which becomes another one with every promotion, and references), and where a rule stands."""
     policy = policy_of(loaded, {})
     rules = tuple(msgspec.structs.replace(rule, line=None) for rule in policy.rules)
-    suites = [[suite.name, suite.retained, suite.expect] for suite in loaded.config.suites]
+    suites = [[each.name, each.retained, each.expect, *([each.range] if each.range else [])] for each in loaded.config.suites]
     return digest([msgspec.structs.replace(policy, baseline="", rules=rules), suites])
 
 
