@@ -6,7 +6,7 @@ again (turns, draws, choices, judging), until it returns its result. ``harness.s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
@@ -17,6 +17,7 @@ from harness.records import (
     Answer,
     Candidate,
     Completion,
+    Evaluation,
     Flag,
     Item,
     Judgment,
@@ -25,7 +26,6 @@ from harness.records import (
     Record,
     Request,
     Sample,
-    Verdict,
 )
 
 T = TypeVar("T")
@@ -189,5 +189,17 @@ class Judge(Protocol):
         ...
 
 
-Evaluator = Callable[[Candidate, int], Verdict]
-"""What a trainer is given to look at a checkpoint at a step; it runs the harness in its own process."""
+class Evaluator(Protocol):
+    """What a trainer is given to look at its checkpoints; it runs the harness in a process of its own.
+
+    It asks only the items that select: what selects a checkpoint does not certify it (law 12).
+    """
+
+    def fingerprint(self) -> str:
+        """Hash of all that decides what is asked and by which rules it is judged. ConfigError where something is wrong with it:
+        called before the first step."""
+        ...
+
+    def __call__(self, candidate: Candidate, step: int) -> Evaluation:
+        """Measure a checkpoint. EvaluationError where it could not be measured."""
+        ...

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,27 @@ def export_weights(config: TrainConfig, model: Any, base: Path, *, end_id: int) 
         model.save_pretrained(str(partial), save_embedding_layers=False)
     else:
         _stop_at(model.generation_config, end_id)
-        if config.save_dtype == "base":
-            model = model.to(_dtype_of(base))
-        model.save_pretrained(str(partial))
+        with _cast(model, _dtype_of(base) if config.save_dtype == "base" else None):
+            model.save_pretrained(str(partial))
         _copy_tokenizer(base, partial)
     _replace_folder(partial, config.folder / name)
+
+
+@contextlib.contextmanager
+def _cast(model: Any, dtype: Any) -> Iterator[None]:
+    """The parameters in another dtype (None: as they are) for as long as this lasts; then the very same as before: a checkpoint is
+    written in the middle of training. Tied parameters stay tied."""
+    import torch
+
+    own = [(parameter, parameter.data) for parameter in model.parameters() if dtype is not None and parameter.dtype != dtype]
+    try:
+        with torch.no_grad():
+            for parameter, data in own:
+                parameter.data = data.to(dtype)
+        yield
+    finally:
+        for parameter, data in own:
+            parameter.data = data
 
 
 def _copy_tokenizer(base: Path, target: Path) -> None:
@@ -88,6 +106,11 @@ def handover(config: TrainConfig, base: Path) -> Handover:
 def write_records(config: TrainConfig, training: Training, candidate: Handover) -> None:
     """``training.json``, then ``candidate.json``."""
     _write(config.folder / TRAINING, training)
+    write_handover(config, candidate)
+
+
+def write_handover(config: TrainConfig, candidate: Handover) -> None:
+    """``candidate.json``."""
     _write(config.folder / CANDIDATE, candidate)
 
 

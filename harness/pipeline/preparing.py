@@ -19,6 +19,7 @@ from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
 from harness.gate import HUMAN_WIN, only_references
+from harness.gate.selection import Half, half_of, traits_of
 from harness.lines import located
 from harness.pipeline.imported import adopt_imported
 from harness.pipeline.left_out import contaminated
@@ -42,6 +43,7 @@ HUMAN = "human"
 @dataclass(frozen=True)
 class Prepared:
     """A checked config with its suites built and its candidates fingerprinted. ``limit``: items per suite (``--smoke``).
+    ``half``: only the items that select checkpoints, or only those that certify them.
 
     ``sources``: suite -> the files that its items come from, name -> hash of their content, as they were read.
     ``replicates``: candidates that repeat what another one was asked (A/A), with the number of the repetition: they are asked in
@@ -57,6 +59,7 @@ class Prepared:
     references: Mapping[str, str]
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     limit: int | None = None
+    half: Half | None = None
     replicates: Mapping[str, int] = field(default_factory=dict)
     _items: dict[str, list[Item]] = field(default_factory=dict)
 
@@ -77,7 +80,8 @@ class Prepared:
     def items(self, suite: str) -> list[Item]:
         """The items of a suite; with a limit, the same seeded sample for every candidate, in the suite's order."""
         if suite not in self._items:
-            items = list(self.suites[suite].items())
+            whole, half = self.suites[suite].items(), self.half
+            items = [item for item in whole if half is None or half_of(traits_of(item)) == half]
             if self.limit is not None and self.limit < len(items):
                 chosen = {item.key for item in sorted(items, key=lambda item: digest([self.config.seed, item.key]))[: self.limit]}
                 items = [item for item in items if item.key in chosen]
@@ -110,6 +114,7 @@ class Prepared:
             | ({} if suite.journalled else {"resources": self._speed(pair[1]), "hardware": self._hardware})
             | ({"replicate": replicate} if replicate else {})
             | ({"sequential": self._ends(pair)} if self.in_part(pair) else {})
+            | ({"half": self.half} if self.half else {})
         )
 
     def _ends(self, pair: Pair) -> Any:

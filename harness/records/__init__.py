@@ -36,7 +36,7 @@ from harness.records.measured import (
 )
 from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
-from harness.records.trained import Handover, Training, TrainingPoint, ValidationPoint
+from harness.records.trained import Evaluation, Handover, Reading, Training, TrainingPoint, ValidationPoint
 
 __all__ = [
     "FORMAT",
@@ -49,6 +49,7 @@ __all__ = [
     "Completion",
     "Conclusion",
     "Direction",
+    "Evaluation",
     "Finding",
     "Fingerprints",
     "Flag",
@@ -68,6 +69,7 @@ __all__ = [
     "Parity",
     "Plant",
     "Quarantined",
+    "Reading",
     "Record",
     "Repetition",
     "Request",

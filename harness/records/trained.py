@@ -2,26 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from harness.records.record import FORMAT, Record
+from harness.records.record import FORMAT, Outcome, Record, Require
 
 
 class TrainingPoint(Record, frozen=True, kw_only=True):
-    """One optimiser step. ``loss`` is nats per supervised token of that step; ``grad_norm`` before clipping."""
+    """One optimiser step. ``loss`` is nats per supervised token of that step; ``grad_norm`` before clipping.
+
+    ``kl`` is what counts of KL(base || model), nats per supervised token; ``penalty`` what EWC and L2-SP add, in nats. None: off.
+    """
 
     step: int
     loss: float
     learning_rate: float
     grad_norm: float
     supervised_tokens: int
+    kl: float | None = None
+    penalty: float | None = None
 
 
 class ValidationPoint(Record, frozen=True, kw_only=True):
-    """Validation after a step: data set name -> nats per supervised token."""
+    """Validation after a step: data set name -> nats per supervised token.
+
+    ``divergences``: data set name -> KL(base, model) in nats per supervised token, over the first tokens of the set.
+    """
 
     step: int
     losses: dict[str, float]
+    divergences: dict[str, float] = {}
+
+
+class Reading(Record, frozen=True, kw_only=True):
+    """What one rule said of one metric of a checkpoint, against what it is compared with. ``gain`` > 0 is better.
+
+    ``role``: ``target`` is what training is for; ``bound`` is what a checkpoint must keep; ``told`` decides nothing.
+    """
+
+    metric: str
+    require: Require
+    role: Literal["target", "bound", "told"]
+    outcome: Outcome
+    reason: str
+    against: str = ""
+    value: float | None = None
+    against_value: float | None = None
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    items: int = 0
+
+
+class Evaluation(Record, frozen=True, kw_only=True):
+    """A checkpoint, measured on the items that select.
+
+    ``target``: mean gain of the target metrics over the baseline; None where it could not be measured. ``loss``: mean loss of the
+    shares that a rule says must not fall, None where no rule says so. ``broken``: rules of the bound that do not hold, proven or
+    impossible to decide; ``unproven``: those that neither hold nor fail.
+    """
+
+    step: int
+    target: float | None
+    loss: float | None = None
+    broken: int = 0
+    unproven: int = 0
+    readings: tuple[Reading, ...] = ()
+    seconds: float = 0.0
 
 
 class Training(Record, frozen=True, kw_only=True):
@@ -37,6 +83,7 @@ class Training(Record, frozen=True, kw_only=True):
     best_step: int | None = None
     points: tuple[TrainingPoint, ...] = ()
     validations: tuple[ValidationPoint, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
     tokens: int = 0
     supervised_tokens: int = 0
     seconds: float = 0.0
