@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from harness.records import Looks, Measured, Rule
+from harness.records import Item, Looks, Measured, Rule
 
 Half = Literal["select", "gate"]
 
@@ -52,6 +52,11 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+def traits_of(item: Item) -> Traits:
+    """What is known of an item that was not asked yet."""
+    return Traits(item.cluster or item.key, item.slices)
 
 
 def selection_of(rule: Rule) -> Selection:

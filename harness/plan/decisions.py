@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, Policy, jobs
-from harness.gate.selection import Traits, selection_of
+from harness.gate.selection import selection_of, traits_of
 from harness.records import Item, Metric
 
 Index = NDArray[np.intp]
@@ -114,5 +114,5 @@ def _kept(questions: Questions, tasks: Collection[str], job: Job, policy: Policy
         for at, item in enumerate(questions.items)
         if item.task in tasks
         and item.key not in out
-        and selection.keeps(item.key, Traits(item.cluster or item.key, item.slices), bad)
+        and selection.keeps(item.key, traits_of(item), bad)
     ]
