@@ -30,12 +30,13 @@ def fingerprint(config: TrainConfig, base: Path) -> str:
         "replay": [file_digest(path) for path in config.replay],
         "validation": {name: file_digest(path) for name, path in config.validation.items()},
     }
+    settings["objective"] |= {"ewc_data": [file_digest(path) for path in config.objective.general]}
     return digest([settings, weights_digest(base), tokenizer_digest(base), chat_template(base)])
 
 
 def data_files(config: TrainConfig) -> list[str]:
     """Every file of rows that a run reads, each once."""
-    return list(dict.fromkeys([*config.train, *config.replay, *config.validation.values()]))
+    return list(dict.fromkeys([*config.train, *config.replay, *config.objective.general, *config.validation.values()]))
 
 
 @contextlib.contextmanager

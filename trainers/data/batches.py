@@ -15,14 +15,15 @@ class Batch(NamedTuple):
     """Arguments for the model, and what it should have said.
 
     ``inputs`` keep logits at positions with a trained next token only: (1 or rows, kept, vocabulary). ``chosen`` picks among them
-    (None: all); ``targets`` (supervised,) int64 are the next tokens, ``weights`` (supervised,) float32 those of their losses.
-    ``tokens`` counts real tokens.
+    (None: all); ``targets`` (supervised,) int64 are the next tokens, ``weights`` (supervised,) float32 those of their losses,
+    ``replayed`` (supervised,) bool whether they are of a replay row. ``tokens`` counts real tokens.
     """
 
     inputs: dict[str, Any]
     chosen: Any
     targets: Any
     weights: Any
+    replayed: Any
     tokens: int
     supervised: int
 
@@ -35,6 +36,7 @@ def packed(rows: Sequence[Row], device: Any) -> Batch:
     ids = np.concatenate([row.ids for row in rows])
     weights = np.concatenate([row.weights for row in rows])
     positions = np.concatenate([np.arange(length) for length in lengths])
+    again = np.repeat([row.replayed for row in rows], lengths)
     predicted = np.flatnonzero(weights)
 
     def tensor(array: Any) -> Any:
@@ -47,7 +49,8 @@ def packed(rows: Sequence[Row], device: Any) -> Batch:
         "logits_to_keep": tensor(predicted - 1),
         "use_cache": False,
     }
-    return Batch(inputs, None, tensor(ids[predicted]), tensor(weights[predicted]), len(ids), len(predicted))
+    targets, losses, replayed = (tensor(array[predicted]) for array in (ids, weights, again))
+    return Batch(inputs, None, targets, losses, replayed, len(ids), len(predicted))
 
 
 def padded(rows: Sequence[Row], device: Any) -> Batch:
@@ -72,5 +75,6 @@ def padded(rows: Sequence[Row], device: Any) -> Batch:
         "logits_to_keep": tensor(columns - 1),
         "use_cache": False,
     }
-    targets, losses = ids[:, columns][chosen], weights[:, columns][chosen]
-    return Batch(inputs, tensor(chosen), tensor(targets), tensor(losses), int(real.sum()), len(targets))
+    again = np.repeat([[row.replayed] for row in rows], longest, axis=1)
+    targets, losses, replayed = (tensor(array[:, columns][chosen]) for array in (ids, weights, again))
+    return Batch(inputs, tensor(chosen), targets, losses, replayed, int(real.sum()), int(chosen.sum()))

@@ -20,10 +20,12 @@ class Row(NamedTuple):
     """One training row: token ``ids`` (int64) and the ``weights`` (float32) of their losses, both of the row's length.
 
     A weight of 0 is a token that is not trained; without any weighting the others are 1. The first is 0: nothing predicts it.
+    ``replayed``: the row is there against forgetting.
     """
 
     ids: np.ndarray[Any, np.dtype[np.int64]]
     weights: np.ndarray[Any, np.dtype[np.float32]]
+    replayed: bool = False
 
     @property
     def trained(self) -> np.ndarray[Any, np.dtype[np.bool_]]:

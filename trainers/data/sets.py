@@ -11,11 +11,12 @@ from trainers.data.rows import Progress, Row, Rows, load_rows
 
 
 class DataSets(NamedTuple):
-    """The rows of one run; ``validation`` by the name of the set."""
+    """The rows of one run; ``validation`` by the name of the set, ``general`` those whose loss EWC guards."""
 
     train: Rows
     replay: Rows | None
     validation: dict[str, Rows]
+    general: Rows | None = None
 
     @property
     def trained(self) -> list[Row]:
@@ -26,6 +27,7 @@ class DataSets(NamedTuple):
     def named(self) -> dict[str, Rows]:
         """Every set by the name that it has in the record."""
         sets = {"train": self.train} | ({"replay": self.replay} if self.replay else {})
+        sets |= {"ewc": self.general} if self.general else {}
         return sets | {f"validation.{name}": rows for name, rows in self.validation.items()}
 
 
@@ -38,5 +40,8 @@ def read_sets(config: TrainConfig, template: Template, progress: Progress) -> Da
         )
 
     replay = rows(config.replay) if config.replay else None
+    if replay:
+        replay = replay._replace(rows=[row._replace(replayed=True) for row in replay.rows])
+    general = rows(config.objective.general) if config.objective.general else None
     validation = {name: rows([path]) for name, path in config.validation.items()}
-    return DataSets(rows(config.train, shown=3), replay, validation)
+    return DataSets(rows(config.train, shown=3), replay, validation, general)

@@ -1,0 +1,285 @@
+"""Each term of the loss against a plain reference: torch, transformers, TRL's formula, finite differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import ConfigError
+from trainers.config import ObjectiveConfig
+from trainers.data.rows import Row
+
+pytestmark = pytest.mark.models
+
+LENGTHS = [30, 9, 17, 40]
+
+
+def rows(seed: int = 0, lengths: list[int] = LENGTHS) -> list[Row]:
+    """Rows of random tokens; half of the tokens are trained, with uneven weights; the last row is replayed."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for number, length in enumerate(lengths):
+        weights = np.where(rng.random(length) < 0.5, rng.uniform(0.2, 2.0, length), 0).astype(np.float32)
+        weights[0], weights[-1] = 0, 1
+        made.append(Row(rng.integers(0, 256, length), weights, number + 1 == len(lengths)))
+    return made
+
+
+def moved(model: Any, scale: float = 0.02) -> Any:
+    """A model whose trained weights have left their start."""
+    import torch
+
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(scale * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
+    return model
+
+
+def make_objective(
+    configure: Any, base: Path, *, packing: bool = True, general: list[Row] | None = None, **settings: Any
+) -> tuple[Any, Any, Any]:
+    """(objective, model, batch maker)."""
+    from trainers.data.batches import packed, padded
+    from trainers.methods.loading import load_model
+    from trainers.objective.minimised import Objective
+
+    config = configure(base, data__packing=packing, **settings)
+    model, make = load_model(config, base), packed if packing else padded
+    return Objective(config, model, make, "cpu", sample=rows(), general=general or []), model, make
+
+
+def gradients(total: Any, model: Any) -> dict[str, Any]:
+    model.zero_grad()
+    total.backward()
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def same(one: dict[str, Any], two: dict[str, Any], tolerance: float = 2e-5) -> None:
+    import torch
+
+    assert set(one) == set(two)
+    for name, value in two.items():
+        torch.testing.assert_close(one[name], value, rtol=1e-4, atol=tolerance, msg=lambda said, name=name: f"{name}: {said}")
+
+
+# ------------------------------------------------------------------------------------------------------------ tokens
+
+
+def test_label_smoothing_is_that_of_torch() -> None:
+    import torch
+
+    from trainers.objective.terms import shaped
+
+    logits, targets = torch.randn(20, 50), torch.randint(0, 50, (20,))
+    ours, nats = shaped(logits, targets, ObjectiveConfig(label_smoothing=0.1))
+    torch.testing.assert_close(ours, torch.nn.functional.cross_entropy(logits, targets, reduction="none", label_smoothing=0.1))
+    torch.testing.assert_close(nats, torch.nn.functional.cross_entropy(logits, targets, reduction="none"))
+
+
+def test_focal_is_the_formula_of_the_paper_and_differentiates_both_factors() -> None:
+    import torch
+
+    from trainers.objective.terms import shaped
+
+    logits, targets = torch.randn(6, 5, dtype=torch.float64, requires_grad=True), torch.tensor([0, 1, 2, 3, 4, 0])
+    p = logits.softmax(-1)[torch.arange(6), targets]
+    ours, _ = shaped(logits, targets, ObjectiveConfig(loss="focal", gamma=1.5))
+    torch.testing.assert_close(ours, -((1 - p) ** 1.5) * p.log())
+    assert torch.autograd.gradcheck(lambda x: shaped(x, targets, ObjectiveConfig(loss="focal", gamma=1.5))[0], (logits,))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_has_a_gradient_where_the_model_is_certain(gamma: float) -> None:
+    import torch
+
+    from trainers.objective.terms import shaped
+
+    logits = torch.tensor([[80.0, 0.0]], requires_grad=True)
+    loss, _ = shaped(logits, torch.tensor([0]), ObjectiveConfig(loss="focal", gamma=gamma))
+    loss.sum().backward()
+    assert loss.item() == 0
+    torch.testing.assert_close(logits.grad, torch.zeros(1, 2))
+
+
+def test_dft_weighs_the_gradient_of_each_token_by_its_probability() -> None:
+    import torch
+
+    from trainers.objective.terms import shaped
+
+    logits, targets = torch.randn(7, 11, requires_grad=True), torch.randint(0, 11, (7,))
+    ours, nats = shaped(logits, targets, ObjectiveConfig(loss="dft"))
+    probability = torch.exp(-nats.detach())
+    torch.testing.assert_close(ours, probability * nats)
+    (gradient,) = torch.autograd.grad(ours.sum(), logits, retain_graph=True)
+    (plain,) = torch.autograd.grad(nats.sum(), logits)
+    torch.testing.assert_close(gradient, probability[:, None] * plain)
+
+
+def test_the_divergence_is_that_of_torch_from_the_base_to_the_model() -> None:
+    import torch
+
+    from trainers.objective.terms import divergence
+
+    model, base = torch.randn(9, 30), torch.randn(9, 30)
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=base), torch.distributions.Categorical(logits=model)
+    )
+    torch.testing.assert_close(divergence(model, base), expected)
+
+
+# ---------------------------------------------------------------------------------------------------------- LM head
+
+
+@pytest.mark.parametrize("packing", [True, False])
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_chunks_of_the_lm_head_change_neither_loss_nor_gradients(
+    configure: Any, tiny_base: Path, method: str, chunk: int, packing: bool
+) -> None:
+    settings: dict[str, Any] = {"method": method, "packing": packing}
+    if method == "lora":
+        settings["lora__targets"] = ["q_proj", "up_proj"]
+    whole, model, make = make_objective(configure, tiny_base, objective__head_chunk=0, **settings)
+    batch = make(rows(), "cpu")
+    expected = whole(moved(model), batch)
+    wanted = gradients(expected.total, model)
+    chunked, other, _ = make_objective(configure, tiny_base, objective__head_chunk=chunk, **settings)
+    assert chunked.head is not None
+    assert whole.head is None
+    found = chunked(moved(other), batch)
+    assert float(found.total) == pytest.approx(float(expected.total), rel=1e-6)
+    assert found.measured.tolist() == pytest.approx(expected.measured.tolist(), rel=1e-6)
+    same(gradients(found.total, other), wanted)
+
+
+def test_the_loss_is_that_of_transformers(configure: Any, tiny_base: Path) -> None:
+    import torch
+
+    objective, model, make = make_objective(configure, tiny_base)
+    plain, other, _ = make_objective(configure, tiny_base, packing=False)
+    row = rows()[0]._replace(weights=np.where(rows()[0].weights > 0, 1, 0).astype(np.float32))
+    ids = torch.from_numpy(row.ids)[None]
+    expected = other(input_ids=ids, labels=ids.masked_fill(torch.from_numpy(row.weights == 0)[None], -100)).loss
+    wanted = gradients(expected * row.trained.sum(), other)
+    found = objective(model, make([row], "cpu"))
+    assert float(found.total) == pytest.approx(float(expected) * row.trained.sum(), rel=1e-6)
+    assert float(found.measured[0]) == pytest.approx(float(found.total))
+    same(gradients(found.total, model), wanted)
+
+
+def test_a_model_that_caps_its_logits_is_run_whole_and_refused_where_chunks_are_asked_for(
+    configure: Any, tmp_path: Path, tiny_base: Path
+) -> None:
+    import torch
+    from transformers import AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
+
+    folder = tmp_path / "gemma"
+    settings = Gemma2Config(
+        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=8, final_logit_softcapping=30.0, attn_logit_softcapping=None,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        Gemma2ForCausalLM(settings).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_base).save_pretrained(folder)
+    whole, _, _ = make_objective(configure, folder, packing=False)
+    assert whole.head is None
+    with pytest.raises(ConfigError, match=r"objective.head_chunk: Gemma2ForCausalLM changes what its LM head says"):
+        make_objective(configure, folder, packing=False, objective__head_chunk=64)
+
+
+# ------------------------------------------------------------------------------------------------------------ NEFTune
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_noise_has_the_size_that_the_paper_gives_it_row_by_row(configure: Any, tiny_base: Path, packing: bool) -> None:
+    import torch
+
+    from trainers.objective.noise import noised
+
+    _, model, make = make_objective(configure, tiny_base, packing=packing)
+    batch, embed = make(rows(lengths=[400, 25]), "cpu"), model.get_input_embeddings()
+    ids = batch.inputs["input_ids"]
+    with noised(model, 5.0, batch):
+        noise = embed(ids) - embed.weight[ids]
+    assert torch.equal(embed(ids), embed.weight[ids])  # and none afterwards
+    pieces = [noise[0, :400], noise[0, 400:]] if packing else [noise[0], noise[1, :25]]
+    for length, piece in zip((400, 25), pieces, strict=True):
+        reach = 5.0 / (length * 32) ** 0.5
+        assert float(piece.abs().max()) == pytest.approx(reach, rel=0.02)
+        assert float(piece.std()) == pytest.approx(reach / 3**0.5, rel=0.05)
+
+
+def test_noise_disturbs_training_but_not_the_base_that_kl_looks_at(configure: Any, tiny_base: Path) -> None:
+    settings = {"method": "lora", "objective__kl": 1.0, "objective__neftune": 50.0}
+    objective, model, make = make_objective(configure, tiny_base, **settings)
+    batch = make(rows(), "cpu")
+    losses = {float(objective(model, batch).measured[0]) for _ in range(3)}
+    assert len(losses) == 3
+    quiet, other, _ = make_objective(configure, tiny_base, method="lora", objective__kl=1.0)
+    assert (objective._base(batch) - quiet._base(batch)).abs().max() == 0
+    assert float(quiet(other, batch).measured[1]) == pytest.approx(0, abs=1e-5)
+    assert float(objective(model, batch).measured[1]) > 0.1
+
+
+# ----------------------------------------------------------------------------------------------------- KL to the base
+
+
+@pytest.mark.parametrize("chunk", [0, 7])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_kl_and_its_gradient_are_those_of_two_separate_models(configure: Any, tiny_base: Path, method: str, chunk: int) -> None:
+    import torch
+
+    from trainers.objective.losses import trained_logits
+
+    settings = {"method": method, "objective__kl": 0.7, "objective__head_chunk": chunk}
+    objective, model, make = make_objective(configure, tiny_base, **settings)
+    batch = make(rows(), "cpu")
+    moved(model)
+    found = objective(model, batch)
+    assert [parameter.requires_grad for parameter in model.parameters()].count(True) > 4
+    found_gradients = gradients(found.total, model)
+
+    _, base, _ = make_objective(configure, tiny_base)
+    _, other, _ = make_objective(configure, tiny_base, method=method)
+    logits, reference = trained_logits(moved(other), batch), trained_logits(base, batch).detach()
+    nats = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none")
+    kl = torch.nn.functional.kl_div(logits.log_softmax(-1), reference.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    assert float(kl.detach().sum()) > 1
+    assert found.measured.tolist() == pytest.approx([float(nats.detach().sum()), float(kl.detach().sum())], rel=1e-5)
+    same(found_gradients, gradients((batch.weights * (nats + 0.7 * kl)).sum(), other))
+
+
+def test_kl_on_replay_rows_leaves_the_others_alone(configure: Any, tiny_base: Path, tmp_path: Path) -> None:
+    settings = {"method": "lora", "data__replay": "general.jsonl", "data__replay_ratio": 0.5, "objective__kl": 1.0}
+    everywhere, model, make = make_objective(configure, tiny_base, **settings)
+    on_replay, other, _ = make_objective(configure, tiny_base, objective__kl_on="replay", **settings)
+    moved(model), moved(other)
+    only = everywhere(model, make(rows()[-1:], "cpu")).measured[1]
+    assert float(on_replay(other, make(rows(), "cpu")).measured[1]) == pytest.approx(float(only), rel=1e-5)
+    assert float(on_replay(other, make(rows()[:-1], "cpu")).measured[1]) == 0
+
+
+def test_the_base_of_a_full_fine_tune_stays_where_it_was(configure: Any, tiny_base: Path) -> None:
+    objective, model, make = make_objective(configure, tiny_base, objective__kl=1.0)
+    batch = make(rows(), "cpu")
+    before = objective._base(batch)
+    moved(model)
+    assert (objective._base(batch) - before).abs().max() == 0
+    assert not any(parameter.requires_grad for parameter in objective.reference.model.parameters())
+
+
+def test_an_adapter_that_changed_the_base_cannot_be_switched_off_to_get_it(configure: Any, tiny_base: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    from trainers.methods.loading import load_model
+    from trainers.objective.reference import Reference
+
+    plain = load_model(configure(tiny_base, data__packing=False), tiny_base)
+    moved_base = get_peft_model(plain, LoraConfig(r=2, init_lora_weights="pissa", target_modules=["q_proj"]))
+    with pytest.raises(ConfigError, match=r"objective.kl.*'pissa' has changed it"):
+        Reference(moved_base, half=False)
