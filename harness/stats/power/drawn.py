@@ -9,14 +9,16 @@ its fourth cumulant (Edgeworth) and, where the sums lie on a lattice, half a ste
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
+from harness.stats.binary import EXACT_ITEMS
 from harness.stats.bounded import FEW_CLUSTERS, FEW_DIFFERING, heavy
 from harness.stats.power.population import Population, half_step, shifted
+from harness.stats.power.summed import upper_tails
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -57,7 +59,7 @@ class Drawn:
             return self._flipped(self.sums[moved], self.counts[:, moved], alpha, half_step(np.abs(self.sums[moved])))
         sparse, found = self._sparse, np.zeros(len(self.counts), dtype=bool)
         if sparse.any():
-            found[sparse] = self._score(self.counts[sparse], delta) >= ndtri(1 - alpha)
+            found[sparse] = self._scored(self.counts[sparse], delta, alpha)
         if not sparse.all():
             rest, values = self.counts[~sparse], self.sums - delta * self.sizes
             permuted = self.ordinal or self.units < FEW_CLUSTERS
@@ -93,37 +95,54 @@ class Drawn:
         error = np.sqrt(np.maximum(residual, 0.0) * self.units / (self.units - 1)) / size
         return np.asarray(gain - delta >= stdtrit(self.units - 1, 1 - alpha) * error)
 
-    def _score(self, counts: Array, delta: float) -> Array:
-        """The statistic of ``BoundedUnits``; 0 where it is not above 0."""
+    def _scored(self, counts: Array, delta: float, alpha: float) -> Flags:
+        """``BoundedUnits``: the normal tail of the statistic, and of few units the tail of their sum."""
+        found = np.zeros(len(counts), dtype=bool)
         if self.declared and abs(delta) >= 1:
-            return np.full(len(counts), np.inf if delta < 0 else 0.0)
-        values, found = self.sums - delta * self.sizes, np.zeros(len(counts))
+            return found if delta > 0 else ~found
+        values = self.sums - delta * self.sizes
         above = np.flatnonzero(counts @ values > 1e-12 * (counts @ self.sizes))
-        counts = counts[above]
-        found[above] = counts @ values / np.sqrt(self.units * self._variance(counts, delta))
+        different, place = np.unique(counts[above], axis=0, return_inverse=True)
+        if not len(above):
+            return found
+        chances, unseen = self._null(different, delta)
+        totals = different @ values
+        rest = np.maximum(0.0, 1 - chances.sum(axis=1))
+        variance = np.maximum(chances @ values**2 + rest * unseen**2, 1e-300)
+        proven = totals >= ndtri(1 - alpha) * np.sqrt(self.units * variance)
+        if self.units <= EXACT_ITEMS and proven.any():
+            here = np.flatnonzero(proven)
+            proven[here] = upper_tails(values, chances[here], unseen[here], totals[here], self.units, self._step) <= alpha
+        found[above] = proven[place.ravel()]
         return found
 
-    def _variance(self, counts: Array, delta: float) -> Array:
-        """Of one unit, under the hypothesis that lies nearest to data sets whose gain is above ``delta``."""
+    @cached_property
+    def _step(self) -> float:
+        """Of the lattice on which the sums of units of one size lie; 0 where there is none."""
+        changes = np.abs(self.sums[self.sums != 0])
+        return half_step(np.append(changes, self.sizes[0])) if float(np.ptp(self.sizes)) == 0.0 else 0.0
+
+    def _null(self, counts: Array, delta: float) -> tuple[Array, Array]:
+        """The hypothesis that lies nearest to each data set, whose gain is above ``delta``: the chances of all kinds of units, and
+        the value of the one that nobody saw, which has the rest."""
         values, units = self.sums - delta * self.sizes, self.units
         span = 1.0 if self.declared else max(1.0, 2 * abs(delta))
         least = np.where(counts > 0, values, np.inf).min(axis=1)
         bottom = np.minimum(-(span + delta) * self._whole(counts), least)
         limit = -1 / bottom
         chances = counts / (units * np.maximum(1 + limit[:, None] * values, 1e-12))
-        strongest = chances @ values >= 0  # not even the strongest tilt does: what was not seen gets the rest
-        variance = chances @ values**2 + np.maximum(0.0, 1 - chances.sum(axis=1)) * bottom**2
-        inside = np.flatnonzero(~strongest)
+        inside = np.flatnonzero(chances @ values < 0)  # else not even the strongest tilt does
         tilt = _tilts(values, counts[inside], limit[inside])
-        variance[inside] = (counts[inside] / (units * (1 + tilt[:, None] * values))) @ values**2
-        return np.asarray(np.maximum(variance, 1e-300), dtype=float)
+        chances[inside] = counts[inside] / (units * (1 + tilt[:, None] * values))
+        return chances, bottom
 
     def error(self, delta: float) -> float:
         """Of the gain of the first data set, as the test of ``delta`` takes it, times the root of the units."""
         values = self.sums - delta * self.sizes
         mean, square = (float(self.counts[0] @ values**power) / self.units for power in (1, 2))
         if delta != 0 and mean > 0 and bool(self._sparse[0]):
-            square = float(self._variance(self.counts[:1], delta)[0])
+            chances, unseen = self._null(self.counts[:1], delta)
+            square = float(chances[0] @ values**2) + max(0.0, 1 - float(chances.sum())) * float(unseen[0]) ** 2
         elif delta != 0 and not self.ordinal:
             gain = float(self.counts[0] @ self.sums) / float(self.counts[0] @ self.sizes)
             square = float(self.counts[0] @ (self.sums - gain * self.sizes) ** 2) / self.units

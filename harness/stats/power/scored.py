@@ -16,9 +16,9 @@ from harness.stats.power.population import Population, shifted, spread_of, weigh
 
 MANY = 400
 """Units that change, counted by weight, from which on the power is that of a normal statistic."""
-DRAWS = 4_000
-"""Data sets: the power is known to 0.8 points at worst (one Monte-Carlo error)."""
-SEARCH_DRAWS = 1_000
+DRAWS = 2_500
+"""Data sets: the power is known to one point at worst (one Monte-Carlo error)."""
+SEARCH_DRAWS = 500
 """While something is searched for."""
 
 
