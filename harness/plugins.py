@@ -5,17 +5,24 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from harness.errors import ConfigError
 
+LISTED = 600
+"""Characters of known names in one sentence; a suite may have thousands of keys."""
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known names, then all of them."""
+    """A sentence that names the nearest known names, then all of them, as far as anybody would read them."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return f"{hint}Known: {', '.join(names)}."
+    ends = accumulate(len(each) + 2 for each in names)
+    shown = max(1, sum(end <= LISTED for end in ends))
+    more = f" and {len(names) - shown:,} more" if shown < len(names) else ""
+    return f"{hint}Known: {', '.join(names[:shown])}{more}."
 
 
 def load(name: str, known: Mapping[str, str], *, what: str, where: str = "") -> Any:

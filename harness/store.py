@@ -137,10 +137,11 @@ class Store:
         parent, stem = self._place(suite, candidate, graded)
         return parent / stem
 
-    def runs(self, suite: str) -> list[Path]:
-        """The folders of all complete runs of a suite, whoever was asked, sorted by name."""
-        parent = self.root / _folder_name(suite)
-        complete = (path.parent for path in parent.glob("*/run.json") if (path.parent / "samples.jsonl").is_file())
+    def runs(self, suite: str | None = None) -> list[Path]:
+        """The folders of all complete runs of a suite, or of every suite, whoever was asked, sorted by name."""
+        parents = self.root.glob("*/") if suite is None else [self.root / _folder_name(suite)]
+        found = (path.parent for parent in parents for path in parent.glob("*/run.json"))
+        complete = (folder for folder in found if (folder / "samples.jsonl").is_file())
         return sorted(path for path in complete if not path.name.startswith(".tmp-"))
 
     def run(self, path: Path | str) -> Run:

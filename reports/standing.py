@@ -116,7 +116,7 @@ def standings(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measure
 
 
 def _standing(verdict: Verdict, conclusion: Conclusion, role: Roles, measured: Mapping[tuple[str, str], Measured]) -> Standing:
-    ruled = [finding for finding in verdict.findings if finding.comparison is not None]
+    ruled = [finding for finding in _certifying(verdict) if finding.comparison is not None]
     target = [finding.comparison for finding in ruled if finding.rule.require == "superior" and finding.comparison]
     if not target:
         target = [each for each in _compared(conclusion, verdict.candidate, measured) if role.of(each.metric) == "target"]
@@ -130,6 +130,11 @@ def _standing(verdict: Verdict, conclusion: Conclusion, role: Roles, measured: M
         worst=_gain([worst], measured) if worst else None,
         general=_gain(pooled[:1] or retained, measured),
     )
+
+
+def _certifying(verdict: Verdict) -> list[Finding]:
+    """Findings without those over the items that select checkpoints: what chose a candidate says nothing about how good it is."""
+    return [finding for finding in verdict.findings if finding.rule.split != "select"]
 
 
 def _pools(finding: Finding, role: Roles) -> bool:

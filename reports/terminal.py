@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.records import Conclusion, Measured, Severity, Verdict
+from harness.records import Conclusion, Finding, Measured, Severity, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import visible
 from reports.looks import told
 from reports.standing import Standing, standings
-from reports.wording import badge, finding_badge, gain_text
+from reports.wording import badge, finding_badge, gain_text, told_apart
 
 _MILD: dict[Severity, int] = {"block": 0, "warn": 1, "inform": 2}
 
@@ -43,12 +42,11 @@ def _told(verdict: Verdict) -> list[str]:
     """A verdict in one sentence, the names of the rules that did not pass by how they ended, and warnings that no rule repeats."""
     findings = [finding for finding in verdict.findings if finding.outcome != "pass"]
     lines = [f"{badge(verdict.outcome).icon} {verdict.candidate}: {spoken(verdict)}"]
-    ends: dict[tuple[str, str], Counter[str]] = {}
+    ends: dict[tuple[str, str], list[Finding]] = {}
     for finding in sorted(findings, key=lambda finding: (_MILD[finding.rule.severity], finding.outcome != "fail")):
         shown = finding_badge(finding)
-        ends.setdefault((shown.icon, shown.word), Counter())[finding.rule.name or finding.metric or finding.rule.metric] += 1
-    for (icon, word), names in ends.items():
-        lines.append(f"  {icon} {word}: {', '.join(name if count == 1 else f'{name} (×{count})' for name, count in names.items())}")
+        ends.setdefault((shown.icon, shown.word), []).append(finding)
+    lines += [f"  {icon} {word}: {', '.join(told_apart(alike))}" for (icon, word), alike in ends.items()]
     reasons = {finding.reason for finding in findings}
     lines += [f"  ▲ {warning}" for warning in verdict.warnings if warning not in reasons]
     if verdict.change and verdict.outcome != "fail":

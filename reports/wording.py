@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from harness.gate.policy import absolute_margin, which_items
@@ -223,6 +223,46 @@ def moment(text: str) -> str:
 def rule_name(rule: Rule) -> str:
     """What a rule is called where its metric stands elsewhere; rules about other items are called otherwise."""
     return (rule.name or rule.metric) + which_items(rule)
+
+
+MOST_TOLD = 4
+"""Rules of one name that are told apart; of more, only how many there are."""
+
+
+def told_apart(findings: Sequence[Finding]) -> list[str]:
+    """What to call these findings in one line, so that those of one name say what they differ by: the metric, the items, what is
+    asked for, or the other side."""
+    named: dict[str, list[Finding]] = {}
+    for finding in findings:
+        named.setdefault(finding.rule.name or finding.metric or finding.rule.metric, []).append(finding)
+    return [_told(name, group) for name, group in named.items()]
+
+
+def _told(name: str, group: Sequence[Finding]) -> str:
+    traits = [(finding.metric, which_items(finding.rule).lstrip(" ,"), _asked(finding), _side(finding.rule)) for finding in group]
+    shared = [len(set(column)) == 1 for column in zip(*traits, strict=True)]
+    if shared[1] and traits[0][1]:
+        name += which_items(group[0].rule)
+    if len(group) == 1:
+        return name
+    apart = [", ".join(text for text, same in zip(each, shared, strict=True) if text and not same) for each in traits]
+    different = list(dict.fromkeys(filter(None, apart)))
+    more = f"; and {len(different) - MOST_TOLD} more" if len(different) > MOST_TOLD else ""
+    told = f": {'; '.join(different[:MOST_TOLD])}{more}" if different else ""
+    return f"{name} (×{len(group)}{told})"
+
+
+def _asked(finding: Finding) -> str:
+    """What a rule asks for; in its own words where nothing says what its numbers are."""
+    rule = finding.rule
+    if finding.comparison is not None:
+        return requirement(rule, finding.comparison.kind)
+    number = rule.value if rule.margin is None else rule.margin
+    return rule.require.replace("_", " ") + ("" if number is None else f" {number:g}")
+
+
+def _side(rule: Rule) -> str:
+    return "" if rule.against == "baseline" else f"against {rule.against}"
 
 
 def metric_parts(metric: str) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.gate.policy import RECIPE
 from harness.records import Conclusion, Record
 from reports.figures import Figure, count_figure, pointer
 
@@ -41,7 +42,7 @@ def worn(conclusion: Conclusion) -> Worn:
             LeftOut(suite=entry.suite, key=entry.key, reason=entry.reason, until=entry.until.isoformat())
             for entry in conclusion.quarantined
         ),
-        recipes=any(verdict.candidate.startswith("recipe ") for verdict in conclusion.verdicts),
+        recipes=any(verdict.candidate.startswith(RECIPE) for verdict in conclusion.verdicts),
     )
 
 

@@ -14,7 +14,9 @@ from harness.commands.console import out, printable, show_wide
 from harness.commands.gating import declare_config, load_config
 from harness.config import Loaded
 from harness.errors import ComparabilityError, UsageError
+from harness.gate.policy import RECIPE
 from harness.pipeline.promoting import by_other_rules, pin_of, promoted, verdict_about, with_pin
+from harness.plugins import did_you_mean
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +57,7 @@ def _pin(loaded: Loaded, pins: Pins, arguments: argparse.Namespace) -> None:
     name = arguments.name
     check_name(name)
     candidate = arguments.of or loaded.config.baseline
+    _refuse_recipe(loaded, candidate)
     if arguments.of is None and candidate not in {each.name for each in loaded.config.candidates}:
         raise UsageError(f"the baseline of {loaded.file} is a pin itself; say which candidate to pin with --of")
     loaded.config.candidate(candidate)
@@ -93,6 +96,7 @@ def _promote(loaded: Loaded, pins: Pins, arguments: argparse.Namespace) -> None:
 def _promote_candidate(loaded: Loaded, pins: Pins, arguments: argparse.Namespace, by: str) -> tuple[Pins, str]:
     candidate = arguments.name
     name = arguments.pin or candidate
+    _refuse_recipe(loaded, candidate)
     check_name(name)
     loaded.config.candidate(candidate)
     about = verdict_about(loaded, candidate)
@@ -105,6 +109,25 @@ def _promote_candidate(loaded: Loaded, pins: Pins, arguments: argparse.Namespace
     _refuse(arguments, repr(candidate), verdict.outcome if verdict else None, verdict.sentence if verdict else "")
     grown = with_pin(pins, name, pin_of(loaded, candidate, by=by, verdict=verdict, against=against))
     return promoted(grown, name, by=by, verdict=verdict, against=against, reason=arguments.reason), name
+
+
+def _refuse_recipe(loaded: Loaded, text: str) -> None:
+    """UsageError for a recipe: it is judged by several checkpoints, and a baseline is one."""
+    recipes = sorted({candidate.recipe for candidate in loaded.config.candidates if candidate.recipe})
+    name = text.removeprefix(RECIPE)
+    if name not in recipes:
+        if text.startswith(RECIPE):
+            known = did_you_mean(name, recipes) if recipes else "The config has no recipe."
+            raise UsageError(f"no recipe is named {name!r}. {known}")
+        return
+    if text == name and name in {candidate.name for candidate in loaded.config.candidates}:
+        return
+    members = [candidate.name for candidate in loaded.config.candidates if candidate.recipe == name]
+    raise UsageError(
+        f"{name!r} is a recipe, which is judged by several checkpoints ({', '.join(members)}), and a baseline is one checkpoint. "
+        f"Name one of them, such as {members[0]}. Where all blocking rules are about recipes, the verdict about the recipe speaks "
+        "for it; else its own does."
+    )
 
 
 def _refuse(arguments: argparse.Namespace, what: str, outcome: str | None, sentence: str) -> None:

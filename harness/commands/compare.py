@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands.console import err, show_wide
+from harness.baselines import PROMOTED, means_pin, pin_name, read_pins
+from harness.commands.console import err, out, printable, show_wide
 from harness.commands.gating import declare_overrides, load_config
 from harness.compare import broken
 from harness.config import CandidateConfig, Config, Loaded, SuiteConfig
@@ -21,9 +22,10 @@ from harness.engines.lm_eval_results import passed_over
 from harness.errors import ComparabilityError, UsageError
 from harness.gate import Policy
 from harness.gate import conclude as decide
+from harness.gate import sentences as words
 from harness.pipeline import conclude, measure, prepare
 from harness.pipeline.concluding import read_measured
-from harness.pipeline.pinned import meant_pins
+from harness.pipeline.pinned import promoted_pin
 from harness.plugins import did_you_mean
 from harness.records import Comparison, Conclusion
 from harness.store import Store
@@ -39,7 +41,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", type=Path, metavar="CONFIG | RUN | FOLDER", help="what to compare; see above")
     declare_overrides(parser)
     parser.add_argument("--of", metavar="NAME", help="of a config: the candidate; default: every candidate but the other side")
-    parser.add_argument("--against", metavar="NAME", help="of a config: the other side; default: its baseline")
+    parser.add_argument("--against", metavar="NAME",
+                        help="of a config: the other side, also any pin:NAME, or pin; default: its baseline")  # fmt: skip
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -65,14 +68,26 @@ _CONFIGS = {".toml", ".yaml", ".yml"}
 
 def _config(arguments: argparse.Namespace) -> None:
     loaded = load_config(argparse.Namespace(config=arguments.places[0], sets=arguments.sets, candidates=arguments.candidates))
-    pins = meant_pins(loaded)
-    against = _known(arguments.against or loaded.config.baseline, loaded.config, pins)
+    against = arguments.against or loaded.config.baseline
+    if means_pin(against):
+        against = promoted_pin(loaded) if against == PROMOTED else against
+    else:
+        _known(against, loaded.config)
     others = [candidate.name for candidate in loaded.config.candidates if candidate.name != against]
     if arguments.of is not None and _known(arguments.of, loaded.config) == against:
         raise UsageError(
             f"{against!r} would be compared with itself. Name another one with --of or --against: {', '.join(others)}."
         )
     _show(loaded, against, [arguments.of] if arguments.of else others)
+    if means_pin(against):
+        _lacking(loaded, against)
+
+
+def _lacking(loaded: Loaded, against: str) -> None:
+    pin = read_pins(loaded.pins).pin(pin_name(against) or "", file=loaded.pins)
+    lacking = [suite.name for suite in loaded.config.suites if suite.name not in pin.runs]
+    if lacking:
+        err.print(f"not compared, because {against} of {pin.day} holds no run of it: {', '.join(lacking)}", markup=False)
 
 
 def _runs(places: Sequence[Path], runs: Sequence[Path]) -> None:
@@ -149,9 +164,10 @@ def _names(left: Output, right: Output) -> tuple[str, str]:
 
 
 def _show(loaded: Loaded, against: str, others: list[str]) -> None:
+    pinned = means_pin(against) and against != loaded.config.baseline
     measured = {
         pair: msgspec.structs.replace(each, run=msgspec.structs.replace(each.run, reference=None))
-        for pair, each in read_measured(loaded).items()
+        for pair, each in read_measured(loaded, pin=against if pinned else "").items()
     }  # nobody is only a reference here: whoever is named is compared
     turned = msgspec.structs.replace(
         loaded, config=msgspec.structs.replace(loaded.config, baseline=against, rules=(), bad_answers=False)
@@ -166,10 +182,21 @@ def _tables(conclusion: Conclusion, against: str, others: Sequence[str]) -> None
         found = [c for c in conclusion.comparisons if c.candidate == name and c.baseline == against]
         if found:
             show_wide(table(name, against, found))
+            for line in notes(found):
+                out.print(printable(line), markup=False)
         else:
             apart.append(_why(conclusion, name, against))
     if apart:
         raise ComparabilityError("; and ".join(apart))
+
+
+def notes(comparisons: Sequence[Comparison]) -> list[str]:
+    """What a table cannot show, and why a cell of it is empty: a line per thing to say, with the metrics that it is about."""
+    said: dict[str, list[str]] = {}
+    for each in comparisons:
+        for note in filter(None, each.note.split("; ")):
+            said.setdefault(note, []).append(each.metric)
+    return [f"{'all metrics' if len(of) == len(comparisons) else words.joined(of)}: {note}" for note, of in said.items()]
 
 
 def _why(conclusion: Conclusion, name: str, against: str) -> str:
@@ -178,8 +205,8 @@ def _why(conclusion: Conclusion, name: str, against: str) -> str:
     return f"{name!r} cannot be compared with {against!r}: {listed or 'they have no answered item in common'}"
 
 
-def _known(name: str, config: Config, pins: Iterable[str] = ()) -> str:
-    names = [*(candidate.name for candidate in config.candidates), *pins]
+def _known(name: str, config: Config) -> str:
+    names = [candidate.name for candidate in config.candidates]
     if name not in names:
         raise UsageError(f"{name!r} is not a candidate. {did_you_mean(name, names)}")
     return name
@@ -196,6 +223,6 @@ def table(name: str, against: str, comparisons: list[Comparison]) -> Table:
         interval = "" if each.low is None or each.high is None else f"[{each.low:+.4f}, {each.high:+.4f}]"
         drawn.add_row(
             each.metric, f"{each.baseline_value:.4f}", f"{each.candidate_value:.4f}", f"{each.gain:+.4f}", Text(interval),
-            "" if each.p is None else f"{each.p:.2g}", str(each.items), str(each.lost), str(each.won), each.method,
+            "–" if each.p is None else f"{each.p:.2g}", str(each.items), str(each.lost), str(each.won), each.method or "–",
         )  # fmt: skip
     return drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.markup import escape
 
@@ -12,7 +12,7 @@ from harness.commands.gating import declare_config, load_config
 from harness.errors import UsageError
 from harness.pipeline.concluding import read_measured
 from harness.plugins import did_you_mean
-from harness.records import Run, Sample
+from harness.records import Measured, Run, Sample
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +36,10 @@ def execute(arguments: argparse.Namespace) -> int:
     names = [candidate.name for candidate in loaded.config.candidates]
     if arguments.lost is not None and arguments.lost not in names:
         raise UsageError(f"--lost: no candidate is named {arguments.lost!r}. {did_you_mean(arguments.lost, names)}")
+    chosen = [arguments.suite] if arguments.suite else suites
+    _refuse_unknown(arguments.item, chosen, measured)
     shown = 0
-    for suite in [arguments.suite] if arguments.suite else suites:
+    for suite in chosen:
         sides = {
             name: {sample.key: sample for sample in each.samples} for (owner, name), each in measured.items() if owner == suite
         }
@@ -53,14 +55,16 @@ def execute(arguments: argparse.Namespace) -> int:
             shown += 1
             _print(suite, key, sides)
     if not shown:
-        out.print(_nothing(arguments.item, arguments.lost), markup=False)
+        that = f" and that has the key {arguments.item!r}" if arguments.item else ""
+        out.print(printable(f"{arguments.lost} lost no item that the baseline had right{that}"), markup=False)
     return 0
 
 
-def _nothing(item: str | None, lost: str | None) -> str:
-    if lost is None:
-        return f"no item has the key {item!r}"
-    return f"{lost} lost no item that the baseline had right" + (f" and that has the key {item!r}" if item else "")
+def _refuse_unknown(key: str | None, suites: Sequence[str], measured: Mapping[tuple[str, str], Measured]) -> None:
+    """UsageError for a key that no item of these suites has."""
+    known = {sample.key for (suite, _), each in measured.items() if suite in suites for sample in each.samples}
+    if key is not None and key not in known:
+        raise UsageError(f"--item: no item of {', '.join(suites)} has the key {key!r}. {did_you_mean(key, known)}")
 
 
 def primary_of(run: Run) -> tuple[str, bool]:

@@ -28,7 +28,9 @@ from harness.records import SHARES, Comparison, Sequential
 
 Array = NDArray[np.float64]
 SPENDING = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}
-NO_P = "no p: it was looked at while it was asked, and the test takes the number of items for fixed"
+NO_P = (
+    "no p: it was looked at while it was asked, and the test takes the number of items for fixed (that of a rule counts the looks)"
+)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,10 @@ AGAIN = "second run of "
 """What the name of a second run of the same candidate (A/A) begins with, among the measured runs."""
 
 
+RECIPE = "recipe "
+"""What the name of a verdict about a recipe begins with; no candidate can be called so."""
+
+
 def only_compared(name: str) -> bool:
     """Whether a side of a comparison is a run set kept under version control, or a second run (A/A): those are compared with, and
     never judged."""

@@ -22,7 +22,7 @@ from harness.gate.cases import Case, case_of, nothing_shared, smoke, stopped_by,
 from harness.gate.findings import findings_of
 from harness.gate.many import over_recipes
 from harness.gate.measurements import Measurements
-from harness.gate.policy import TRANSITIONS, VALUE_RULES, Job, Policy, jobs, only_compared, suites_of
+from harness.gate.policy import RECIPE, TRANSITIONS, VALUE_RULES, Job, Policy, jobs, only_compared, suites_of
 from harness.gate.selection import selection_of
 from harness.gate.verdicts import verdict_of
 from harness.records import Finding, Rule, Verdict
@@ -72,7 +72,7 @@ def verdicts_of_recipes(measurements: Measurements) -> list[Verdict]:
         findings = [_said(case, finding, len(members)) for case, finding in zip(cases, corrected, strict=True)]
         if recipes_only(policy):
             findings += [finding for member in members for finding in _unwritten(member, measurements)]
-        found.append(verdict_of(f"recipe {recipe}", findings, measurements))
+        found.append(verdict_of(f"{RECIPE}{recipe}", findings, measurements))
     return found
 
 
@@ -97,7 +97,7 @@ def _unwritten(member: str, measurements: Measurements) -> Iterator[Finding]:
 
 
 def _case(job: Job, recipe: str, members: Sequence[str], measurements: Measurements) -> Case:
-    name = f"recipe {recipe}"
+    name = f"{RECIPE}{recipe}"
     if not members:
         return Case(job, name, "", "invalid", f"no replicate of {recipe} was measured")
     others = [_other(job.rule, member, measurements.policy) for member in members]

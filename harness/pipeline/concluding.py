@@ -19,7 +19,7 @@ from harness.pipeline.imported import find_imported
 from harness.pipeline.left_out import contaminated, judged_so_far, who
 from harness.pipeline.looking_back import read_history
 from harness.pipeline.noise import second_runs
-from harness.pipeline.pinned import meant_pins, read_pinned
+from harness.pipeline.pinned import meant_pins, read_pin, read_pinned
 from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references
 from harness.pipeline.ranges import ranged
 from harness.pipeline.recording import bands
@@ -28,15 +28,15 @@ from harness.records import IMPORTED, Conclusion, Fingerprints, Measured, Quaran
 from harness.store import Store
 
 
-def read_measured(loaded: Loaded) -> dict[Pair, Measured]:
-    """The selected runs of every (suite, candidate) of the config, those of the pins that it names, second runs (A/A) and the
-    people's votes where there are any.
+def read_measured(loaded: Loaded, *, pin: str = "") -> dict[Pair, Measured]:
+    """The selected runs of every (suite, candidate) of the config, those of the pins that it names and of one more ``pin``
+    (``pin:NAME``), second runs (A/A) and the people's votes where there are any.
 
     ComparabilityError where a pair was never measured, or was measured under another declaration than the config's; where a pin or
     a run of one is missing.
     """
     config, store = loaded.config, Store(loaded.store, loaded.part)
-    pinned = read_pinned(loaded)
+    pinned = read_pinned(loaded) | (read_pin(loaded, pin) if pin else {})
     by_name = {candidate.name: read_candidate(loaded, candidate.name) for candidate in config.candidates}
     measured = {(suite.name, name): runs[suite.name] for suite in config.suites for name, runs in by_name.items()}
     measured |= {pair: as_policy(loaded, found) for pair, found in pinned.items()}

@@ -56,10 +56,33 @@ def find_pinned(loaded: Loaded) -> dict[tuple[str, str], Path]:
 def read_pinned(loaded: Loaded) -> dict[tuple[str, str], Measured]:
     """The runs of all meant pins; nobody's forgetting is measured for them. ComparabilityError as ``find_pinned``."""
     store = Store(loaded.store)
-    found = {pair: store.read(path) for pair, path in find_pinned(loaded).items()}
-    return {
-        pair: msgspec.structs.replace(each, run=msgspec.structs.replace(each.run, reference=None)) for pair, each in found.items()
-    }
+    return {pair: _nobodys(store.read(path)) for pair, path in find_pinned(loaded).items()}
+
+
+def read_pin(loaded: Loaded, text: str) -> dict[tuple[str, str], Measured]:
+    """The runs of any pin of the pin file, ``pin:NAME``, whether or not the config speaks of it, in those suites of the config that
+    it has. ConfigError for a name that no pin has; ComparabilityError where there are no pins, where it shares no suite with the
+    config, or where the store lacks a run."""
+    pin = read_pins(loaded.pins).pin(pin_name(text) or "", file=loaded.pins)
+    shared = [suite.name for suite in loaded.config.suites if suite.name in pin.runs]
+    if not shared:
+        suites = ", ".join(suite.name for suite in loaded.config.suites)
+        raise ComparabilityError(f"{text} was pinned on {pin.day} with {', '.join(pin.runs)}, and {loaded.file} has only {suites}.")
+    store = Store(loaded.store)
+    return {(suite, text): _nobodys(store.read(_find(loaded, text, pin, suite, pin.runs[suite]))) for suite in shared}
+
+
+def promoted_pin(loaded: Loaded) -> str:
+    """``pin:NAME`` of the promoted pin; ComparabilityError where there is none."""
+    promoted = read_pins(loaded.pins).promoted
+    if not promoted:
+        raise no_promoted(loaded.pins)
+    return f"{PREFIX}{promoted}"
+
+
+def _nobodys(measured: Measured) -> Measured:
+    """Nobody's forgetting is measured for what is pinned."""
+    return msgspec.structs.replace(measured, run=msgspec.structs.replace(measured.run, reference=None))
 
 
 def _wanted(loaded: Loaded, text: str, pin: Pin) -> Iterator[tuple[str, PinnedRun]]:

@@ -11,7 +11,9 @@ from harness.config import Loaded
 from harness.errors import ComparabilityError, UsageError
 from harness.gate import Policy
 from harness.gate.measurements import Measurements
-from harness.pipeline.concluding import digest_of_policy, read_candidate
+from harness.gate.policy import RECIPE
+from harness.gate.recipes import recipes_only
+from harness.pipeline.concluding import digest_of_policy, policy_of, read_candidate
 from harness.pipeline.preparing import tail
 from harness.records import Conclusion, Measured, Verdict
 from harness.seals import kept
@@ -82,7 +84,30 @@ def same_runs(one: Pin, other: Pin) -> bool:
 def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
     """What ``verdict.json`` says about the runs of a candidate as they are selected now, and against which baseline; None where it
     speaks of other runs, or not of this candidate, or was decided by other rules, or where there is none. UsageError where it
-    cannot be read, or was changed since the gate wrote it."""
+    cannot be read, or was changed since the gate wrote it.
+
+    Where all blocking rules are about recipes, so that no replicate has a verdict of its own, that about its recipe counts, as long
+    as it speaks of all replicates as they are selected now."""
+    conclusion = _concluded(loaded)
+    if conclusion is None or conclusion.policy_digest != digest_of_policy(loaded):
+        return None
+    verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
+    judged, speaks_of = name, [name]
+    if name not in verdicts and recipes_only(policy_of(loaded, {})):
+        recipe = loaded.config.candidate(name).recipe
+        judged, speaks_of = f"{RECIPE}{recipe}", replicates_of(loaded, recipe)
+    if judged not in verdicts or not all(_is_about(conclusion, loaded, each) for each in speaks_of):
+        return None
+    return verdicts[judged], conclusion.baseline
+
+
+def replicates_of(loaded: Loaded, recipe: str | None) -> list[str]:
+    """The candidates that a verdict about a recipe speaks of."""
+    config = loaded.config
+    return [each.name for each in config.candidates if recipe and each.recipe == recipe and each.name != config.baseline]
+
+
+def _concluded(loaded: Loaded) -> Conclusion | None:
     path = loaded.store / "verdict.json"
     if not path.is_file():
         return None
@@ -93,14 +118,17 @@ def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
         raise UsageError(f"{str(path)!r} cannot be read: {error}. Run: sftgate gate {loaded.file}") from error
     if not kept(content):
         raise UsageError(f"{str(path)!r} is not what the gate wrote: it was changed since. Run: sftgate gate {loaded.file}")
+    return conclusion
+
+
+def _is_about(conclusion: Conclusion, loaded: Loaded, name: str) -> bool:
+    """Whether a conclusion rests on the runs of a candidate as they are selected now, against the reference that it has now."""
     runs = read_candidate(loaded, name)
     gated = {suite: names.get(name, "") for suite, names in conclusion.runs.items()}
     if any(gated.get(suite) != each.run.graded or conclusion.created < each.run.created for suite, each in runs.items()):
-        return None
+        return False
     references = [each.run.reference for each in runs.values() if each.run.reference]
-    if conclusion.policy_digest != digest_of_policy(loaded) or conclusion.reference.get(name, "") != "".join(references[-1:]):
-        return None
-    return next(((verdict, conclusion.baseline) for verdict in conclusion.verdicts if verdict.candidate == name), None)
+    return conclusion.reference.get(name, "") == "".join(references[-1:])
 
 
 def by_other_rules(loaded: Loaded, pins: Pins, name: str) -> bool:

@@ -79,17 +79,23 @@ def test_comparing_listing_and_showing_cut_nothing_and_name_what_is_wrong(
         (["compare", "--against", "new"], "old against new"),
         (["compare", "--against", "new"], "+0.5000"),
         (["show", "--lost", "old"], "old lost no item"),
-        (["show", "--item", "x"], "no item has the key 'x'"),
+        (
+            ["show", "--lost", "old", "--item", "02c80bc557b27d3c"],
+            "lost no item that the baseline had right and that has the key",
+        ),
     ):
         assert main([arguments[0], str(config), *arguments[1:]]) == 0
         assert says in capsys.readouterr().out
     assert main(["list", str(tmp_path / "runs")]) == 0
     listed = capsys.readouterr().out
     assert all(folder.name in listed for folder in (tmp_path / "runs" / "sums").iterdir())
+    assert "2 runs, 2 of them selected" in listed
     for before, after, says in (
         (["compare"], ["--of", "old"], "compared with itself"),
         (["show"], ["--lost", "nwe"], "no candidate is named 'nwe'"),
         (["show"], ["--suite", "x"], "no suite is named 'x'"),
+        (["show"], ["--item", "x"], "no item of sums has the key 'x'. Known: "),
+        (["show"], ["--item", "x", "--lost", "new"], "no item of sums has the key 'x'. Known: "),
         (["show"], ["--limit", "0"], "expected 1 or more"),
         (["review", "export"], ["--of", "nwe"], "Did you mean 'new'"),
     ):

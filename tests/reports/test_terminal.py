@@ -46,7 +46,7 @@ def test_the_terminal_keeps_the_reasons_for_the_report_and_the_warnings_for_the_
             verdicts=(msgspec.structs.replace(one, warnings=("c is identical to b",)),),
         )
     )
-    assert "  ✕ Fail: kept (×3)" in told
+    assert "  ✕ Fail: kept (×3: s/a/acc; s/b/acc; s/c/acc)" in told
     assert "  ▲ Warning: fail: canary" in told
     assert "  ▲ c is identical to b" in told
     assert not any("a loss is proven." in line for line in told)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import Comparison, Rule
+from harness.records import Comparison, Finding, Rule
 from reports import wording
 
 
@@ -90,3 +92,45 @@ def test_a_rule_decides_at_its_margin_on_the_side_that_it_is_about() -> None:
 def test_moments_are_utc_and_unknown_forms_stay() -> None:
     assert wording.moment("2026-11-20T12:30:00+01:00") == "2026-11-20 11:30 UTC"
     assert wording.moment("yesterday") == "yesterday"
+
+
+def told(metric: str = "s/t/acc", kind: Any = "binary", **rule: Any) -> Finding:
+    comparison = Comparison(
+        metric=metric, baseline="b", candidate="c", baseline_value=1, candidate_value=1, gain=0, kind=kind
+    )  # fmt: skip
+    asked = {"require": "not_regressed", **rule}
+    return Finding(
+        rule=Rule(metric="s/*/acc", **asked), outcome="fail", reason="", metric=metric, comparison=comparison if kind else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("findings", "names"),
+    [
+        ([told(), told("s/u/acc")], ["s/t/acc", "s/u/acc"]),
+        ([told(slice="lang=zh")], ["s/t/acc where lang=zh"]),
+        ([told(slice="lang=zh"), told(slice="lang=en")], ["s/t/acc (×2: where lang=zh; where lang=en)"]),
+        ([told(), told(slice="lang=en")], ["s/t/acc (×2: where lang=en)"]),
+        ([told(), told(require="non_inferior", margin=0.02)], ["s/t/acc (×2: not proven worse; not worse by 2.0 pp or more)"]),
+        (
+            [told(kind="real", require="at_most", value=3.5), told(kind="real")],
+            ["s/t/acc (×2: at most 3.50; not proven worse)"],
+        ),
+        (
+            [told(kind=None, require="non_inferior", margin=3), told(kind=None)],
+            ["s/t/acc (×2: non inferior 3; not regressed)"],
+        ),
+        ([told(), told(against="pin:w1"), told(against="reference")], ["s/t/acc (×3: against pin:w1; against reference)"]),
+        (
+            [told(split="gate"), told(split="gate", require="superior")],
+            ["s/t/acc, the items that certify (×2: not proven worse; better)"],
+        ),
+        ([told(split="gate"), told(split="select")], ["s/t/acc (×2: the items that certify; the items that select)"]),
+        ([told(name="kept"), told("s/u/acc", name="kept", slice="a=b")], ["kept (×2: s/t/acc; s/u/acc, where a=b)"]),
+        ([told(f"s/{task}/acc", name="kept") for task in "tuvwxy"], ["kept (×6: s/t/acc; s/u/acc; s/v/acc; s/w/acc; and 2 more)"]),
+        ([told(), told()], ["s/t/acc (×2)"]),
+        ([], []),
+    ],
+)
+def test_rules_of_one_name_say_what_they_differ_by(findings: list[Finding], names: list[str]) -> None:
+    assert wording.told_apart(findings) == names
