@@ -55,11 +55,14 @@ def test_whatever_comes_in_a_sentence_comes_out(rows: list[tuple[Any, Any]], kin
     conclusion = decide(*runs, rules=rules, references={"new": "base"})
     text = msgspec.json.encode(conclusion).decode()
     assert "NaN" not in text
-    assert '"p":null' not in text or '"comparison":null' in text
+    told = [found.comparison for found in conclusion.verdicts[0].findings]
+    for each in (*conclusion.comparisons, *(comparison for comparison in told if comparison is not None)):
+        assert each.note if each.p is None else 0 < each.p <= 1
+        if each.low is not None and each.high is not None:
+            assert each.low < each.high
     for found in conclusion.verdicts[0].findings:
         assert found.reason.endswith(".")
         assert "nan" not in found.reason.lower()
-        assert found.comparison is None or found.comparison.low is None or found.comparison.low < (found.comparison.high or 9e9)
     assert conclusion.verdicts[0].sentence
 
 

@@ -65,7 +65,11 @@ def test_the_first_look_never_comes_before_its_minimum() -> None:
     for total in range(2, 200):
         for least in (1, 7, 50):
             found = looks([1] * total, 10, least)
-            assert not found or (found[0] >= least and found[-1] == total and list(found) == sorted(set(found)))
+            assert bool(found) == (total >= least)
+            assert list(found) == sorted(set(found))
+            if found:
+                assert found[0] >= least
+                assert found[-1] == total
 
 
 def test_clusters_stay_whole_and_every_look_holds_each_task_in_proportion(tmp_path: Path) -> None:
