@@ -17,6 +17,7 @@ from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared, only_references, suites_of
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
+from harness.gate.slices import slice_readings
 from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
 from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity, Rule
 from harness.stats import benjamini_hochberg
@@ -77,6 +78,7 @@ def conclude(
         exit_code=EXIT_CODES[outcome],
         verdicts=(*verdicts, *recipes),
         comparisons=tuple(read_together(list(_comparisons(measurements)), measurements)),
+        slices=tuple(slice_readings(measurements)),
         health=tuple(measurements.health()),
         parity=tuple(_parity(measurements)),
         admissions=_admissions(measured),

@@ -18,6 +18,7 @@ from harness.records.decided import (
     Parity,
     Quarantined,
     Rule,
+    SliceReading,
     Verdict,
 )
 from harness.records.measured import (
@@ -81,6 +82,7 @@ __all__ = [
     "Sequential",
     "Severity",
     "Sight",
+    "SliceReading",
     "Training",
     "TrainingPoint",
     "ValidationPoint",

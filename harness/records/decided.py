@@ -168,12 +168,44 @@ class History(Record, frozen=True, kw_only=True):
     noise_of: str = ""
 
 
+class SliceReading(Record, frozen=True, kw_only=True):
+    """One metric of a candidate against the baseline, over the items whose slices say ``field = value``. For reading: no rule is
+    about it, and no verdict rests on it.
+
+    ``p`` is of "no difference"; ``p_bh`` is adjusted for the false discovery rate over all slices of the candidate, which are a
+    family of their own. What could not be had is None, and ``note`` says why. ``missing``: items without a score on either side.
+    """
+
+    metric: str
+    candidate: str
+    baseline: str
+    field: str
+    value: str
+    items: int
+    clusters: int
+    missing: int = 0
+    baseline_value: float | None = None
+    candidate_value: float | None = None
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.90
+    p: float | None = None
+    p_bh: float | None = None
+    method: str = ""
+    won: int = 0
+    lost: int = 0
+    kind: MetricKind = "binary"
+    direction: Direction = "higher"
+    note: str = ""
+
+
 class Conclusion(Record, frozen=True, kw_only=True):
     """All that the gate concluded: the content of ``verdict.json`` and the only source of the report's numbers.
 
     ``judged``: suite -> how many different candidates the store has measured on these very items. ``quarantined``: the items that
     were left out by name. ``policy``: the file that holds the rules; ``policy_digest``: a hash of what
-    it says about deciding. ``pins``: ``pin:NAME`` -> the day on which it was pinned.
+    it says about deciding. ``pins``: ``pin:NAME`` -> the day on which it was pinned. ``slices``: for reading.
     """
 
     format: int = FORMAT
@@ -184,6 +216,7 @@ class Conclusion(Record, frozen=True, kw_only=True):
     exit_code: int
     verdicts: tuple[Verdict, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    slices: tuple[SliceReading, ...] = ()
     health: tuple[Health, ...] = ()
     parity: tuple[Parity, ...] = ()
     admissions: dict[str, Admission] = {}
