@@ -57,8 +57,8 @@ class Evaluation(Record, frozen=True, kw_only=True):
     """A checkpoint, measured on the items that select.
 
     ``target``: mean gain of the target metrics over the baseline; None where it could not be measured. ``loss``: mean loss of the
-    shares that a rule says must not fall, None where no rule says so. ``broken``: rules of the bound that do not hold, proven or
-    impossible to decide; ``unproven``: those that neither hold nor fail.
+    shares that a rule says must not fall, None where no rule says so. ``broken``: rules of the bound that fail, or cannot be read
+    (too many errors, sides that cannot be compared); ``unproven``: those that neither hold nor fail.
     """
 
     step: int
@@ -93,6 +93,23 @@ class Training(Record, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     config: dict[str, Any] = {}
     environment: dict[str, Any] = {}
+
+
+class Merge(Record, frozen=True, kw_only=True):
+    """What merging an adapter into whole weights of ``dtype`` cost, on ``tokens`` trained tokens of the data.
+
+    ``delta_error``: the norm of what rounding changed by that of the update (0.5: half of it is noise). ``kl``: KL(with the adapter
+    || merged), ``kl_base``: KL(base || with the adapter), nats per token. ``agreement``: the share of greedy tokens that stay.
+    ``reason``: why it is not the dtype that was asked for.
+    """
+
+    dtype: str
+    delta_error: float
+    kl: float
+    kl_base: float
+    agreement: float
+    tokens: int
+    reason: str = ""
 
 
 class Handover(Record, frozen=True, kw_only=True):
