@@ -22,6 +22,7 @@ from reports.wording import (
     p_text,
     rule_name,
     score_text,
+    told_apart,
 )
 from reports.worn import worn_lines
 
@@ -112,7 +113,7 @@ def _candidates(conclusion: Conclusion, ranked: Sequence[Standing]) -> list[str]
     verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
     for each in ranked:
         unhappy = [finding for finding in verdicts[each.candidate].findings if finding.outcome != "pass"]
-        names = list(dict.fromkeys(rule_name(finding.rule) for finding in unhappy))
+        names = told_apart(unhappy)
         listed = ", ".join(escaped(name) for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         said = f"{_ICON[each.outcome]} {each.outcome.replace('_', ' ')}"
         lines.append(f"| {said} | {escaped(each.candidate)} | {_gain(each.target)} | {_gain(each.worst)} | {listed or '–'} |")

@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.commands.console import Bars, err, out, show_wide
 from harness.commands.gating import declare_config, load_config
 from harness.errors import UsageError
+from harness.gate.policy import which_items
 from harness.gate.selftest import exit_code
 from harness.pipeline import prepare
 from harness.pipeline.noise import FILE, write_selftest
@@ -123,12 +124,13 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for finding in findings:
         severity = "" if finding.rule.severity == "block" else f" ({finding.rule.severity})"
+        what = f"{finding.metric}{which_items(finding.rule)}{severity}"
         if finding.rule.require == "superior":
             said = "FIRES: a gain is claimed" if finding.outcome == "pass" else "not proven, as it should be"
-            lines.append(f"  {finding.metric}{severity} superior: {said}")
+            lines.append(f"  {what} superior: {said}")
         elif finding.outcome != "pass":
             state = "FIRES" if finding.outcome == "fail" else finding.outcome.replace("_", " ")
-            lines.append(f"  {finding.metric}{severity} {finding.rule.require}: {state}: {finding.reason}")
+            lines.append(f"  {what} {finding.rule.require}: {state}: {finding.reason}")
     return lines
 
 

@@ -13,6 +13,7 @@ import msgspec
 from harness.engines.hot_swap import Swaps
 from harness.environment import environment
 from harness.journal import Journal
+from harness.lines import located
 from harness.pipeline.asking import Asking, Measurement, repeating, replicates, sessions
 from harness.pipeline.grading import Gathered
 from harness.pipeline.imported import imported_pairs
@@ -45,7 +46,8 @@ def bring(prepared: Prepared, pairs: Sequence[Pair], *, progress: Progress = SIL
     if pending:
         with prepared.store.claim(map(prepared.graded, pending), wait=partial(progress.note, _WAITING)):
             pending = _unfinished(prepared, pending, done)  # another process may have finished some in the meantime
-            _measure(prepared, pending, progress, done)
+            with located(prepared.loaded.file):
+                _measure(prepared, pending, progress, done)
     done.seconds = time.perf_counter() - started
     return done
 

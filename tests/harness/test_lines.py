@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.cli import main
 from harness.config import load
 from harness.errors import ConfigError
 from harness.lines import entry_lines, line_of, located
@@ -258,3 +259,17 @@ def test_nobody_is_told_of_keys_that_nobody_can_give(tmp_path: Path) -> None:
         known = str(caught.value).partition("Known: ")[2].rstrip(".").split(", ")
         assert "margin" in known
         assert not {"implicit", "line"} & set(known)
+
+
+def test_a_config_that_was_broken_after_measuring_is_said_with_its_line_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "items.jsonl").write_text(json.dumps({"prompt": "one?", "target": "1"}) + "\n")
+    path = tmp_path / "gate.toml"
+    path.write_text(GATE, encoding="utf-8")
+    assert main(["measure", str(path)]) == 0
+    for old, new, line in (("exact_match", "exact_mach", 18), ('"prompted"', '"prompted"\nrange = { acc = [0, 5] }', 15)):
+        path.write_text(GATE.replace(old, new), encoding="utf-8")
+        capsys.readouterr()
+        assert main(["gate", str(path)]) == 2
+        assert f"{path} line {line} at " in capsys.readouterr().err

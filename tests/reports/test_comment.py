@@ -41,6 +41,15 @@ def test_the_comment_shows_failures_open_and_passes_folded(conclusion: Conclusio
     assert text.count("<details>") == text.count("</details>") == len(conclusion.verdicts) + 1  # and one for what was not equal
 
 
+def test_rules_of_one_metric_are_told_apart_beside_their_candidate() -> None:
+    one = finding()
+    other = msgspec.structs.replace(
+        one, rule=msgspec.structs.replace(one.rule, require="not_regressed", margin=None, slice="lang=zh")
+    )
+    (row,) = [line for line in markdown(concluded(one, other)).splitlines() if line.startswith("| ❌ fail | c |")]
+    assert "s/t/acc (×2: not worse by 2.0 pp or more; where lang=zh, not proven worse)" in row.replace("\\", "")
+
+
 def test_numbers_beside_a_margin_are_not_rounded_onto_it() -> None:
     text = markdown(concluded(finding()))
     assert "−2.01 pp" in text
