@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -87,27 +87,31 @@ class Pair:
         """The method that fits kind, clusters, strata and weights; None without a shared item."""
         return _evidence(self, self.differences) if self.items else None
 
+    def means(self, differences: NDArray[np.float64], extra: int = 0) -> stats.MeanPairs:
+        """``differences`` of the shared items and of ``extra`` more, each of those a cluster of its own, as heavy as any."""
+        column = self.baseline
+        return stats.MeanPairs(
+            differences,
+            np.concatenate([column.clusters, column.clusters.max() + 1 + np.arange(extra, dtype=np.intp)]),
+            np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)]),
+            np.concatenate([column.weights, np.full(extra, column.weights.max())]),
+            span=self.span,
+            ordinal=column.metric.kind == "ordinal",
+            seed=self.seed,
+            size=self.size,
+        )
+
     def share_test(self, factor: float, side: stats.Side) -> stats.PValue | None:
         """The test against ``factor`` times the baseline: for a margin that is a share of the baseline's score, and as uncertain as
         that. None where the margin is taken for fixed: where it is ``certain``; scores below 0; documents of which too few differ
         for a bootstrap."""
-        metric, before = self.baseline.metric, self.baseline.table[:, 0]
+        before = self.baseline.table[:, 0]
         if isinstance(self.evidence, stats.CorpusPairs):
             return self.evidence.share_test(factor, side)
         if float(before.min()) < 0 or self.certain(factor, before):
             return None
-        column = self.baseline
-        found = stats.MeanPairs(
-            self.differences + self.sign * (1 - factor) * before,
-            column.clusters,
-            column.strata,
-            column.weights,
-            span=self.stretched(factor),
-            ordinal=metric.kind == "ordinal",
-            seed=self.seed,
-            size=max(1.0, factor) * self.size,
-        )
-        return found.test(0.0, side)
+        found = self.means(self.differences + self.sign * (1 - factor) * before)
+        return replace(found, span=self.stretched(factor), size=max(1.0, factor) * self.size).test(0.0, side)
 
     def stretched(self, factor: float) -> float | None:
         """The largest distance that could exist between a score and ``factor`` times another; None where nothing bounds it."""
@@ -144,26 +148,17 @@ def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pai
 
 def _evidence(pair: Pair, differences: NDArray[np.float64], extra: int = 0) -> stats.Evidence:
     metric, column = pair.baseline.metric, pair.baseline
-    clusters = np.concatenate([column.clusters, column.clusters.max() + 1 + np.arange(extra, dtype=np.intp)])
-    strata = np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)])
     if metric.aggregator != "mean":
         left, right = stats.alike([column.table, pair.candidate.table])
-        return stats.CorpusPairs(metric.aggregator, left, right, clusters, strata, pair.sign, pair.seed, column.shares, pair.span)
-    weights = np.concatenate([column.weights, np.full(extra, column.weights.max())])
+        return stats.CorpusPairs(
+            metric.aggregator, left, right, column.clusters, column.strata, pair.sign, pair.seed, column.shares, pair.span
+        )
+    found = pair.means(differences, extra)
     whole = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
-    equal = float(np.ptp(weights)) == 0.0
-    if metric.kind == "binary" and whole and equal and int(np.bincount(clusters).max()) == 1:
+    equal = float(np.ptp(found.weights)) == 0.0
+    if metric.kind == "binary" and whole and equal and int(np.bincount(found.clusters).max()) == 1:
         return stats.BinaryPairs(int((differences > 0).sum()), int((differences < 0).sum()), len(differences))
-    return stats.MeanPairs(
-        differences,
-        clusters,
-        strata,
-        weights,
-        span=pair.span,
-        ordinal=metric.kind == "ordinal",
-        seed=pair.seed,
-        size=pair.size,
-    )
+    return found
 
 
 def compare(pair: Pair, baseline: str, candidate: str, *, level: float = LEVEL, p: stats.PValue | None = None) -> Comparison | None:

@@ -50,7 +50,8 @@ class RecipePair(Pair):
         if self.certain(factor, self.before):
             return None
         found = _evidence(self, self.gains + self.sign * (1 - factor) * self.before)
-        return replace(found, span=self.stretched(factor), size=max(1.0, factor) * found.size).test(0.0, side)
+        like = replace(found.like, span=self.stretched(factor), size=max(1.0, factor) * self.size)
+        return replace(found, like=like).test(0.0, side)
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """With every missing item lost by every replicate."""
@@ -190,17 +191,7 @@ def _rows(pair: Pair, shared: set[str]) -> Pair:
 
 
 def _evidence(pair: Pair, gains: Array, extra: int = 0) -> stats.Replicates:
-    column = pair.baseline
-    return stats.Replicates(
-        gains,
-        np.concatenate([column.clusters, column.clusters.max() + 1 + np.arange(extra, dtype=np.intp)]),
-        np.concatenate([column.strata, np.full(extra, column.strata[0], dtype=np.intp)]),
-        np.concatenate([column.weights, np.full(extra, column.weights.max())]),
-        span=pair.span,
-        ordinal=column.metric.kind == "ordinal",
-        seed=pair.seed,
-        size=pair.size,
-    )
+    return stats.Replicates(gains, pair.means(gains[0], extra))
 
 
 def _level(rule: Rule, pair: Pair, scores: Array) -> Level | None:

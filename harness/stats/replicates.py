@@ -21,15 +21,16 @@ nothing is decided at all.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
+from harness.stats import resampling
 from harness.stats.means import MeanPairs
-from harness.stats.paired import Array, Codes, Interval, PValue
+from harness.stats.paired import Array, Interval, PValue
 from harness.stats.proportion import Side
 
 FEWEST = 3
@@ -40,17 +41,11 @@ NAME = "two-way t over replicates and items"
 
 @dataclass(frozen=True)
 class Replicates:
-    """``gains``: oriented, shape (replicates, items). ``clusters``, ``strata``, ``weights``: of the items, as for ``MeanPairs``;
-    ``span``: the largest gain that could exist, None where there is none; ``ordinal`` and ``size`` as there."""
+    """``gains``: oriented, shape (replicates, items). ``like``: the items of each replicate, with all that ``MeanPairs`` knows of
+    them beside the differences, which are not looked at."""
 
     gains: Array
-    clusters: Codes
-    strata: Codes
-    weights: Array
-    span: float | None = None
-    ordinal: bool = False
-    seed: int = 0
-    size: float = 0.0
+    like: MeanPairs
 
     @property
     def replicates(self) -> int:
@@ -71,25 +66,23 @@ class Replicates:
     @cached_property
     def each(self) -> Array:
         """The gain of every replicate."""
-        return np.asarray(self.gains @ self.weights / self.weights.sum(), dtype=float)
+        weights = self.like.weights
+        return np.asarray(self.gains @ weights / weights.sum(), dtype=float)
 
     @cached_property
     def by_item(self) -> MeanPairs:
         """The mean over replicates, item by item: all that is known without asking how replicates differ."""
-        mean = np.asarray(self.gains.mean(axis=0), dtype=float)
-        return MeanPairs(
-            mean, self.clusters, self.strata, self.weights, span=self.span, ordinal=self.ordinal, seed=self.seed, size=self.size
-        )
+        return replace(self.like, differences=np.asarray(self.gains.mean(axis=0), dtype=float))
 
     @cached_property
     def _squares(self) -> tuple[float, float, float]:
         """MS_R, MS_I and MS_E over clusters; zeros where there are fewer than two of either."""
-        _, code = np.unique(self.clusters, return_inverse=True)
+        code, weights = resampling.numbered(self.like.clusters), self.like.weights
         replicates, units = self.replicates, int(code.max()) + 1
         if replicates < 2 or units < 2:
             return 0.0, 0.0, 0.0
-        residuals = (self.gains - self.each[:, None]) * self.weights
-        sums = np.stack([np.bincount(code, row) for row in residuals]) * (units / self.weights.sum())
+        residuals = (self.gains - self.each[:, None]) * weights
+        sums = np.stack([np.bincount(code, row) for row in residuals]) * (units / weights.sum())
         table = self.each[:, None] + sums  # every replicate's mean over clusters is its gain
         rows, columns, mean = table.mean(axis=1), table.mean(axis=0), float(table.mean())
         rest = table - rows[:, None] - columns[None, :] + mean
@@ -130,7 +123,7 @@ class Replicates:
 
     @property
     def _varies(self) -> bool:
-        return self._error > 1e-12 * max(self.size, float(np.abs(self.gains).max()))
+        return self._error > 1e-12 * max(self.like.size, float(np.abs(self.gains).max()))
 
     @cached_property
     def between(self) -> float:
@@ -158,8 +151,8 @@ class Replicates:
             return items
         half = self._quantile(0.5 + level / 2) * self._error
         low, high = min(items.low, self.gain - half), max(items.high, self.gain + half)
-        if self.span is not None:
-            low, high = max(low, -self.span), min(high, self.span)
+        if self.like.span is not None:
+            low, high = max(low, -self.like.span), min(high, self.like.span)
         return Interval(low, high, level, f"{NAME}, interval", items.note)
 
     def mde(self, alpha: float, power: float = 0.8) -> float | None:

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 def of(gains: Array, clusters: Array | None = None, span: float | None = None) -> Replicates:
     items = gains.shape[1]
     code = np.arange(items) if clusters is None else clusters
-    return Replicates(gains, code.astype(np.intp), np.zeros(items, dtype=np.intp), np.ones(items), span=span)
+    return Replicates(gains, MeanPairs(gains[0], code.astype(np.intp), np.zeros(items, dtype=np.intp), np.ones(items), span=span))
 
 
 def drawn(rng: np.random.Generator, replicates: int, items: int, seeds: float, shared: float = 1.0, own: float = 1.0) -> Array:
