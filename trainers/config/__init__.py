@@ -1,5 +1,6 @@
 """What a train config may say: a record per table, and how a file becomes one."""
 
+from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.loading import load, parse
 from trainers.config.methods import LARGEST_RANK, LoraConfig
@@ -9,6 +10,6 @@ from trainers.config.record import TrainConfig
 from trainers.config.stopping import StoppingConfig
 
 __all__ = [
-    "LARGEST_RANK", "DataConfig", "LoraConfig", "ObjectiveConfig", "OptimizerConfig", "StoppingConfig", "TrainConfig", "load",
+    "LARGEST_RANK", "CheckpointsConfig", "DataConfig", "LoraConfig", "ObjectiveConfig", "OptimizerConfig", "StoppingConfig", "TrainConfig", "load",
     "parse",
 ]  # fmt: skip

@@ -15,13 +15,13 @@ import msgspec
 from harness.errors import ConfigError
 from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
-from trainers.config import data, methods, objective, optimizer, stopping
+from trainers.config import checkpoints, data, methods, objective, optimizer, stopping
 from trainers.config.complaints import Complaint, Range, ranges
 from trainers.config.record import TrainConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-_PATH_KEYS = {"base", "out", "train", "replay"}
+_PATH_KEYS = {"base", "out", "train", "replay", "gate"}
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
@@ -71,7 +71,8 @@ def _absolute(config: TrainConfig, folder: Path) -> TrainConfig:
         validation={name: place(text) for name, text in config.validation.items()},
     )
     base = place(config.base) if (folder / config.base).exists() else config.base
-    return replace(config, base=base, out=place(config.out), data=data)
+    looked = replace(config.checkpoints, gate=place(config.checkpoints.gate) if config.checkpoints.gate else "")
+    return replace(config, base=base, out=place(config.out), data=data, checkpoints=looked)
 
 
 def _complaints(config: TrainConfig) -> Iterable[Complaint]:
@@ -84,11 +85,20 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
         Range("checkpoint_steps", config.checkpoint_steps, config.checkpoint_steps >= 0, "0 or more"),
     )
     yield from _missing_files(config)
+    yield from _missing_gate(config)
     yield from data.complaints(config.data)
     yield from objective.complaints(config.objective)
     yield from optimizer.complaints(config.optimizer)
     yield from methods.complaints(config.lora)
-    yield from stopping.complaints(config.stopping, config.validation)
+    yield from stopping.complaints(config.stopping, config.validation, gate=config.checkpoints.gate)
+    yield from checkpoints.complaints(config.checkpoints, config.stopping.metric)
+
+
+def _missing_gate(config: TrainConfig) -> Iterable[Complaint]:
+    gate = Path(config.checkpoints.gate)
+    if config.checkpoints.gate and not gate.is_file():
+        near = [entry.name for entry in gate.parent.glob("*") if entry.suffix in {".toml", ".yaml", ".yml"}]
+        yield "checkpoints.gate", f"no such file: {gate}. {did_you_mean(gate.name, near) if near else ''}".rstrip()
 
 
 def _missing_files(config: TrainConfig) -> Iterable[tuple[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.records import Record
+from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.methods import LoraConfig
 from trainers.config.objective import ObjectiveConfig
@@ -39,6 +40,7 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     lora: LoraConfig = LoraConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     stopping: StoppingConfig = StoppingConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
 
     @property
     def folder(self) -> Path:

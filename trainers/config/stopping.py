@@ -11,10 +11,12 @@ from trainers.config.complaints import Complaint, Range, ranges
 
 
 class StoppingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Validation every ``every_steps`` (0: once per epoch); best checkpoint by ``metric``, the name of a validation set.
+    """Validation every ``every_steps`` (0: once per epoch); best checkpoint by ``metric``, the name of a validation set, or by
+    ``checkpoints.gate`` where that is set.
 
-    ``patience`` validations without a new best (by at least ``min_gain`` nats per token) end training; 0 is off. ``keep_best``
-    False hands over the last weights instead of the best.
+    ``patience`` validations, or checkpoints that the gate looked at, without a new best end training; 0 is off. A new best is
+    better by more than ``min_gain``: nats per token, or mean gain of the target. ``keep_best`` False hands over the last weights
+    instead of the best.
     """
 
     every_steps: int = 0
@@ -24,14 +26,14 @@ class StoppingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_best: bool = True
 
 
-def complaints(stopping: StoppingConfig, validation: Mapping[str, str]) -> Iterable[Complaint]:
-    """(where, what) of everything that types alone do not catch, given the validation sets by name."""
+def complaints(stopping: StoppingConfig, validation: Mapping[str, str], *, gate: str) -> Iterable[Complaint]:
+    """(where, what) of everything that types alone do not catch, given the validation sets by name and ``checkpoints.gate``."""
     yield from ranges(
         Range("stopping.every_steps", stopping.every_steps, stopping.every_steps >= 0, "0 (once per epoch) or more"),
         Range("stopping.patience", stopping.patience, stopping.patience >= 0, "0 (off) or more"),
         Range("stopping.min_gain", stopping.min_gain, 0 <= stopping.min_gain < math.inf, "0 or more"),
     )
-    if stopping.patience and not validation:
-        yield "stopping.patience", 'needs a validation set. Set data.validation = { target = "FILE.jsonl" }.'
+    if stopping.patience and not validation and not gate:
+        yield "stopping.patience", 'needs a validation set, or checkpoints.gate. Set data.validation = { target = "FILE.jsonl" }.'
     if stopping.metric and stopping.metric not in validation:
         yield "stopping.metric", f"no validation set is named {stopping.metric!r}. {did_you_mean(stopping.metric, validation)}"
