@@ -7,6 +7,7 @@ understand has no lines, and nothing else changes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +109,7 @@ class _Toml:
     def __init__(self, text: str) -> None:
         self.text = text
         self.blank = _TOML_STRING.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+        self.ends = [match.start() for match in re.finditer("\n", self.blank)]
         self.lines: dict[Steps, int] = {}
         self.tables: dict[Steps, int] = {}  # [[lists]] of tables: the place of the latest entry
         self._document()
@@ -143,7 +145,8 @@ class _Toml:
             equals += 1
         if equals == len(self.blank) or self.blank[equals] != "=":
             return equals + 1 if equals < len(self.blank) and stop == "\n" else equals
-        before = max(self.blank.rfind(mark, 0, equals) for mark in "\n,{") + 1
+        start = self.blank.rfind("\n", 0, equals) + 1
+        before = max(start, *(self.blank.rfind(mark, start, equals) + 1 for mark in ",{"))
         found = table
         for key in _keys(self.text[before:equals]):
             found = (*found, key)
@@ -187,7 +190,7 @@ class _Toml:
         return len(self.blank) if end < 0 else end
 
     def _note(self, steps: Steps, at: int) -> None:
-        self.lines.setdefault(steps, self.blank.count("\n", 0, at) + 1)
+        self.lines.setdefault(steps, bisect_left(self.ends, at) + 1)
 
 
 def _keys(text: str) -> list[str]:
