@@ -40,6 +40,9 @@ for comment in json.load(open(sys.argv[2])):
     print(comment["id"], first, sep="\t")
 """
 
+OUTPUTS = {"verdict.json", "report.html", "summary.md", "junit.xml"}
+"""What a gate writes anew, and a cached store still has."""
+
 
 @pytest.fixture(scope="module")
 def action() -> dict[str, Any]:
@@ -73,11 +76,31 @@ def test_no_input_is_pasted_into_a_script(action: dict[str, Any]) -> None:
     assert not [script for script in scripts if "${{" in script]
 
 
+def test_a_gate_that_cannot_decide_leaves_no_verdict_of_before(action: dict[str, Any], tmp_path: Path) -> None:
+    """Neither in the action nor in the recipe: what they publish afterwards would be another gate's pass."""
+    job = yaml.safe_load((ROOT / "examples/ci/gitlab.yml").read_text(encoding="utf-8"))["gate"]
+    executable(tmp_path / "python", "#!/bin/sh\nexit 12\n")
+    store = tmp_path / "runs" / "weekly"
+    store.mkdir(parents=True)
+    for command in (steps(action)[0]["run"], "\n".join(job["before_script"])):
+        for name in (*OUTPUTS, "journal.sqlite"):
+            (store / name).write_text("of last week")
+        done = run(
+            command, tmp_path, PYTHON=str(tmp_path / "python"), EXTRA="", ACTION=str(ROOT), COMMAND="run", CONFIG="gate.toml",
+            ARGUMENTS="", STORE="runs/weekly",
+        )  # fmt: skip
+        assert done.returncode in (0, 12), done.stderr
+        assert [path.name for path in store.iterdir()] == ["journal.sqlite"]
+    uploaded = {line.rpartition("}}/")[2] for line in steps(action)[2]["with"]["path"].splitlines()}
+    assert uploaded == OUTPUTS
+    assert {Path(job["artifacts"]["paths"][0]).name, Path(job["artifacts"]["reports"]["junit"]).name} <= OUTPUTS
+
+
 def test_the_gate_step_hands_its_inputs_on_and_fails_as_the_gate_does(action: dict[str, Any], tmp_path: Path) -> None:
     executable(tmp_path / "python", '#!/bin/sh\nfor word in "$@"; do echo "<$word>"; done > words\nexit 10\n')
     done = run(
         steps(action)[0]["run"], tmp_path, PYTHON=str(tmp_path / "python"), EXTRA="", ACTION=str(ROOT), COMMAND="run",
-        CONFIG="policy/a gate.toml", ARGUMENTS="--candidate week47=out/week47 --smoke 3",
+        CONFIG="policy/a gate.toml", ARGUMENTS="--candidate week47=out/week47 --smoke 3", STORE="runs",
     )  # fmt: skip
     assert done.returncode == 10, done.stderr
     assert (tmp_path / "words").read_text().splitlines() == [
