@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.records import Handover, Training
+from harness.records import Handover, Merge, Training
 from trainers.config import TrainConfig
+from trainers.data.rows import Row
+from trainers.methods.merging import merge
+from trainers.methods.plain import save_plain, saved_plainly
+from trainers.methods.serving import serving_of
 
 CANDIDATE = "candidate.json"
 TRAINING = "training.json"
@@ -25,19 +30,41 @@ _TOKENIZER_FILES = (
 )  # fmt: skip
 
 
-def export_weights(config: TrainConfig, model: Any, base: Path, *, end_id: int) -> None:
-    """Full weights with tokenizer, chat template and a generation_config that stops at the end of turn; or the adapter alone."""
-    name = "adapter" if config.method == "lora" else "weights"
-    partial = config.folder / f"{name}.partial"
+def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, end_id: int, probes: Sequence[Row]) -> Merge | None:
+    """Write what ``model`` (not wrapped for several processes) has learned into ``place``, and leave it as it is.
+
+    ``weights/``, with tokenizer, chat template and a generation_config that stops at the end of turn; or ``adapter/``; or both,
+    where the adapter is merged too: then what that cost on some tokens of ``probes``.
+    """
+    if not config.adapts:
+        dtype = _dtype_of(base) if config.save_dtype == "base" else None
+        _write_weights(model, base, place, end_id, dtype)
+        return None
+    partial = place / "adapter.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    if config.method == "lora":
-        model.save_pretrained(str(partial), save_embedding_layers=False)
+    if saved_plainly(config):
+        save_plain(model, config, partial)
     else:
-        _stop_at(model.generation_config, end_id)
-        with _cast(model, _dtype_of(base) if config.save_dtype == "base" else None):
-            model.save_pretrained(str(partial))
-        _copy_tokenizer(base, partial)
-    _replace_folder(partial, config.folder / name)
+        model.save_pretrained(str(partial), save_embedding_layers=False)
+    _replace_folder(partial, place / "adapter")
+    if not config.merge:
+        return None
+    import torch
+
+    whole, cost = merge(base, place / "adapter", _dtype_of(base) if config.save_dtype == "base" else torch.float32, probes)
+    _write_weights(whole, base, place, end_id, None)
+    return cost
+
+
+def _write_weights(model: Any, base: Path, place: Path, end_id: int, dtype: Any) -> None:
+    """Weights (as ``dtype``; None: as they are), and what they need beside them."""
+    partial = place / "weights.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    with _cast(model, dtype):
+        model.save_pretrained(str(partial))
+    _stop_at(partial, end_id)
+    _copy_tokenizer(base, partial)
+    _replace_folder(partial, place / "weights")
 
 
 @contextlib.contextmanager
@@ -67,11 +94,15 @@ def _copy_tokenizer(base: Path, target: Path) -> None:
                 shutil.copyfile(file, target / file.name)
 
 
-def _stop_at(generation: Any, end_id: int) -> None:
-    known = generation.eos_token_id
+def _stop_at(folder: Path, end_id: int) -> None:
+    """The end-of-turn token among those that stop, in ``generation_config.json``."""
+    file = folder / "generation_config.json"
+    settings = json.loads(file.read_text()) if file.is_file() else {}
+    known = settings.get("eos_token_id")
     stops = [] if known is None else [known] if isinstance(known, int) else list(known)
     if end_id not in stops:
-        generation.eos_token_id = [end_id, *stops] if stops else end_id
+        settings["eos_token_id"] = [end_id, *stops] if stops else end_id
+        file.write_text(json.dumps(settings, indent=2) + "\n")
 
 
 def _dtype_of(base: Path) -> Any:
@@ -89,16 +120,22 @@ def _replace_folder(partial: Path, final: Path) -> None:
     os.replace(partial, final)
 
 
-def handover(config: TrainConfig, base: Path) -> Handover:
+def handover(config: TrainConfig, base: Path, cost: Merge | None = None) -> Handover:
     """The content of ``candidate.json``. A local base is named by its absolute path, a hub model by its name."""
     model = str(base) if Path(config.base).exists() else config.base
-    lora = config.method == "lora"
+    serving = serving_of(config)
+    whole = serving.how == "weights"
     return Handover(
         name=config.name,
-        model=model if lora else "weights",
-        adapter="adapter" if lora else None,
+        model="weights" if whole else model,
+        adapter=None if whole else "adapter",
         base=model,
         method=config.method,
+        serving=serving.how,
+        max_lora_rank=serving.max_lora_rank,
+        why=serving.why,
+        quantised="" if config.lora.quantise == "none" else config.lora.quantise,
+        merge=cost,
         training_data=config.train + config.replay,
     )
 
@@ -106,12 +143,12 @@ def handover(config: TrainConfig, base: Path) -> Handover:
 def write_records(config: TrainConfig, training: Training, candidate: Handover) -> None:
     """``training.json``, then ``candidate.json``."""
     _write(config.folder / TRAINING, training)
-    write_handover(config, candidate)
+    write_handover(config.folder, candidate)
 
 
-def write_handover(config: TrainConfig, candidate: Handover) -> None:
+def write_handover(place: Path, candidate: Handover) -> None:
     """``candidate.json``."""
-    _write(config.folder / CANDIDATE, candidate)
+    _write(place / CANDIDATE, candidate)
 
 
 def _write(path: Path, value: Any) -> None:

@@ -9,40 +9,48 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import resolve_model
-from harness.errors import ConfigError, EvaluationError
-from harness.records import TrainingPoint, ValidationPoint
+from harness.errors import ConfigError, EvaluationError, UsageError
+from harness.protocols import Evaluator
+from harness.records import TrainingPoint
 from trainers import export, folder, resume
+from trainers.compiling import compile_layers
 from trainers.config import TrainConfig
 from trainers.data import batches
 from trainers.data.masks import Template
 from trainers.data.order import Step, plan
 from trainers.data.rows import Progress
 from trainers.data.sets import read_sets
-from trainers.evaluate import leak, validation_losses
-from trainers.methods.loading import load_model, load_tokenizer, trained_parameters
+from trainers.evaluate import leak
+from trainers.methods.adalora import Ranks
+from trainers.methods.loading import check_base, count_parameters, load_model, load_tokenizer, trained_parameters
+from trainers.methods.serving import serving_of
 from trainers.objective.minimised import Objective
 from trainers.optimizer.making import optimizer_for
-from trainers.optimizer.schedules import rate_at
+from trainers.optimizer.schedules import rates
 from trainers.process import training_process
 from trainers.recording import training_of
-from trainers.selecting.standing import Seen, standing
+from trainers.selecting.looking import Looks, Subject
 
 
-def train(config: TrainConfig, *, progress: Progress | None = None) -> Path:
+def train(config: TrainConfig, *, progress: Progress | None = None, evaluator: Evaluator | None = None) -> Path:
     """Train one candidate and give its folder, with ``candidate.json`` (Handover) and ``training.json`` (Training) in it.
 
     A finished folder of the same config and data is given back untouched; a half-finished one is resumed exactly. ``progress``
-    hears (stage, done, total). ConfigError and UsageError for what the user got wrong, EvaluationError where training itself fails.
+    hears (stage, done, total); ``evaluator`` measures checkpoints for ``checkpoints.gate``. ConfigError and UsageError for what the
+    user got wrong, EvaluationError where training itself fails.
     """
+    if config.checkpoints.gate and evaluator is None:
+        raise UsageError("checkpoints.gate needs somebody who measures checkpoints. Train with: sftgate train CONFIG")
     tell = progress or _silent
     base = resolve_model(config.base, config.revision, where="base")
-    fingerprint = folder.fingerprint(config, base)
+    check_base(base)
+    fingerprint = folder.fingerprint(config, base, evaluator.fingerprint() if evaluator else "")
     with folder.claim(config, fingerprint) as fresh:
         if not fresh:
             tell("already trained", 1, 1)
         else:
             with training_process(config) as accelerator:
-                _Run(config, base, fingerprint, accelerator, tell).run()
+                _Run(config, base, fingerprint, accelerator, tell, evaluator).run()
     return config.folder
 
 
@@ -53,8 +61,11 @@ def _silent(stage: str, done: int, total: int) -> None:
 class _Run:
     """One sitting of one training run: read, make, resume, step by step with looks between the steps, hand over."""
 
-    def __init__(self, config: TrainConfig, base: Path, fingerprint: str, accelerator: Any, tell: Progress) -> None:
+    def __init__(
+        self, config: TrainConfig, base: Path, fingerprint: str, accelerator: Any, tell: Progress, evaluator: Evaluator | None
+    ) -> None:
         self.config, self.base, self.fingerprint, self.accelerator = config, base, fingerprint, accelerator
+        self.evaluator = evaluator
         self.tell: Progress = tell if accelerator.is_main_process else _silent
         self.device = accelerator.device
         self.make = batches.packed if config.data.packing else batches.padded
@@ -63,7 +74,7 @@ class _Run:
     def run(self) -> None:
         """The whole of it."""
         self._prepare()
-        self.state = resume.load_state(self.kept, self.bare, self.optimizer, fingerprint=self.fingerprint)
+        self.state = resume.load_state(self.kept, self.bare, self.optimizer, self.ranks, fingerprint=self.fingerprint)
         self.started = time.monotonic() - self.state.seconds
         self._check_packing()
         self._train()
@@ -78,12 +89,25 @@ class _Run:
         self.data = read_sets(config, self.template, self.tell)
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
-        self.bare = load_model(config, self.base)
-        self.total_parameters = sum(parameter.numel() for parameter in self.bare.parameters())
+        self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)
+        self.bare = load_model(config, self.base, steps=len(self.steps), device=self.device)
+        self.ranks = Ranks(config, self.bare)
+        self.total_parameters = count_parameters(self.bare)
         self.tell("load", 1, 1)
+        self.tell(serving_of(config).said, 1, 1)
         self.model = self.accelerator.prepare_model(self.bare)
-        self.objective = Objective(config, self.bare)
+        self.objective = Objective(
+            config, self.bare, self.make, self.device, sample=self.data.train.rows[:16],
+            general=self.data.general.rows if self.data.general else (), progress=self.tell,
+        )  # fmt: skip
+        if config.compile:
+            compile_layers(self.bare)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer_for(self.bare, config))
+        self.subject = Subject(
+            config, self.base, self.steps, self.data, self.model, self.bare, self.optimizer, self.make, self.accelerator,
+            self.template.end_id, self.kept,
+        )  # fmt: skip
+        self.looks = Looks(self.subject, self.evaluator, self.tell)
 
     def _check_packing(self) -> None:
         """Two packed rows must not see each other: proved on this model before it is trained."""
@@ -103,14 +127,15 @@ class _Run:
     # ------------------------------------------------------------------------------------------------------ the steps
 
     def _train(self) -> None:
-        self._look()
-        every = self.config.checkpoint_steps
-        while self.state.step < len(self.steps) and not self._patience_is_over():
-            self.state.points.append(self._step(self.steps[self.state.step]))
-            self.state.step += 1
-            self.tell("train", self.state.step, len(self.steps))
-            if self._look_is_due() or (every and self.state.step % every == 0):
-                self._look()
+        state, every = self.state, self.config.checkpoint_steps
+        self.looks.begin(state.step)
+        self.looks.look(state, self._save_state)
+        while state.step < len(self.steps) and not self.looks.over(state):
+            state.points.append(self._step(self.steps[state.step]))
+            state.step += 1
+            self.tell("train", state.step, len(self.steps))
+            if self.looks.due(state.step) or (every and state.step % every == 0):
+                self.looks.look(state, self._save_state)
                 self._save_state()
 
     def _step(self, step: Step) -> TrainingPoint:
@@ -127,73 +152,42 @@ class _Run:
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.model):
                 minimised = self.objective(self.model, batch)
                 self.accelerator.backward(minimised.total * (0.0 if idle else processes / weight))
-            total = total + minimised.nats * (0.0 if idle else 1.0 / supervised)
+            total = total + minimised.measured * (0.0 if idle else 1.0 / supervised)
         return self._update(step, total, supervised)
 
     def _update(self, step: Step, total: Any, supervised: int) -> TrainingPoint:
         settings, number = self.config.optimizer, self.state.step
-        self.objective.add_penalties()
+        penalty = self.objective.add_penalties()
+        self.ranks.add_penalty()
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, reduction="sum")
         parameters = [parameter for _, parameter in trained_parameters(self.model)]
         norm = float(self.accelerator.clip_grad_norm_(parameters, settings.clip or math.inf))
-        loss = float(total)
+        loss, kl = total.tolist()
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise EvaluationError(
                 f"training {self.config.name!r} diverged at step {number + 1} of {len(self.steps)}: loss {loss}, gradient norm "
-                f"{norm}. Lower optimizer.learning_rate ({self.config.learning_rate:g}), or raise optimizer.warmup_ratio."
+                f"{norm}. Lower optimizer.learning_rate ({self.config.learning_rate:g}), or warm up for longer."
             )
-        rate = rate_at(
-            number, len(self.steps), peak=self.config.learning_rate, schedule=settings.schedule,
-            warmup=settings.warmup_ratio, final=settings.final_ratio,
-        )  # fmt: skip
+        rate = self.rates[number]
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         self.optimizer.step()
+        self.ranks.after_step(number + 1)
         self.optimizer.zero_grad()
         self.state.tokens += sum(len(self.data.trained[index].ids) for indices in step.batches for index in indices)
         self.state.supervised += supervised
-        return TrainingPoint(step=number + 1, loss=loss, learning_rate=rate, grad_norm=norm, supervised_tokens=supervised)
-
-    # ---------------------------------------------------------------------------------------------- looks, and states
-
-    def _look_is_due(self) -> bool:
-        """Before the first step, every so often, and after the last."""
-        every, done = self.config.stopping.every_steps, self.state.step
-        if done in (0, len(self.steps)):
-            return True
-        return done % every == 0 if every else self.steps[done - 1].ends_epoch
-
-    def _look(self) -> None:
-        """See how the run does, where that is due and was not seen yet (by a sitting before this one)."""
-        seen = self.state.validations[-1].step if self.state.validations else None
-        if self._look_is_due() and self.data.validation and seen != self.state.step:
-            self._validate()
-            self._stand()
-
-    def _validate(self) -> None:
-        self.tell("validate", 0, 1)
-        sets = {name: rows.rows for name, rows in self.data.validation.items()}
-        losses = validation_losses(
-            self.model, sets, self.make, budget=self.config.data.tokens_per_batch, device=self.device,
-            packing=self.config.data.packing, accelerator=self.accelerator,
+        return TrainingPoint(
+            step=number + 1, loss=loss, learning_rate=rate, grad_norm=norm, supervised_tokens=supervised,
+            kl=kl if self.config.objective.kl else None, penalty=None if penalty is None else float(penalty),
         )  # fmt: skip
-        self.tell("validate", 1, 1)
-        self.state.validations.append(ValidationPoint(step=self.state.step, losses=losses))
 
-    def _stand(self) -> None:
-        """Which step is the best now. The base is measured, but it is not a checkpoint to choose."""
-        looks = (Seen(point.step, point.losses[self.config.metric]) for point in self.state.validations if point.step)
-        self.state.best_step, self.state.waited = standing(looks, min_gain=self.config.stopping.min_gain)
-
-    def _patience_is_over(self) -> bool:
-        patience = self.config.stopping.patience
-        return bool(patience) and self.state.waited >= patience
+    # ----------------------------------------------------------------------------------------------- states to resume from
 
     def _save_state(self) -> None:
         self.state.seconds = time.monotonic() - self.started
         if self.accelerator.is_main_process:
-            resume.save_state(self.kept, self.state, self.bare, self.optimizer, fingerprint=self.fingerprint)
+            resume.save_state(self.kept, self.state, self.bare, self.optimizer, self.ranks, fingerprint=self.fingerprint)
         self.accelerator.wait_for_everyone()
 
     # ----------------------------------------------------------------------------------------------------- handing over
@@ -211,7 +205,9 @@ class _Run:
             config, state, self.data, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
             fingerprint=self.fingerprint, machine={"device": str(self.device), "processes": self.accelerator.num_processes},
         )  # fmt: skip
-        export.export_weights(config, self.bare, self.base, end_id=self.template.end_id)
-        export.write_records(config, training, export.handover(config, self.base))
+        cost = export.export_weights(
+            config, self.bare, self.base, config.folder, end_id=self.template.end_id, probes=self.subject.probes
+        )
+        export.write_records(config, training, export.handover(config, self.base, cost))
         resume.discard(self.kept)
         self.tell("save", 1, 1)

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from harness.errors import EvaluationError
-from harness.records import TrainingPoint, ValidationPoint
+from harness.records import Evaluation, TrainingPoint, ValidationPoint
+from trainers.methods.adalora import Ranks
 from trainers.methods.loading import trained_parameters
 
 STATE = "state.pt"
@@ -30,9 +31,10 @@ class State(msgspec.Struct, kw_only=True):
     waited: int = 0
     points: list[TrainingPoint] = []
     validations: list[ValidationPoint] = []
+    evaluations: list[Evaluation] = []
 
 
-def save_state(folder: Path, state: State, model: Any, optimizer: Any, *, fingerprint: str) -> None:
+def save_state(folder: Path, state: State, model: Any, optimizer: Any, ranks: Ranks, *, fingerprint: str) -> None:
     """Write ``state.pt``, and ``best-STEP.pt`` when this step is the best so far; drop the best before it."""
     import torch
 
@@ -47,6 +49,7 @@ def save_state(folder: Path, state: State, model: Any, optimizer: Any, *, finger
             "state": msgspec.json.encode(state).decode(),
             "parameters": parameters,
             "optimizer": optimizer.state_dict(),
+            "ranks": ranks.state(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         },
@@ -56,7 +59,7 @@ def save_state(folder: Path, state: State, model: Any, optimizer: Any, *, finger
             path.unlink()
 
 
-def load_state(folder: Path, model: Any, optimizer: Any, *, fingerprint: str) -> State:
+def load_state(folder: Path, model: Any, optimizer: Any, ranks: Ranks, *, fingerprint: str) -> State:
     """Put a saved state back; a fresh State where there is none of this fingerprint. EvaluationError where it is damaged."""
     import torch
 
@@ -68,6 +71,7 @@ def load_state(folder: Path, model: Any, optimizer: Any, *, fingerprint: str) ->
         return State()
     _restore(model, saved["parameters"])
     optimizer.load_state_dict(saved["optimizer"])
+    ranks.restore(saved["ranks"])
     torch.set_rng_state(saved["random"])
     if saved["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(saved["random_cuda"])

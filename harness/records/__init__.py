@@ -37,7 +37,7 @@ from harness.records.measured import (
 )
 from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
-from harness.records.trained import Evaluation, Handover, Reading, Training, TrainingPoint, ValidationPoint
+from harness.records.trained import Evaluation, Handover, Merge, Reading, Training, TrainingPoint, ValidationPoint
 
 __all__ = [
     "FORMAT",
@@ -62,6 +62,7 @@ __all__ = [
     "Judgment",
     "Looks",
     "Measured",
+    "Merge",
     "Message",
     "Metric",
     "MetricKind",

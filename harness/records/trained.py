@@ -115,7 +115,10 @@ class Merge(Record, frozen=True, kw_only=True):
 class Handover(Record, frozen=True, kw_only=True):
     """What a trainer hands over: the content of ``candidate.json``. Paths are relative to its folder unless absolute.
 
-    For a full fine-tune ``model`` is the folder of the new weights; for an adapter ``model`` is the base, ``adapter`` its folder.
+    For whole weights ``model`` is their folder; for an adapter ``model`` is the base, ``adapter`` its folder. ``serving`` is how it
+    can be served: ``weights`` as they are, ``lora`` by vLLM with at least ``max_lora_rank``, ``merge``d into its base before vLLM
+    takes it, or by ``transformers`` alone; ``why`` it is not ``lora``. ``quantised`` names what the base was rounded to while the
+    adapter was trained: what is served over the base itself answers a little differently.
     """
 
     format: int = FORMAT
@@ -124,4 +127,9 @@ class Handover(Record, frozen=True, kw_only=True):
     adapter: str | None = None
     base: str = ""
     method: str = ""
+    serving: str = ""
+    max_lora_rank: int | None = None
+    why: tuple[str, ...] = ()
+    quantised: str = ""
+    merge: Merge | None = None
     training_data: tuple[str, ...] = ()

@@ -70,8 +70,8 @@ def test_the_first_validation_set_selects_where_none_is_the_target(folder: Path)
 
 
 def test_overrides_take_dotted_keys_and_toml_values(folder: Path) -> None:
-    config = load(written(folder, MINIMAL), ["optimizer.learning_rate=2e-3", "lora.targets=['q_proj']", "name=other", "seed=7"])
-    assert (config.learning_rate, config.lora.targets, config.name, config.seed) == (2e-3, ("q_proj",), "other", 7)
+    config = load(written(folder, MINIMAL), ["optimizer.learning_rate=2e-3", "lora.targets=['q_proj']", "method=lora", "seed=7"])
+    assert (config.learning_rate, config.lora.targets, config.method, config.seed) == (2e-3, ("q_proj",), "lora", 7)
 
 
 def test_environment_variables_are_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,14 @@
 from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.loading import load, parse
-from trainers.config.methods import LARGEST_RANK, LoraConfig
+from trainers.config.methods import AdaloraConfig, Ia3Config, LoraConfig, PrefixConfig, PromptConfig
 from trainers.config.objective import ObjectiveConfig
 from trainers.config.optimizer import OptimizerConfig
+from trainers.config.parameters import GroupConfig, ParametersConfig
 from trainers.config.record import TrainConfig
 from trainers.config.stopping import StoppingConfig
 
 __all__ = [
-    "LARGEST_RANK", "CheckpointsConfig", "DataConfig", "LoraConfig", "ObjectiveConfig", "OptimizerConfig", "StoppingConfig", "TrainConfig", "load",
-    "parse",
+    "AdaloraConfig", "CheckpointsConfig", "DataConfig", "GroupConfig", "Ia3Config", "LoraConfig", "ObjectiveConfig",
+    "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig", "load", "parse",
 ]  # fmt: skip

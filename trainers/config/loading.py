@@ -15,13 +15,13 @@ import msgspec
 from harness.errors import ConfigError
 from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
-from trainers.config import checkpoints, data, methods, objective, optimizer, stopping
+from trainers.config import checkpoints, combinations, data, methods, objective, optimizer, parameters, stopping
 from trainers.config.complaints import Complaint, Range, ranges
 from trainers.config.record import TrainConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-_PATH_KEYS = {"base", "out", "train", "replay", "gate"}
+_PATH_KEYS = {"base", "out", "train", "replay", "ewc_data", "gate"}
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
@@ -30,7 +30,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
-    for table in ("optimizer", "lora", "stopping"):
+    for table in ("optimizer", "objective", "lora", "adalora", "stopping"):
         if isinstance(raw.get(table), dict):
             raw[table] = {key: _number(value) for key, value in raw[table].items()}
     for assignment in overrides:
@@ -40,10 +40,17 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
 
 def parse(raw: dict[str, Any], *, folder: Path, file: str = "") -> TrainConfig:
     """A checked config from plain Python; relative paths are looked up in ``folder``. ConfigError where it is wrong."""
+    _check_spelling(raw.get("method"), file)
     config = _absolute(convert(raw, TrainConfig, file=file), folder)
     for where, wrong in _complaints(config):
         raise ConfigError(wrong, where=where, file=file)
     return config
+
+
+def _check_spelling(method: Any, file: str) -> None:
+    """Several methods are settings of another one here."""
+    if isinstance(method, str) and (said := methods.SPELT.get(method.lower())):
+        raise ConfigError(f"{method!r} is said otherwise here. Set {said}.", where="method", file=file)
 
 
 def _number(value: Any) -> Any:
@@ -71,8 +78,9 @@ def _absolute(config: TrainConfig, folder: Path) -> TrainConfig:
         validation={name: place(text) for name, text in config.validation.items()},
     )
     base = place(config.base) if (folder / config.base).exists() else config.base
+    loss = replace(config.objective, ewc_data=tuple(place(text) for text in config.objective.general))
     looked = replace(config.checkpoints, gate=place(config.checkpoints.gate) if config.checkpoints.gate else "")
-    return replace(config, base=base, out=place(config.out), data=data, checkpoints=looked)
+    return replace(config, base=base, out=place(config.out), data=data, objective=loss, checkpoints=looked)
 
 
 def _complaints(config: TrainConfig) -> Iterable[Complaint]:
@@ -87,11 +95,13 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from _missing_files(config)
     yield from _missing_gate(config)
     yield from data.complaints(config.data)
-    yield from objective.complaints(config.objective)
+    yield from objective.complaints(config.objective, replay=bool(config.replay))
     yield from optimizer.complaints(config.optimizer)
-    yield from methods.complaints(config.lora)
+    yield from methods.complaints(config.method, config.lora, config.adalora, config.prefix, config.prompt)
+    yield from parameters.complaints(config.parameters)
     yield from stopping.complaints(config.stopping, config.validation, gate=config.checkpoints.gate)
     yield from checkpoints.complaints(config.checkpoints, config.stopping.metric)
+    yield from combinations.complaints(config)
 
 
 def _missing_gate(config: TrainConfig) -> Iterable[Complaint]:
@@ -103,6 +113,7 @@ def _missing_gate(config: TrainConfig) -> Iterable[Complaint]:
 
 def _missing_files(config: TrainConfig) -> Iterable[tuple[str, str]]:
     named = [("data.train", path) for path in config.train] + [("data.replay", path) for path in config.replay]
+    named += [("objective.ewc_data", path) for path in config.objective.general]
     named += [(f"data.validation.{name}", path) for name, path in config.validation.items()]
     for where, text in named:
         path = Path(text)

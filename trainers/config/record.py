@@ -8,18 +8,21 @@ from typing import Literal
 from harness.records import Record
 from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
-from trainers.config.methods import LoraConfig
+from trainers.config.methods import RATES, AdaloraConfig, Ia3Config, LoraConfig, Method, PrefixConfig, PromptConfig
 from trainers.config.objective import ObjectiveConfig
 from trainers.config.optimizer import OptimizerConfig
+from trainers.config.parameters import ParametersConfig
 from trainers.config.stopping import StoppingConfig
 
 
 class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one candidate is trained; its folder is ``out/name``.
 
-    ``precision`` ``bf16`` is autocast over float32 master weights. ``save_dtype`` is that of full weights on disk: float32, or the
-    base's own. ``checkpoint_steps`` is how often a state to resume from is written (0: at every validation). ``threads`` 0 stands
-    for one per process on a CPU.
+    ``precision`` ``bf16`` is autocast over float32 master weights. ``merge`` hands an adapter over as part of the base's weights
+    (``trainers.methods.merging``). ``save_dtype`` is that of whole weights on disk: float32, or the base's own.
+    ``checkpoint_steps`` is how often a state to resume from is written (0: at every validation). ``threads`` 0 stands for one per
+    process on a CPU. ``compile`` runs each layer through torch.compile (``trainers.compiling``): minutes at the start, for long
+    runs on a GPU.
     """
 
     name: str
@@ -27,17 +30,24 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     data: DataConfig
     revision: str | None = None
     out: str = "out"
-    method: Literal["full", "lora"] = "full"
+    method: Method = "full"
+    merge: bool = False
     seed: int = 0
     precision: Literal["float32", "bf16"] = "float32"
     save_dtype: Literal["base", "float32"] = "base"
     device: Literal["auto", "cpu"] = "auto"
     threads: int = 0
     gradient_checkpointing: bool = False
+    compile: bool = False
     checkpoint_steps: int = 0
     overwrite: bool = False
     optimizer: OptimizerConfig = OptimizerConfig()
+    parameters: ParametersConfig = ParametersConfig()
     lora: LoraConfig = LoraConfig()
+    adalora: AdaloraConfig = AdaloraConfig()
+    ia3: Ia3Config = Ia3Config()
+    prefix: PrefixConfig = PrefixConfig()
+    prompt: PromptConfig = PromptConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     stopping: StoppingConfig = StoppingConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
@@ -69,9 +79,14 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return self.stopping.metric or ("target" if "target" in names else names[0] if names else "")
 
     @property
+    def adapts(self) -> bool:
+        """Is something put onto a frozen base, rather than the base itself trained?"""
+        return self.method != "full"
+
+    @property
     def learning_rate(self) -> float:
         """The peak rate."""
-        return self.optimizer.learning_rate or (1e-4 if self.method == "lora" else 1e-5)
+        return self.optimizer.learning_rate or RATES[self.method]
 
     @property
     def max_length(self) -> int:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import ConfigError
 from trainers.config import TrainConfig
-from trainers.methods.loading import trained_parameters
+from trainers.optimizer.groups import parameter_groups
 
 
 def optimizer_for(model: Any, config: TrainConfig) -> Any:
-    """AdamW over the trained weights; vectors (norms, biases) are not decayed. UsageError where nothing is trained.
-
-    A group's ``scale`` is what the scheduled learning rate is multiplied with.
-    """
+    """The optimiser that ``config.optimizer`` names, over groups of weights. ConfigError for one that is not here."""
     import torch
 
-    parameters = [parameter for _, parameter in trained_parameters(model)]
-    if not parameters:
-        raise UsageError("no weight of this model would be trained")
-    settings = config.optimizer
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay, "scale": 1.0},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0, "scale": 1.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=config.learning_rate, betas=settings.betas, eps=settings.epsilon, fused=True,
-    )  # fmt: skip
+    groups, settings, rate = parameter_groups(model, config), config.optimizer, config.learning_rate
+    moments: dict[str, Any] = {"betas": settings.betas, "eps": settings.epsilon}
+    if settings.weights == "bf16":
+        from trainers.optimizer.rounding import rounded_adamw
+
+        return rounded_adamw(groups, rate, seed=config.seed, **moments)
+    if settings.kind == "adafactor":
+        from transformers import Adafactor
+
+        return Adafactor(groups, lr=rate, scale_parameter=False, relative_step=False, warmup_init=False)
+    if settings.kind == "adamw8bit":
+        return _eight_bit()(groups, lr=rate, **moments)
+    return torch.optim.AdamW(groups, lr=rate, fused=True, **moments)
+
+
+def _eight_bit() -> Any:
+    import torch
+
+    for missing, found in (
+        ("an NVIDIA GPU", torch.cuda.is_available()),
+        ("bitsandbytes (pip install bitsandbytes)", importlib.util.find_spec("bitsandbytes")),
+    ):
+        if not found:
+            raise ConfigError(f'"adamw8bit" needs {missing}. Set "adafactor" to save memory without it.', where="optimizer.kind")
+    from bitsandbytes.optim import AdamW8bit
+
+    return AdamW8bit
