@@ -43,13 +43,17 @@ def moved(model: Any, scale: float = 0.02) -> Any:
 def make_objective(
     configure: Any, base: Path, *, packing: bool = True, general: list[Row] | None = None, **settings: Any
 ) -> tuple[Any, Any, Any]:
-    """(objective, model, batch maker)."""
+    """(objective, model, batch maker); an adapter starts the same each time."""
+    import torch
+
     from trainers.data.batches import packed, padded
     from trainers.methods.loading import load_model
     from trainers.objective.minimised import Objective
 
     config = configure(base, data__packing=packing, **settings)
-    model, make = load_model(config, base), packed if packing else padded
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, make = load_model(config, base, steps=10), packed if packing else padded
     return Objective(config, model, make, "cpu", sample=rows(), general=general or []), model, make
 
 
@@ -152,7 +156,7 @@ def test_chunks_of_the_lm_head_change_neither_loss_nor_gradients(
     assert chunked.head is not None
     assert whole.head is None
     found = chunked(moved(other), batch)
-    assert float(found.total) == pytest.approx(float(expected.total), rel=1e-6)
+    assert found.total.item() == pytest.approx(expected.total.item(), rel=1e-6)
     assert found.measured.tolist() == pytest.approx(expected.measured.tolist(), rel=1e-6)
     same(gradients(found.total, other), wanted)
 
@@ -161,14 +165,14 @@ def test_the_loss_is_that_of_transformers(configure: Any, tiny_base: Path) -> No
     import torch
 
     objective, model, make = make_objective(configure, tiny_base)
-    plain, other, _ = make_objective(configure, tiny_base, packing=False)
+    _, other, _ = make_objective(configure, tiny_base, packing=False)
     row = rows()[0]._replace(weights=np.where(rows()[0].weights > 0, 1, 0).astype(np.float32))
     ids = torch.from_numpy(row.ids)[None]
     expected = other(input_ids=ids, labels=ids.masked_fill(torch.from_numpy(row.weights == 0)[None], -100)).loss
     wanted = gradients(expected * row.trained.sum(), other)
     found = objective(model, make([row], "cpu"))
-    assert float(found.total) == pytest.approx(float(expected) * row.trained.sum(), rel=1e-6)
-    assert float(found.measured[0]) == pytest.approx(float(found.total))
+    assert found.total.item() == pytest.approx(expected.item() * row.trained.sum(), rel=1e-6)
+    assert found.measured[0].item() == pytest.approx(found.total.item())
     same(gradients(found.total, model), wanted)
 
 
@@ -204,7 +208,7 @@ def test_noise_has_the_size_that_the_paper_gives_it_row_by_row(configure: Any, t
     _, model, make = make_objective(configure, tiny_base, packing=packing)
     batch, embed = make(rows(lengths=[400, 25]), "cpu"), model.get_input_embeddings()
     ids = batch.inputs["input_ids"]
-    with noised(model, 5.0, batch):
+    with torch.no_grad(), noised(model, 5.0, batch):
         noise = embed(ids) - embed.weight[ids]
     assert torch.equal(embed(ids), embed.weight[ids])  # and none afterwards
     pieces = [noise[0, :400], noise[0, 400:]] if packing else [noise[0], noise[1, :25]]
@@ -279,7 +283,7 @@ def test_an_adapter_that_changed_the_base_cannot_be_switched_off_to_get_it(confi
     from trainers.methods.loading import load_model
     from trainers.objective.reference import Reference
 
-    plain = load_model(configure(tiny_base, data__packing=False), tiny_base)
+    plain = load_model(configure(tiny_base, data__packing=False), tiny_base, steps=10)
     moved_base = get_peft_model(plain, LoraConfig(r=2, init_lora_weights="pissa", target_modules=["q_proj"]))
     with pytest.raises(ConfigError, match=r"objective.kl.*'pissa' has changed it"):
         Reference(moved_base, half=False)

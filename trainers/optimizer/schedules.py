@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+
+from harness.errors import ConfigError
+from trainers.config import OptimizerConfig
 
 
-def rate_at(
-    step: int,
-    total: int,
-    *,
-    peak: float,
-    schedule: Literal["cosine", "linear", "constant"],
-    warmup: float = 0.0,
-    final: float = 0.0,
-) -> float:
-    """The learning rate of optimiser step ``step`` (0-based) of ``total``.
+def rates(total: int, *, peak: float, settings: OptimizerConfig) -> list[float]:
+    """The learning rate of each of ``total`` optimiser steps. ConfigError where the warm-up alone is longer than the run."""
+    ramp = settings.warmup(total)
+    if ramp > total:
+        raise ConfigError(
+            f"{ramp} steps of warm-up are more than the {total} steps of this run. Lower it, or train for longer.",
+            where="optimizer.warmup_steps",
+        )
+    return [peak * share_at(step, total, ramp, settings) for step in range(total)]
 
-    Rises linearly over the first ``warmup`` share of the steps and reaches ``peak`` at the first step after it; then stays, or
-    falls to ``final`` x ``peak`` at ``total`` (which no step reaches, so that the last step still learns).
+
+def share_at(step: int, total: int, ramp: int, settings: OptimizerConfig) -> float:
+    """The share of the peak at step ``step`` (0-based) of ``total``.
+
+    Rises linearly over ``ramp`` steps and reaches the peak at the first step after them; then goes as ``settings.schedule`` says.
+    What falls reaches ``final_ratio`` at ``total``, which no step does, so that the last step still learns.
     """
-    ramp = math.ceil(warmup * total)
     if step < ramp:
-        return peak * (step + 1) / (ramp + 1)
-    if schedule == "constant":
-        return peak
-    left = 1.0 - (step - ramp) / max(1, total - ramp)
-    share = left if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * (1.0 - left)))
-    return peak * (final + (1.0 - final) * share)
+        return (step + 1) / (ramp + 1)
+    if settings.schedule == "constant":
+        return 1.0
+    if settings.schedule == "multistep":
+        passed = sum(step >= share * total for share in settings.milestones)
+        return float((0.1 if settings.factor is None else settings.factor) ** passed)
+    if settings.schedule == "wsd":
+        falling = min(total - ramp, math.ceil(settings.decayed * total))
+        left = 1.0 - math.sqrt(max(0, step - (total - falling)) / max(1, falling))
+    else:
+        left = 1.0 - (step - ramp) / max(1, total - ramp)
+    share = 0.5 * (1.0 - math.cos(math.pi * left)) if settings.schedule == "cosine" else left
+    return settings.final_ratio + (1.0 - settings.final_ratio) * share
