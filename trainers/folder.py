@@ -18,12 +18,14 @@ from trainers import export
 from trainers.config import TrainConfig
 
 STATES = "resume"
+CHECKPOINTS = "checkpoints"
 _OWNER = "fingerprint"
 _NO_MATTER = ("out", "overwrite", "threads", "checkpoint_steps", "base")
 
 
-def fingerprint(config: TrainConfig, base: Path) -> str:
-    """Hash of what decides the outcome: the config without its places, the contents of the data files, the base."""
+def fingerprint(config: TrainConfig, base: Path, measured: str = "") -> str:
+    """Hash of what decides the outcome: the config without its places, the contents of the data files, the base, and what
+    checkpoints are measured on (the evaluator's fingerprint)."""
     settings = {key: value for key, value in msgspec.to_builtins(config).items() if key not in _NO_MATTER}
     settings["data"] |= {
         "train": [file_digest(path) for path in config.train],
@@ -31,6 +33,7 @@ def fingerprint(config: TrainConfig, base: Path) -> str:
         "validation": {name: file_digest(path) for name, path in config.validation.items()},
     }
     settings["objective"] |= {"ewc_data": [file_digest(path) for path in config.objective.general]}
+    settings["checkpoints"] |= {"gate": measured}
     return digest([settings, weights_digest(base), tokenizer_digest(base), chat_template(base)])
 
 
@@ -83,7 +86,7 @@ def _make_room(place: Path, wanted: str, *, overwrite: bool) -> None:
             f"{place} holds something else: a run with another config or other data, or files of your own. Give this candidate "
             "another name, or set overwrite = true."
         )
-    ours = {STATES, "weights", "adapter", "weights.partial", "adapter.partial", export.CANDIDATE, export.TRAINING}
+    ours = {STATES, CHECKPOINTS, "weights", "adapter", "weights.partial", "adapter.partial", export.CANDIDATE, export.TRAINING}
     strange = sorted(path.name for path in contents if path.name not in ours)
     if strange:
         raise UsageError(

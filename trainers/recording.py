@@ -41,6 +41,7 @@ def training_of(
         best_step=state.best_step,
         points=tuple(state.points),
         validations=tuple(state.validations),
+        evaluations=tuple(state.evaluations),
         tokens=state.tokens,
         supervised_tokens=state.supervised,
         seconds=round(state.seconds, 3),
