@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
@@ -122,15 +121,7 @@ def _mde(case: Case, tests: int) -> float | None:
         return None
     alpha = case.rule.alpha / tests
     level = alpha if case.looked is None else case.looked.nominal(alpha)
-    if case.margin and isinstance(evidence, stats.BinaryPairs):
-        return _beyond_margin(evidence.won + evidence.lost, evidence.items, case.margin, level)
-    found = evidence.mde(level)
-    return None if found is None else case.margin + found
-
-
-@lru_cache(maxsize=1024)
-def _beyond_margin(discordant: int, items: int, margin: float, alpha: float) -> float | None:
-    return stats.mde(stats.Design(items, min(1.0, (discordant + 1) / items)), margin, alpha)
+    return evidence.mde(level, margin=case.margin)
 
 
 def _level_p(case: Case) -> float:
@@ -265,11 +256,11 @@ def _items_needed(case: Case) -> tuple[int | None, bool]:
     if evidence is None:
         return None, False
     if rule.require == "superior":
-        return evidence.items_needed(evidence.gain - case.margin, case.final), False
-    equal = evidence.items_needed(case.margin, case.final)
+        return evidence.items_needed(case.margin, case.final), False
+    equal = evidence.items_needed(-case.margin, case.final, equal=True)
     if equal is None or equal > evidence.items:
         return equal, True
-    return evidence.items_needed(case.margin + evidence.gain, case.final), False
+    return evidence.items_needed(-case.margin, case.final), False
 
 
 def _needed(comparison: Comparison) -> str:

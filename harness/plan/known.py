@@ -5,8 +5,8 @@ other weights was seen, they only widen what is assumed.
 
 A harmless candidate changes some answers for the better and as many for the worse. How many, earlier candidates show: of an earlier
 one, whatever it really lost or gained, that part of its changes that cancels, 2·min(won, lost), is taken for churn; of several the
-one that churned most. What one earlier pair shows is never no churn at all: one item more is counted. Where changes are counted in
-clusters or in shares, the error that was seen is scaled down alike.
+one that churned most. What one earlier pair shows is never no churn at all: one item more is counted. The design is that of the
+evidence itself (``Evidence.design``), so that a plan and the finding of a gate ask for the same.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _seen(decision: Decision, earlier: Earlier) -> Known | None:
         origin="noise" if earlier.same else "seen",
         source=f"{name} against {base}",
         design=_design(decision, pair, counterpart),
-        changes=_cancelling(pair, counterpart)[0] / pair.items if _shares(pair) else None,
+        changes=_churn(pair, counterpart) / pair.items if _shares(pair) else None,
         score=None if column is None or decision.transition else column.value,
         hits=None if values is None or not counted else round(float(values.mean()) * decision.items),
         blind="" if blind is None else blind.why,
@@ -138,36 +138,29 @@ def _shares(pair: Pair) -> bool:
     return metric.kind in SHARES and metric.aggregator == "mean"
 
 
-def _cancelling(pair: Pair, counterpart: Pair | None) -> tuple[float, float]:
-    """How much was won and lost, in items: that part of it that cancels (and one item more), and all of it.
-
-    ``counterpart``: of ``lost``, what was gained, and the reverse.
-    """
+def _churn(pair: Pair, counterpart: Pair | None) -> float:
+    """How many items' worth of changes cancels, and one more. ``counterpart``: of ``lost``, what was gained, and the reverse."""
     if counterpart is not None:
         sides = [float(each.candidate.table[:, 0].sum()) for each in (pair, counterpart)]
-    else:
-        sides = [float(np.maximum(sign * pair.differences, 0).sum()) for sign in (1, -1)]
-    return min(2 * min(sides) + 1, float(pair.items)), sum(sides)
+        return min(2 * min(sides) + 1, float(pair.items))
+    churn = None if pair.evidence is None else pair.evidence.churn
+    return 0.0 if churn is None else churn
 
 
 def _design(decision: Decision, pair: Pair, counterpart: Pair | None) -> stats.Design | None:
-    """Of counts the churn; of means the error behind the interval that was shown, however it was found, for the churn alone."""
-    evidence = pair.evidence
-    churn, changed = _cancelling(pair, counterpart)
-    rate = churn / 2 / pair.items if counterpart is not None else None
-    if isinstance(evidence, stats.BinaryPairs):
-        return stats.Design(decision.items, churn / pair.items, score=rate)
-    interval = None if evidence is None else evidence.interval(0.90)
-    if evidence is None or interval is None or interval.low is None or interval.high is None or interval.high <= interval.low:
+    """What the evidence says of another comparison like it, for the churn alone, with the items of today."""
+    if pair.evidence is None:
         return None
-    error = (interval.high - interval.low) / (2 * stats.normal_quantile(0.95))
-    if _shares(pair):
-        error *= math.sqrt(min(1.0, churn / max(changed, 1.0)))
-    clusters = max(1, min(decision.clusters, decision.items))
-    population, span = _population(pair, churn / max(changed, 1.0))
-    return stats.Design(
-        decision.items, clusters=clusters, sd=error * math.sqrt(evidence.items), population=population, span=span, score=rate
-    )  # fmt: skip
+    counted = isinstance(pair.evidence, stats.BinaryPairs)
+    churn = None if pair.evidence.churn is None else _churn(pair, counterpart)
+    if counterpart is not None and churn is not None and not counted:
+        churn /= 2  # of what was lost and gained, one alone
+    found = pair.evidence.design(churn)
+    if found is None:
+        return None
+    score = None if counterpart is None else _churn(pair, counterpart) / 2 / pair.items
+    clusters = None if counted else max(1, min(decision.clusters, decision.items))
+    return replace(found, items=decision.items, clusters=clusters, score=score)
 
 
 def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) -> Known | None:
@@ -195,24 +188,6 @@ def _repeated(decision: Decision, noise: SelfTest | None, seen: Known | None) ->
         hits=round(found.value * decision.items) if decision.counted else None,
         blind="" if seen is None else seen.blind,
     )
-
-
-def _population(pair: Pair, kept: float) -> tuple[Population | None, float]:
-    """How units turn out, and the largest difference that could be; shares are thinned to what cancels. None of corpus metrics."""
-    if pair.baseline.metric.aggregator != "mean":
-        return None, 1.0
-    span = 1.0 if _shares(pair) else float(np.abs(pair.differences).max())
-    if span == 0.0:
-        return None, 1.0
-    code = np.unique(pair.baseline.clusters, return_inverse=True)[1]
-    weights = pair.baseline.weights / pair.baseline.weights.mean()
-    sums, sizes = (np.bincount(code, each).astype(float) for each in (weights * pair.differences / span, weights))
-    if not _shares(pair):
-        tied = 2 * int((sums != 0).sum()) < len(sums)  # else a t decides, and says all there is to know
-        return (population_of(sums, sizes, 1.0) if tied else None), span
-    if not sums.any():  # one item more than none
-        sums[0], kept = 1.0, 1.0
-    return population_of(sums, sizes, min(1.0, kept)), span
 
 
 @lru_cache(maxsize=256)

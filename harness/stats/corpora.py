@@ -9,8 +9,9 @@ score takes over there: on what each document contributes to the gain, which is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +21,7 @@ from harness.stats import corpus, resampling
 from harness.stats.bounded import FEW_CLUSTERS
 from harness.stats.means import MeanPairs
 from harness.stats.paired import Array, Codes, Interval, PValue
-from harness.stats.power import mean_items, mean_mde
+from harness.stats.power import Design, items_for, mde
 from harness.stats.proportion import Side
 from harness.stats.resampled import Resampled
 
@@ -223,17 +224,33 @@ class CorpusPairs:
             low, high = ends
         return Interval(max(low, -span), min(high, span), level, method, note)
 
-    def mde(self, alpha: float, power: float = 0.8) -> float | None:
-        if self.units < 2:
-            return None
-        return mean_mde(self._bootstrap.error, alpha, power) if self._few is None else self._few.mde(alpha, power)
+    @property
+    def churn(self) -> float | None:
+        return None
 
-    def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
+    def design(self, churn: float | None = None) -> Design | None:
+        """Of documents all of which vary as the resamples say, or of the few that differ as ``MeanPairs`` has it."""
         if self.units < 2:
             return None
-        if self._few is not None:
-            return self._few.items_needed(distance, alpha, power)
-        return mean_items(self._bootstrap.error, self.items, distance, alpha, power)
+        if self._few is None:
+            return Design(self.items, clusters=self.units, sd=self._bootstrap.error * math.sqrt(self.items))
+        found = self._few.design(churn)
+        if found is None:
+            return None
+        each = math.sqrt(self.items / self.units)  # the contributions are those of clusters
+        return replace(found, items=self.items, clusters=self.units, sd=None if found.sd is None else found.sd * each)
+
+    @cached_property
+    def _as_seen(self) -> Design | None:
+        return self.design()
+
+    def mde(self, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
+        return None if self._as_seen is None else mde(self._as_seen, margin, alpha, power)
+
+    def items_needed(self, delta: float, alpha: float, power: float = 0.8, *, equal: bool = False) -> int | None:
+        if self._as_seen is None:
+            return None
+        return items_for("superior", self._as_seen, 0.0 if equal else self.gain, delta, alpha, power)
 
     def relative(self, level: float) -> tuple[float, float, float] | None:
         """Candidate/baseline as a factor with its interval, which says "no change" where that of the gain does; None where a score

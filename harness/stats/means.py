@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from harness.stats import resampling, tails
 from harness.stats.bounded import FEW_CLUSTERS, FEW_DIFFERING, BoundedUnits, heavy
 from harness.stats.paired import Array, Codes, Interval, PValue
-from harness.stats.power import mean_items, mean_mde
+from harness.stats.power import Design, items_for, mde, population_of, spread_of
 from harness.stats.proportion import Side
 
 SCORE = "Tango score of bounded differences"
@@ -104,17 +104,6 @@ class MeanPairs:
         differing = np.abs(sums)
         seen = float((sizes * differing).sum() / differing.sum()) if differing.any() else 0.0
         return BoundedUnits(sums, sizes, scale, max(heavy(sizes), seen), self.span is not None)
-
-    @cached_property
-    def _standard_error(self) -> float:
-        """For power: where sparse, what the interval is as wide as, so that it is never 0; else the clustered one."""
-        if not self.sparse:
-            return self._raw_error
-        ends = None if self._bounded is None else self._bounded.interval(0.9)
-        if ends is None:
-            return 0.0
-        low, high = ends
-        return (high - low) / (2 * float(ndtri(0.95)))
 
     @cached_property
     def _raw_error(self) -> float:
@@ -253,9 +242,13 @@ class MeanPairs:
     def _permuted(self) -> bool:
         return self.ordinal or self.units < FEW_CLUSTERS
 
+    @property
+    def _stratified_apart(self) -> bool:
+        return self._stratified and int(self._cluster_strata.max()) > 0
+
     def _t_name(self, what: str) -> str:
         clustered = "clustered " if self.units < self.items else ""
-        stratified = "stratified " if self._stratified and int(self._cluster_strata.max()) > 0 else ""
+        stratified = "stratified " if self._stratified_apart else ""
         return f"{stratified}{clustered}{'' if self.alone else 'paired '}t {what}"
 
     @property
@@ -300,13 +293,44 @@ class MeanPairs:
             low, high = max(low, -self.span), min(high, self.span)
         return Interval(low, high, level, method, note)
 
-    def mde(self, alpha: float, power: float = 0.8) -> float | None:
-        if self._standard_error == 0.0 or 0.5**self.units > alpha:
-            return None
-        return mean_mde(self._standard_error, alpha, power)
+    @property
+    def _changed(self) -> tuple[float, float]:
+        """Won and lost, in items that change by all that they could."""
+        scale = self.span or self._scale or 1.0
+        won, lost = (float(np.maximum(sign * self.differences, 0.0).sum()) / scale for sign in (1, -1))
+        return won, lost
 
-    def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
-        return mean_items(self._standard_error, self.items, distance, alpha, power) if self._standard_error > 0 else None
+    @property
+    def churn(self) -> float | None:
+        return None if self.span is None else min(2 * min(self._changed) + 1, float(self.items))
+
+    def design(self, churn: float | None = None) -> Design | None:
+        scale, kept = self.span or self._scale, 1.0 if churn is None else min(1.0, churn / max(sum(self._changed), 1.0))
+        if scale == 0.0 or self.units < 2:
+            return None
+        if not self.sparse and (self._stratified_apart or not (self.ordinal or self.span is not None)):
+            sd = self._raw_error * math.sqrt(kept * self.items)
+            return Design(self.items, clusters=self.units, sd=sd) if sd > 0 else None
+        each = self.items / float(self.weights.sum())
+        sums, sizes = self._sums[0] * each / scale, self._sums[1] * each
+        if not len(self._differing):  # one item more than none
+            sums, kept = np.concatenate([[1.0], np.zeros(self.units - 1)]), 1.0
+        known = population_of(sums, sizes, kept)
+        return Design(
+            self.items, clusters=self.units, sd=scale * spread_of(known, 0.0) * math.sqrt(self.items / self.units),
+            population=known, span=scale, declared=self.span is not None, ordinal=self.ordinal,
+        )  # fmt: skip
+
+    @cached_property
+    def _as_seen(self) -> Design | None:
+        return self.design()
+
+    def mde(self, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
+        return None if self._as_seen is None else mde(self._as_seen, margin, alpha, power)
+
+    def items_needed(self, delta: float, alpha: float, power: float = 0.8, *, equal: bool = False) -> int | None:
+        design = self.design(self.churn) if equal else self._as_seen
+        return None if design is None else items_for("superior", design, 0.0 if equal else self.gain, delta, alpha, power)
 
 
 def _summed(code: Codes, values: Array) -> Array:

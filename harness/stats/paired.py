@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.stats.binary import difference_p, tango_interval
-from harness.stats.power import Design, binary_items, binary_mde, items_for
+from harness.stats.power import Design, binary_items, binary_mde
 from harness.stats.proportion import Side
 
 Array = NDArray[np.float64]
@@ -56,12 +56,24 @@ class Evidence(Protocol):
         ...
 
     def interval(self, level: float) -> Interval: ...
-    def mde(self, alpha: float, power: float = 0.8) -> float | None:
-        """The smallest true loss that a one-sided test at ``alpha`` would have proven with probability ``power``."""
+    @property
+    def churn(self) -> float | None:
+        """How many items' worth would change were both sides equally good: of what was seen the part that cancels, twice the
+        smaller of won and lost, and one item more; None where an item has no largest change."""
         ...
 
-    def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
-        """Items for ``power``, were the true gain ``distance`` away from the border of the hypothesis."""
+    def design(self, churn: float | None = None) -> Design | None:
+        """Another comparison like this one, in which as much changes as here, or ``churn``: what power is asked of, here and in a
+        plan. None where nothing can be said."""
+        ...
+
+    def mde(self, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
+        """The smallest true loss of which a one-sided test at ``alpha`` would have proven, with probability ``power``, that it is
+        beyond ``margin``."""
+        ...
+
+    def items_needed(self, delta: float, alpha: float, power: float = 0.8, *, equal: bool = False) -> int | None:
+        """Items to prove a gain above ``delta`` with ``power``, all being as seen here, or both sides ``equal``; None: never."""
         ...
 
 
@@ -91,11 +103,16 @@ class BinaryPairs:
         low, high = tango_interval(self.won, self.lost, self.items, level)
         return Interval(low, high, level, "Tango score interval")
 
-    def mde(self, alpha: float, power: float = 0.8) -> float | None:
-        return binary_mde(self.won + self.lost, self.items, alpha, power)
+    @property
+    def churn(self) -> float:
+        return min(2.0 * min(self.won, self.lost) + 1, float(self.items))
 
-    def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
-        discordance = (self.won + self.lost) / self.items
-        if distance > 0 and abs(distance - self.gain) < 1e-12:  # the border is "no difference": McNemar's
-            return items_for("superior", Design(1, discordance), self.gain, 0.0, alpha, power)
-        return binary_items(discordance, distance, alpha, power)
+    def design(self, churn: float | None = None) -> Design:
+        return Design(self.items, min(1.0, (self.won + self.lost + 1 if churn is None else churn) / self.items))
+
+    def mde(self, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
+        return binary_mde(self.won + self.lost, self.items, alpha, power, margin)
+
+    def items_needed(self, delta: float, alpha: float, power: float = 0.8, *, equal: bool = False) -> int | None:
+        gain, changed = (0.0, self.churn) if equal else (self.gain, self.won + self.lost)
+        return binary_items(changed / self.items, gain, delta, alpha, power)

@@ -31,6 +31,7 @@ from scipy.special import stdtrit
 from harness.stats import resampling
 from harness.stats.means import MeanPairs
 from harness.stats.paired import Array, Interval, PValue
+from harness.stats.power import Design
 from harness.stats.proportion import Side
 
 FEWEST = 3
@@ -155,22 +156,31 @@ class Replicates:
             low, high = max(low, -self.like.span), min(high, self.like.span)
         return Interval(low, high, level, f"{NAME}, interval", items.note)
 
-    def mde(self, alpha: float, power: float = 0.8) -> float | None:
+    @property
+    def churn(self) -> float | None:
+        return self.by_item.churn
+
+    def design(self, churn: float | None = None) -> Design | None:
+        """By the items alone."""
+        return self.by_item.design(churn)
+
+    def mde(self, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
         """Never less than by the items alone."""
-        items = self.by_item.mde(alpha, power)
+        items = self.by_item.mde(alpha, power, margin)
         if self.replicates < FEWEST or items is None:
             return None
-        return max(items, self._reach(alpha, power) * self._error) if self._varies else items
+        return max(items, margin + self._reach(alpha, power) * self._error) if self._varies else items
 
     def _reach(self, alpha: float, power: float, replicates: int | None = None) -> float:
         """Standard errors between the border of a hypothesis and a gain that is told from it with ``power``."""
         return self._quantile(1 - alpha, replicates) + self._quantile(power, replicates)
 
-    def items_needed(self, distance: float, alpha: float, power: float = 0.8) -> int | None:
+    def items_needed(self, delta: float, alpha: float, power: float = 0.8, *, equal: bool = False) -> int | None:
         """With these replicates; None where no number of items makes up for how they differ."""
+        distance = (0.0 if equal else self.gain) - delta
         if self.replicates < FEWEST or distance <= 0:
             return None
-        alone = self.by_item.items_needed(distance, alpha, power)
+        alone = self.by_item.items_needed(delta, alpha, power, equal=equal)
         if not self._varies:
             return alone
         wanted, fixed = (distance / self._reach(alpha, power)) ** 2, self.between**2 / self.replicates

@@ -19,7 +19,7 @@ from harness.stats.power.design import (
     smallest_margin,
 )
 from harness.stats.power.enumerated import critical_statistic, proof_probability
-from harness.stats.power.population import Population, population_of
+from harness.stats.power.population import Population, population_of, spread_of
 from harness.stats.power.starting import connor_items, mean_items, mean_mde, miller_items, normal_quantile, starting_items
 
 __all__ = [
@@ -41,5 +41,6 @@ __all__ = [
     "proof_probability",
     "smallest_gain",
     "smallest_margin",
+    "spread_of",
     "starting_items",
 ]

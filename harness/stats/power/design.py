@@ -265,24 +265,24 @@ def _criticals(design: Design, alpha: float, where: Callable[[float], tuple[int,
 
 
 @lru_cache(maxsize=4096)
-def binary_mde(discordant: int, items: int, alpha: float, power: float = 0.8) -> float | None:
-    """Smallest true loss that McNemar proves with ``power``; None where not even losing everything would be proven.
+def binary_mde(discordant: int, items: int, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
+    """Smallest true loss that is proven, with ``power``, to be beyond ``margin``; None where not even losing everything would be.
 
     The share of discordant items is as observed, with one more (nothing seen is not nothing possible), and never below the loss.
     """
-    return mde(Design(items, min(1.0, (discordant + 1) / items)), alpha=alpha, power=power)
+    return mde(Design(items, min(1.0, (discordant + 1) / items)), margin, alpha, power)
 
 
-def binary_items(discordance: float, distance: float, alpha: float, power: float = 0.8) -> int | None:
-    """Items for ``non_inferior`` of an equally good candidate at a margin of ``distance``; None where it is not above 0.
+def binary_items(discordance: float, gain: float, delta: float, alpha: float, power: float = 0.8) -> int | None:
+    """Items that prove, with ``power``, a true ``gain`` to be above ``delta``; None where it is not.
 
     An estimate: shares are taken to three digits, so that findings that are alike share the search.
     """
-    if distance <= 0:
+    if gain <= delta:
         return None
-    return _needed(float(f"{discordance:.3g}"), float(f"{min(distance, 0.999):.3g}"), alpha, power)
+    return _needed(*(float(f"{share:.3g}") for share in (discordance, gain, max(delta, -0.999))), alpha, power)
 
 
 @lru_cache(maxsize=16384)
-def _needed(discordance: float, distance: float, alpha: float, power: float) -> int | None:
-    return items_for("non_inferior", Design(1, discordance), 0.0, distance, alpha, power)
+def _needed(discordance: float, gain: float, delta: float, alpha: float, power: float) -> int | None:
+    return items_for("superior", Design(1, discordance), gain, delta, alpha, power)

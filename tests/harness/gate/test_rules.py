@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness import stats
 from harness.errors import ConfigError
 from harness.gate.policy import absolute_margin
 from harness.records import Metric, Outcome, Rule
@@ -68,7 +69,8 @@ def test_an_inconclusive_finding_says_how_many_items_would_decide() -> None:
     assert answer.outcome == "inconclusive"
     needed = answer.findings[0].comparison
     assert needed is not None
-    assert needed.parameters["items_needed"] == pytest.approx(1567, rel=0.01)
+    planned = stats.items_for("non_inferior", stats.Design(1, 31 / 300), 0.0, 0.02)
+    assert needed.parameters["items_needed"] == planned == pytest.approx(1610, rel=0.01)
     assert "1,600 items (80 % power)" in answer.findings[0].reason
     assert answer.change == "facts/t/acc needs about 1,600 items (it has 300)."
 

@@ -48,6 +48,6 @@ def test_four_items_can_prove_nothing() -> None:
 
 
 def test_no_distance_needs_no_end_of_items() -> None:
-    assert stats.binary_items(0.1, 0.0, 0.05) is None
+    assert stats.binary_items(0.1, 0.0, 0.0, 0.05) is None
     assert stats.mean_items(0.1, 100, -0.1, 0.05) is None
     assert stats.mean_items(0.02, 400, 0.02, 0.05) == math.ceil(400 * (1.6448536 + 0.8416212) ** 2)

@@ -209,20 +209,20 @@ def test_one_item_one_cluster_and_nothing_discordant_prove_nothing_and_break_not
 
 def test_a_gain_as_seen_needs_the_items_of_the_test_that_must_prove_it() -> None:
     pairs = stats.BinaryPairs(won=24, lost=16, items=400)
-    needed = pairs.items_needed(pairs.gain, 0.05)
+    needed = pairs.items_needed(0.0, 0.05)
     assert needed is not None
     assert stats.pass_probability("superior", Design(needed, 0.10), 0.02) == pytest.approx(0.8, abs=0.02)
-    assert pairs.items_needed(-0.01, 0.05) is None
-    equal = pairs.items_needed(0.03, 0.05)
+    assert pairs.items_needed(0.03, 0.05) is None
+    equal = pairs.items_needed(-0.03, 0.05, equal=True)
     assert equal is not None
-    assert stats.pass_probability("non_inferior", Design(equal, 0.10), 0.0, 0.03) == pytest.approx(0.8, abs=0.02)
+    assert stats.pass_probability("non_inferior", Design(equal, 33 / 400), 0.0, 0.03) == pytest.approx(0.8, abs=0.02)
 
 
 def test_nothing_on_the_wrong_side_of_the_border_is_ever_proven_by_more_items() -> None:
     assert stats.items_for("non_inferior", Design(100), -0.05, 0.05) is None
     assert stats.items_for("superior", Design(100), 0.0) is None
     assert stats.items_for("not_regressed", Design(100), 0.0) is None
-    assert stats.binary_items(0.1, 0.0, 0.05) is None
+    assert stats.binary_items(0.1, -0.02, -0.02, 0.05) is None
     assert stats.items_for("non_inferior", Design(100, sd=50.0), 0.0, 1e-4) is None
 
 
