@@ -1,26 +1,91 @@
-"""``sftgate train``: fine-tune a model as a train config says."""
+"""``sftgate train``: fine-tune a model as a train config says, or several as a sweep says, and gate them."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.commands.console import Bars, out
+from harness.checkpoints import resolve_model
+from harness.commands.console import Bars, err, out
+from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
+
+if TYPE_CHECKING:
+    from trainers.config import TrainConfig
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Flags."""
-    parser.add_argument("config", type=Path, help="a .toml or .yaml file")
+    parser.add_argument("config", type=Path, help="a .toml or .yaml file; with [sweep], of several candidates")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="override one value")
+    parser.add_argument("--gate", type=Path, metavar="GATE", help="a gate config: run it over what was trained")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Train; prints the folder that ``run --candidate NAME=FOLDER`` takes."""
-    from trainers.config import load
+    """Train; prints the folders that ``run --candidate NAME=FOLDER`` takes. The exit code is the gate's, where there is one; 13
+    where a member of a sweep could not be trained."""
+    from trainers.config import load_all
+
+    configs = load_all(arguments.config, arguments.sets)
+    if arguments.gate is not None:
+        _check_gate(arguments.gate)
+    folders: dict[str, Path] = {}
+    failed = False
+    for number, config in enumerate(configs, start=1):
+        if len(configs) > 1:
+            err.print(f"{config.name}: {number} of {len(configs)}", markup=False)
+        try:
+            folders[config.name] = _train(config)
+        except EvaluationError as error:
+            if len(configs) == 1:
+                raise
+            failed = True
+            err.print(f"{config.name} was not trained: {error}", markup=False)
+            continue
+        if _speaks():
+            out.print(str(folders[config.name]), markup=False)
+    if not _speaks():
+        return 0
+    code = _gate(arguments.gate, folders) if arguments.gate is not None and folders else 0
+    return EXIT_EVALUATION if failed and code != EXIT_FAIL else code
+
+
+def _speaks() -> bool:
+    """Of several processes that train together, one speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _train(config: TrainConfig) -> Path:
+    from harness.commands.selecting import Checkpoints
+    from harness.pipeline.selecting import Wanted
     from trainers.loop import train
 
-    config = load(arguments.config, arguments.sets)
+    settings = config.checkpoints
     with Bars() as bars:
-        folder = train(config, progress=bars.told)
-    out.print(str(folder), markup=False)
-    return 0
+        evaluator = None
+        if settings.gate:
+            base = resolve_model(config.base, config.revision, where="base")
+            wanted = Wanted(target=settings.target, base=str(base), suites=settings.suites)
+            evaluator = Checkpoints(Path(settings.gate), config.name, wanted, tell=bars.told)
+        return train(config, progress=bars.told, evaluator=evaluator)
+
+
+def _check_gate(gate: Path) -> None:
+    """What is wrong with the gate's file is said before hours of training."""
+    from harness.config import load
+
+    load(gate)
+
+
+def _gate(gate: Path, folders: dict[str, Path]) -> int:
+    """``sftgate run`` over what was trained, in a process of its own: an engine wants the device and torch's threads."""
+    command = [sys.executable, "-m", "harness.cli", "run", str(gate), *_candidates(folders)]
+    return subprocess.run(command, check=False).returncode
+
+
+def _candidates(folders: dict[str, Path]) -> Sequence[str]:
+    return [word for name, folder in folders.items() for word in ("--candidate", f"{name}={folder}")]

@@ -2,7 +2,7 @@
 
 from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
-from trainers.config.loading import load, parse
+from trainers.config.loading import load, load_all, parse
 from trainers.config.methods import AdaloraConfig, Ia3Config, LoraConfig, PrefixConfig, PromptConfig
 from trainers.config.objective import ObjectiveConfig
 from trainers.config.optimizer import OptimizerConfig
@@ -12,5 +12,6 @@ from trainers.config.stopping import StoppingConfig
 
 __all__ = [
     "AdaloraConfig", "CheckpointsConfig", "DataConfig", "GroupConfig", "Ia3Config", "LoraConfig", "ObjectiveConfig",
-    "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig", "load", "parse",
+    "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig", "load",
+    "load_all", "parse",
 ]  # fmt: skip

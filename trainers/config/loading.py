@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
 from trainers.config import checkpoints, combinations, data, methods, objective, optimizer, parameters, stopping
 from trainers.config.complaints import Complaint, Range, ranges
 from trainers.config.record import TrainConfig
+from trainers.config.sweep import members
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -25,17 +26,27 @@ _PATH_KEYS = {"base", "out", "train", "replay", "ewc_data", "gate"}
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
-    """Read, override (``key.path=value``), expand ``${ENV}`` and check. UsageError or ConfigError for all that can be wrong."""
+    """Read, override (``key.path=value``), expand ``${ENV}`` and check. UsageError or ConfigError for all that can be wrong, and
+    for a config that is a sweep."""
+    configs = load_all(path, overrides)
+    if len(configs) > 1:
+        raise UsageError(f"{path}: [sweep] stands for {len(configs)} candidates. Train them with: sftgate train {path}")
+    return configs[0]
+
+
+def load_all(path: str | Path, overrides: Iterable[str] = ()) -> list[TrainConfig]:
+    """The configs of all candidates that a file stands for: one, but for a sweep. All are checked."""
     path = Path(path)
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
-    for table in ("optimizer", "objective", "lora", "adalora", "stopping"):
+    for table in ("optimizer", "objective", "lora", "adalora", "stopping", "sweep"):
         if isinstance(raw.get(table), dict):
-            raw[table] = {key: _number(value) for key, value in raw[table].items()}
+            raw[table] = _number(raw[table])
     for assignment in overrides:
         override(raw, _from_here(assignment))
-    return parse(expand(raw, file=str(path)), folder=path.resolve().parent, file=str(path))
+    whole = members(expand(raw, file=str(path)), file=str(path))
+    return [parse(member, folder=path.resolve().parent, file=str(path)) for member in whole]
 
 
 def parse(raw: dict[str, Any], *, folder: Path, file: str = "") -> TrainConfig:
@@ -54,7 +65,11 @@ def _check_spelling(method: Any, file: str) -> None:
 
 
 def _number(value: Any) -> Any:
-    """YAML 1.1 reads 1e-3 (without a dot) as text; nobody means that."""
+    """YAML 1.1 reads 1e-3 (without a dot) as text; nobody means that. In tables and lists, too."""
+    if isinstance(value, dict):
+        return {key: _number(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_number(each) for each in value]
     return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
