@@ -21,9 +21,9 @@ class OptimizerConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=T
     fine-tune in bfloat16 without float32 masters, rounding stochastically: 8 bytes a weight instead of 16.
 
     ``schedule``: ``cosine`` and ``linear`` fall to ``final_ratio`` of the peak at the end; ``constant`` stays; ``wsd`` stays and
-    then falls over the last ``decay_ratio`` of the steps (0.1) as 1 - sqrt (Hägele 2024, arXiv 2405.18392); ``multistep`` is multiplied
-    with ``factor`` (0.1) at each of ``milestones``, shares of all steps. All rise first, over ``warmup_steps`` steps or the share
-    ``warmup_ratio`` of them (0.03 where neither is given).
+    then falls over the last ``decay_ratio`` of the steps (0.1) as 1 - sqrt (Hägele 2024, arXiv 2405.18392); ``multistep`` is
+    multiplied with ``factor`` (0.1) at each of ``milestones``, shares of all steps. All rise first, over ``warmup_steps`` steps or
+    the share ``warmup_ratio`` of them (0.03 where neither is given).
 
     ``clip`` is the largest norm of a gradient (0: off). One step sees ``accumulation`` micro-batches (per process), normalised by
     the weights of their tokens together.
