@@ -117,7 +117,8 @@ def convert(raw: Any, kind: type[T], *, where: str = "", file: str = "") -> T:
         match = _AT.match(str(error))
         what, path = (match["what"], match["path"] or "") if match else (str(error), "")
         steps = _STEP.findall(path)
-        place = _join(where, path)
+        unknown = _UNKNOWN.match(what)
+        place = _join(where, f"{path}.{unknown['name']}" if unknown else path)
         raise ConfigError(_explain(what, raw, kind, steps), where=place, file=file) from error
 
 

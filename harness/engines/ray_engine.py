@@ -90,8 +90,7 @@ class Ray:
                 if not error.where.startswith(f"{where}.resources"):
                     raise
                 own = ", ".join(Resources.__struct_fields__)
-                message = str(error).removeprefix(f"{error.where}: ")
-                raise ConfigError(f"{message} Engine 'ray' itself knows: {own}.", where=error.where) from error
+                raise ConfigError(f"{error.message} Engine 'ray' itself knows: {own}.", where=error.where) from error
 
     @classmethod
     def describe(cls, candidate: Candidate) -> Mapping[str, Any]:

@@ -233,8 +233,8 @@ require = "not_regressed"
         ('"not_regressed"', '"not_regressed"\nslice = "lang=zh"', 20, "rules[0].slice: no item is in the slice"),
         ('"not_regressed"', '"not_regressed"\nimplicit = true', 20, "rules[0].implicit: unknown key 'implicit'"),
         ('"not_regressed"', '"not_regressed"\nline = 1', 20, "rules[0].line: unknown key 'line'"),
-        ('"not_regressed"', '"not_regressed"\nimplict = true', 17, "rules[0]: unknown key 'implict'"),
-        ('require = "not', 'requires = "not', 17, "rules[0]: unknown key 'requires'. Did you mean 'require'"),
+        ('"not_regressed"', '"not_regressed"\nimplict = true', 20, "rules[0].implict: unknown key 'implict'"),
+        ('require = "not', 'requires = "not', 19, "rules[0].requires: unknown key 'requires'. Did you mean 'require'"),
         ('baseline = "old"', 'baseline = "odl"', 1, "baseline: the baseline 'odl' is not a candidate"),
     ],
 )
@@ -272,4 +272,12 @@ def test_a_config_that_was_broken_after_measuring_is_said_with_its_line_too(
         path.write_text(GATE.replace(old, new), encoding="utf-8")
         capsys.readouterr()
         assert main(["gate", str(path)]) == 2
+        assert f"{path} line {line} at " in capsys.readouterr().err
+
+
+def test_a_train_config_is_a_config_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "train.toml"
+    for text, line in (('base = "m"\n\n[data]\ntrain = "a.jsonl"\nweihgt = 3\n', 5), ('base = "m"\n# 2\nmodel = "m"\n', 3)):
+        path.write_text(text, encoding="utf-8")
+        assert main(["train", str(path)]) == 2
         assert f"{path} line {line} at " in capsys.readouterr().err

@@ -88,8 +88,8 @@ def test_an_unset_environment_variable_is_named(folder: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("setting", "where", "said"),
     [
-        ("optimiser.learning_rate=1", "", "unknown key 'optimiser'. Did you mean 'optimizer'"),
-        ("optimizer.learningrate=1", "optimizer", "Did you mean 'learning_rate'"),
+        ("optimiser.learning_rate=1", "optimiser", "unknown key 'optimiser'. Did you mean 'optimizer'"),
+        ("optimizer.learningrate=1", "optimizer.learningrate", "Did you mean 'learning_rate'"),
         ("optimizer.epochs=many", "optimizer.epochs", "found 'many'"),
         ("optimizer.epochs=0", "optimizer.epochs", "positive"),
         ("optimizer.epochs=nan", "optimizer.epochs", "positive"),

@@ -64,4 +64,4 @@ def test_it_fails_where_it_is_told_to() -> None:
 def test_an_unknown_option_is_a_config_error_that_says_what_was_meant() -> None:
     with pytest.raises(ConfigError, match="behaviour") as caught:
         Fake.check(_candidate(behavior="echo"), where="candidates[1]")
-    assert caught.value.where == "candidates[1].options"
+    assert caught.value.where == "candidates[1].options.behavior"
