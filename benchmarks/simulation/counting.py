@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as distributions
 
+from benchmarks.simulation.harder import Harder
 from benchmarks.simulation.worlds import World
 from harness import stats
+from harness.compare import Pair
 
 ALPHA = 0.05
 LEVEL = 0.95
@@ -29,7 +31,7 @@ class Counted:
     """Shares over ``repetitions`` (0: enumerated, exact). ``split``: the test passes where the interval of the same level does
     not, or the reverse. ``none``: no interval could be given. Errors that this world has no hypothesis for are absent."""
 
-    world: World
+    world: World | Harder
     repetitions: int
     coverage: float
     errors: dict[str, float]
@@ -43,36 +45,36 @@ class Counted:
         return 0.0 if self.repetitions == 0 else float(np.sqrt(share * (1 - share) / self.repetitions))
 
 
-def hypotheses(world: World) -> dict[str, tuple[float, stats.Side]]:
+def hypotheses(world: World | Harder) -> dict[str, tuple[float, stats.Side]]:
     """The true null hypotheses of a world, each with the border and the side that the deployed test is asked about."""
     if world.shape == "even":
         return {"regressed": (0.0, "less"), "superior": (0.0, "greater")}
     return {"non_inferior": (world.truth, "greater"), "regressed_beyond": (world.truth, "less")}
 
 
-def count(world: World, repetitions: int, seed: int) -> Counted:
+def count(world: World | Harder, repetitions: int, seed: int) -> Counted:
     """Enumerate, or simulate."""
-    return enumerated(world) if world.kind == "binary" else simulated(world, repetitions, seed)
+    return enumerated(world) if isinstance(world, World) and world.kind == "binary" else simulated(world, repetitions, seed)
 
 
-def simulated(world: World, repetitions: int, seed: int) -> Counted:
+def simulated(world: World | Harder, repetitions: int, seed: int) -> Counted:
     """``repetitions`` data sets, each judged by the deployed methods."""
     started = time.process_time()
-    numbers = (world.units, world.discordance, world.icc, world.size, world.wins)
-    rng = np.random.default_rng([seed, *(int(1e6 * number) for number in numbers)])
+    rng = np.random.default_rng([seed, *map(ord, str(world))])
     wanted, tally, methods = hypotheses(world), Counter[str](), Counter[str]()
     for number in range(repetitions):
-        evidence = world.pair(world.sample(rng), seed=number).evidence
+        pair = world.data(rng, number)
+        evidence = pair.evidence
         if evidence is None:
             raise AssertionError("a world has items")
-        found = {name: evidence.test(delta, side) for name, (delta, side) in wanted.items()}
+        found = {name: _tested(pair, evidence, world.factor, *hypothesis) for name, hypothesis in wanted.items()}
         p = {name: value.p for name, value in found.items()}
         tally.update(name for name, value in p.items() if value <= ALPHA)
         tally["alarm"] += world.shape == "even" and min(p.values()) <= ALPHA / 2
         interval = evidence.interval(LEVEL)
         tally["none"] += interval.low is None
         tally["covered"] += covers(interval, world.truth)
-        if world.shape != "even":
+        if world.shape != "even" and world.factor is None:
             tally["split"] += (p["non_inferior"] <= (1 - LEVEL) / 2) != (interval.low is not None and interval.low > world.truth)
         methods.update([f"test: {next(reversed(found.values())).method}", f"interval: {interval.method}"])
     names = [*wanted, "alarm"] if world.shape == "even" else list(wanted)
@@ -81,6 +83,12 @@ def simulated(world: World, repetitions: int, seed: int) -> Counted:
         world, repetitions, share["covered"], {name: share[name] for name in names}, share["split"], share["none"],
         {name: times / repetitions for name, times in methods.items()}, time.process_time() - started,
     )  # fmt: skip
+
+
+def _tested(pair: Pair, evidence: stats.Evidence, factor: float | None, delta: float, side: stats.Side) -> stats.PValue:
+    """As the gate asks: a margin that is a share of the score is as uncertain as the score."""
+    share = None if factor is None else pair.share_test(factor, side)
+    return evidence.test(delta, side) if share is None else share
 
 
 def covers(interval: stats.Interval, truth: float) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from benchmarks.simulation.counting import Counted
+from benchmarks.simulation.harder import Harder, Trouble
 from benchmarks.simulation.targets import MANY, Miss, misses
 
 BEGIN, END = "<!-- simulation:begin -->", "<!-- simulation:end -->"
@@ -30,6 +32,8 @@ COLUMNS = (
 def heading(counted: Counted) -> str:
     """What worlds stand together under: kind, size of the clusters, what their items have in common."""
     world = counted.world
+    if isinstance(world, Harder):
+        return world.kind
     if world.size == 1:
         return {"draws": "repeated draws, averaged (4 per item)"}.get(world.kind, world.kind)
     return f"{world.kind.replace('clustered ', '')}, clusters of {world.size}"
@@ -44,7 +48,7 @@ def table(results: Sequence[Counted]) -> str:
 
 
 def _order(counted: Counted) -> tuple[int, int, int]:
-    kinds = ("binary", "bounded", "ordinal", "draws", "clustered binary", "clustered bounded")
+    kinds = ("binary", "bounded", "ordinal", "draws", "clustered binary", "clustered bounded", *get_args(Trouble))
     return kinds.index(counted.world.kind), counted.world.size, counted.world.units
 
 
@@ -76,7 +80,8 @@ def sentence(counted: Counted, miss: Miss) -> str:
     """One line about one missed target."""
     world = counted.world
     icc = f", icc {world.icc:g}" if world.size > 1 else ""
-    place = f"{heading(counted)}, {world.units:,} units, {100 * world.discordance:g} % discordant ({world.shape}){icc}"
+    what = "of the score lost" if world.factor is not None else f"discordant ({world.shape})"
+    place = f"{heading(counted)}, {world.units:,} units, {100 * world.discordance:g} % {what}{icc}"
     noise = "exact" if counted.repetitions == 0 else f"± {100 * counted.noise(miss.share):.1f}"
     return f"{place}: {miss.what} {100 * miss.share:.1f} % ({noise}), target {100 * miss.limit:g} %"
 

@@ -82,6 +82,14 @@ class World:
         together = self.size * np.log1p(-self.discordance * alone)
         return float(self.units * (1 - (1 - self.discordance * (1 - alone**self.size)) * np.exp(together)))
 
+    @property
+    def factor(self) -> None:
+        """No margin is a share of the score here."""
+
+    def data(self, rng: np.random.Generator, seed: int) -> Pair:
+        """One data set, as compare would have aligned it."""
+        return self.pair(self.sample(rng), seed)
+
     def sample(self, rng: np.random.Generator) -> Array:
         """Oriented differences of all items, cluster by cluster."""
         if self.size == 1:

@@ -111,7 +111,8 @@ class Pair:
         if float(before.min()) < 0 or self.certain(factor, before):
             return None
         found = self.means(self.differences + self.sign * (1 - factor) * before)
-        return replace(found, span=self.stretched(factor), size=max(1.0, factor) * self.size).test(0.0, side)
+        stretched = replace(found, span=self.stretched(factor), size=max(1.0, factor) * self.size)
+        return stretched.mean_test(0.0, side, self.means(self.differences).sparse)
 
     def stretched(self, factor: float) -> float | None:
         """The largest distance that could exist between a score and ``factor`` times another; None where nothing bounds it."""

@@ -143,7 +143,12 @@ class MeanPairs:
     def test(self, delta: float, side: Side) -> PValue:
         if delta == 0 and (self.ordinal or self.units < FEW_CLUSTERS or len(self._differing) <= PERMUTED_UNITS):
             return self._permutation(self._differing, *self._flipped, delta, side)
-        if self.sparse or self._constant:
+        return self.mean_test(delta, side, self.sparse)
+
+    def mean_test(self, delta: float, side: Side, sparse: bool) -> PValue:
+        """Of the mean alone: under "it is delta" the differences need not be symmetric, as they are not around a margin. ``sparse``:
+        most units show nothing of what could be lost."""
+        if sparse or self._constant:
             return self._score(delta, side)
         if self._permuted:
             centred = self._sums[0] - delta * self._sums[1]
