@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.checkpoints import resolve_model
 from harness.commands.console import Bars, err, out
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
+from harness.lines import located
 
 if TYPE_CHECKING:
     from trainers.config import TrainConfig
@@ -30,7 +31,8 @@ def execute(arguments: argparse.Namespace) -> int:
     where a member of a sweep could not be trained."""
     from trainers.config import load_all
 
-    configs = load_all(arguments.config, arguments.sets)
+    with located(str(arguments.config)):
+        configs = load_all(arguments.config, arguments.sets)
     if arguments.gate is not None:
         _check_gate(arguments.gate)
     folders: dict[str, Path] = {}
