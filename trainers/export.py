@@ -37,8 +37,8 @@ def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, 
     where the adapter is merged too: then what that cost on some tokens of ``probes``.
     """
     if not config.adapts:
-        dtype = _dtype_of(base) if config.save_dtype == "base" else None
-        _write_weights(model, base, place, end_id, dtype)
+        dtype = dtype_of(base) if config.save_dtype == "base" else None
+        write_weights(model, base, place, end_id, dtype)
         return None
     partial = place / "adapter.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -51,12 +51,12 @@ def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, 
         return None
     import torch
 
-    whole, cost = merge(base, place / "adapter", _dtype_of(base) if config.save_dtype == "base" else torch.float32, probes)
-    _write_weights(whole, base, place, end_id, None)
+    whole, cost = merge(base, place / "adapter", dtype_of(base) if config.save_dtype == "base" else torch.float32, probes)
+    write_weights(whole, base, place, end_id, None)
     return cost
 
 
-def _write_weights(model: Any, base: Path, place: Path, end_id: int, dtype: Any) -> None:
+def write_weights(model: Any, base: Path, place: Path, end_id: int, dtype: Any) -> None:
     """Weights (as ``dtype``; None: as they are), and what they need beside them."""
     partial = place / "weights.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -105,7 +105,7 @@ def _stop_at(folder: Path, end_id: int) -> None:
         file.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _dtype_of(base: Path) -> Any:
+def dtype_of(base: Path) -> Any:
     """The dtype of the base on disk; float32 where its config does not say."""
     import torch
     from transformers import AutoConfig

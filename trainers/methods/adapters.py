@@ -26,6 +26,7 @@ def with_adapter(model: Any, config: TrainConfig, folder: Path, steps: int) -> A
     except ValueError as error:
         raise ConfigError(f"peft cannot adapt this model: {error}", where="lora.targets") from error
     adapted.peft_config[ADAPTER].base_model_name_or_path = config.base
+    _check_merge(adapted, config)
     if config.lora.init != "default":
         pissa.keep_start(adapted)
     if config.method == "prompt":
@@ -62,7 +63,7 @@ def peft_settings(model: Any, config: TrainConfig, folder: Path, steps: int) -> 
     }
     if config.method == "adalora":
         initial, final = round(ada.start * steps), round(ada.final * steps)
-        if initial + final >= steps:
+        if initial + final > steps - 2:
             raise ConfigError(f"training has {steps} steps: too few for ranks to fall. Train longer.", where="adalora")
         return peft.AdaLoraConfig(
             **shared, init_r=lora.r, target_r=ada.target_r, tinit=initial, tfinal=final, deltaT=ada.every, total_step=steps,
@@ -87,6 +88,17 @@ def _targets(model: Any, config: TrainConfig, targets: str | list[str]) -> str |
     }
     left = chosen(config.parameters, [f"{name}.weight" for name in wanted], layers(model))
     return [weight.removesuffix(".weight") for weight in left]
+
+
+def _check_merge(model: Any, config: TrainConfig) -> None:
+    """ConfigError where the head is adapted that shares its weights with the embeddings: merging would change both."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    if config.merge and isinstance(head, BaseTunerLayer) and head.get_base_layer().weight is embeddings.weight:
+        raise ConfigError(
+            "is true, but the adapted head shares its weights with the embeddings. Leave the head out.", where="merge"
+        )
 
 
 def _ia3_targets(model: Any, config: TrainConfig) -> tuple[list[str], list[str]]:
