@@ -38,7 +38,7 @@ def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, 
     """
     if not config.adapts:
         dtype = dtype_of(base) if config.save_dtype == "base" else None
-        write_weights(model, base, place, end_id, dtype)
+        write_weights(model, base, place, dtype=dtype, end_id=end_id)
         return None
     partial = place / "adapter.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -52,17 +52,21 @@ def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, 
     import torch
 
     whole, cost = merge(base, place / "adapter", dtype_of(base) if config.save_dtype == "base" else torch.float32, probes)
-    write_weights(whole, base, place, end_id, None)
+    write_weights(whole, base, place, end_id=end_id)
     return cost
 
 
-def write_weights(model: Any, base: Path, place: Path, end_id: int, dtype: Any) -> None:
-    """Weights (as ``dtype``; None: as they are), and what they need beside them."""
+def write_weights(model: Any, base: Path, place: Path, *, dtype: Any = None, end_id: int | None = None) -> None:
+    """``place/weights``: weights (as ``dtype``; None: as they are), and what they need beside them, the tokenizer of ``base``.
+
+    ``end_id`` is the end of turn that generation must stop at, where the model's own configuration may not know it.
+    """
     partial = place / "weights.partial"
     shutil.rmtree(partial, ignore_errors=True)
     with _cast(model, dtype):
         model.save_pretrained(str(partial))
-    _stop_at(partial, end_id)
+    if end_id is not None:
+        _stop_at(partial, end_id)
     _copy_tokenizer(base, partial)
     _replace_folder(partial, place / "weights")
 
