@@ -10,6 +10,7 @@ from harness.records import Conclusion, Finding, Measured, Outcome, Verdict
 from reports.answer import hero, spoken
 from reports.hostile import escaped
 from reports.looks import why
+from reports.slices import worst_rows
 from reports.standing import Gain, Standing, standings
 from reports.wording import (
     bound_of,
@@ -65,7 +66,7 @@ def markdown(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
     optional = [_unhappy(verdict) for verdict in conclusion.verdicts]
-    optional += [_warned(conclusion), _looks(conclusion), _folded(conclusion)]
+    optional += [_warned(conclusion), _looks(conclusion), _folded(conclusion), _slices(conclusion)]
     kept: list[str] = []
     left_out = False
     room = budget - len("\n".join(head + foot)) - 200
@@ -190,6 +191,22 @@ def _folded(conclusion: Conclusion) -> list[str]:
         lines += ["", "<details><summary>Items: what was left out, and how worn they are</summary>", ""]
         lines += [f"- {escaped(line)}" for line in items] + ["", "</details>"]
     return lines
+
+
+def _slices(conclusion: Conclusion) -> list[str]:
+    """The slices that lost most, for reading."""
+    if not conclusion.slices:
+        return []
+    title = f"Slices, for reading (no rule is about them): {count_text(len(conclusion.slices))} looked at"
+    lines = ["", f"<details><summary>{title}</summary>", ""]
+    rows = worst_rows(conclusion)
+    if rows:
+        lines += ["| Candidate | Metric | Slice | Items | Gain (interval) | p, corrected |", "|---|---|---|---:|---|---:|"]
+        lines += ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in rows]
+        lines += ["", "The surest losses; p is corrected over all slices of the candidate (Benjamini–Hochberg)."]
+    else:
+        lines.append("No slice with enough items scored worse than before.")
+    return [*lines, "", "</details>"]
 
 
 def _row(finding: Finding) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from harness.records import Comparison, MetricKind, Record
+from harness.records import Comparison, MetricKind, Record, SliceReading
 from reports.standing import Gain
 from reports.wording import count_text, gain_text, p_text, score_text
 
@@ -49,11 +49,11 @@ def p_figure(value: float | None, at: str, alpha: float = 0.05) -> Figure:
     return Figure(text=p_text(value, alpha), value=value, at=at)
 
 
-def span(source: Comparison | Gain, at: str, unit: str = "", bounds: tuple[float, ...] = ()) -> Span | None:
+def span(source: Comparison | SliceReading | Gain, at: str, unit: str = "", bounds: tuple[float, ...] = ()) -> Span | None:
     """The interval of a gain; None where there is none."""
     if source.low is None and source.high is None:
         return None
-    like = source.baseline_value if isinstance(source, Comparison) else source.baseline
+    like = source.baseline if isinstance(source, Gain) else source.baseline_value
     low = gain_figure(source.low, f"{at}/low", source.kind, unit, bounds, like) if source.low is not None else None
     high = gain_figure(source.high, f"{at}/high", source.kind, unit, bounds, like) if source.high is not None else None
     if low and high and " " in high.text and " " in low.text:

@@ -9,7 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from harness.records import Conclusion, Measured, Record, Run, Sample, Training
-from reports import answer, charts, curves, explorer, history, looks, panels
+from reports import answer, charts, curves, explorer, history, looks, panels, slices
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.standing import Roles, Standing, roles, standings
 from reports.wording import MINUS, Badge, badge, called, moment
@@ -73,6 +73,7 @@ class Page(Record, frozen=True, kw_only=True):
     admissions: tuple[panels.AdmissionCard, ...]
     wins: tuple[WinRow, ...]
     latency: tuple[panels.LatencyLine, ...]
+    slices: slices.SliceTable
     training: tuple[curves.TrainingCard, ...]
     history: tuple[history.HistoryCard, ...]
     runs: tuple[panels.RunLine, ...]
@@ -126,6 +127,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         admissions=panels.admission_cards(conclusion.admissions),
         wins=tuple(_win_row(index, each) for index, each in enumerate(wins)),
         latency=panels.latency_lines(conclusion, measured),
+        slices=slices.slice_table(conclusion, measured),
         training=curves.training_cards(
             {name: training[name] for name in sorted(training, key=lambda each: names.index(each) if each in names else len(names))}
         ),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from harness.gate import slices as reading
 from harness.gate.slices import FEW, MOST_VALUES
 from harness.records import Conclusion, Looks, Measured, Metric, Quarantined, Rule, Sample, Sequential, SliceReading
 from harness.stats import benjamini_hochberg
@@ -191,3 +192,23 @@ def test_metrics_of_all_kinds_are_read() -> None:
         assert en.gain == pytest.approx(0, abs=1e-12)
         assert zh.p is not None
         assert zh.p < 0.01
+
+
+def test_of_too_many_slices_only_first_metrics_are_read_and_the_rest_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, new = two_languages()
+    metrics = {"acc": Metric(kind="binary"), "strict": Metric(kind="binary")}
+    runs = [
+        structs.replace(
+            each,
+            run=structs.replace(each.run, metrics=metrics),
+            samples=tuple(structs.replace(s, scores={"acc": s.scores["acc"], "strict": 1.0}) for s in each.samples if s.scores),
+        )
+        for each in (base, new)
+    ]
+    assert {each.metric for each in decide(*runs).slices if each.gain is not None} == {"facts/t/acc", "facts/t/strict"}
+    monkeypatch.setattr(reading, "MOST_SLICES", 3)
+    found = decide(*runs).slices
+    assert [(each.metric, each.value, each.gain is None) for each in found] == [
+        ("facts/t/acc", "en", False), ("facts/t/acc", "zh", False), ("facts/t/strict", "*", True),
+    ]  # fmt: skip
+    assert found[-1].note == "not read: of 4 slices only those of each suite's first metric are"
