@@ -97,8 +97,14 @@ def _laid(places: NDArray[np.intp], chances: Array, long: int) -> Array:
 
 
 def _power(once: Array, units: int) -> Array:
-    """Convolved with itself; what runs over the end begins again at the start."""
-    return np.asarray(np.fft.irfft(np.fft.rfft(once) ** units, len(once)), dtype=float)
+    """Convolved with itself; what runs over the end begins again at the start. Squared and squared again: numpy's powers of
+    complex numbers take ten times as long."""
+    squared, found = np.fft.rfft(once), np.ones(len(once) // 2 + 1, dtype=complex)
+    while units:
+        if units % 2:
+            found = found * squared
+        squared, units = squared * squared, units // 2
+    return np.asarray(np.fft.irfft(found, len(once)), dtype=float)
 
 
 def _share(part: Array) -> float:

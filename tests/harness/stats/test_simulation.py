@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from benchmarks.simulation.__main__ import main
 from benchmarks.simulation.counting import Counted, count
+from benchmarks.simulation.harder import Harder, Trouble, harder
 from benchmarks.simulation.table import BEGIN, END, put, table, text
 from benchmarks.simulation.targets import misses
 from benchmarks.simulation.worlds import World, grid
@@ -36,21 +38,88 @@ WORLDS = [
     World("clustered binary", 100, 0.10, "mixed", 5, 0.2),
     World("clustered binary", 300, 0.05, "even", 5, 0.8),
     World("clustered bounded", 50, 0.40, "mixed", 5, 0.5),
+    Harder("uneven clusters", 50, 0.20, "losses", 0.5),
+    Harder("uneven clusters", 20, 0.20, "mixed", 1.0),
+    Harder("heavy items", 100, 0.20, "mixed"),
+    Harder("heavy items", 300, 0.05, "even"),
+    Harder("rare losses, range declared", 300, 0.20),
+    Harder("rare losses, no range", 300, 0.20),
+    Harder("hard passages lose more", 100, 0.20),
 ]
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=str)
-def test_simulated_worlds_keep_every_target(world: World) -> None:
+def test_simulated_worlds_keep_every_target(world: World | Harder) -> None:
     found = count(world, 100, 5)
     assert list(misses(found)) == []
     assert found.split == 0
+
+
+@pytest.mark.parametrize(
+    ("world", "what"),
+    [
+        (World("clustered binary", 20, 0.20, "mixed", 20, 1.0), "regressed_beyond"),
+        (World("clustered binary", 30, 0.20, "mixed", 5, 1.0), "regressed_beyond"),
+        (World("clustered binary", 30, 0.20, "mixed", 5, 0.98), "regressed_beyond"),
+        (World("clustered binary", 20, 0.20, "losses", 20, 1.0), "non_inferior"),
+        (Harder("easy passages lose more", 20, 0.05), "non_inferior"),
+        (Harder("easy passages lose more", 20, 0.10), "non_inferior"),
+    ],
+    ids=str,
+)
+def test_few_clusters_that_are_nearly_single_items_are_judged_as_such(world: World | Harder, what: str) -> None:
+    """A normal tail, or signs flipped around a share of the score, was wrong in 7 to 13 of 100."""
+    assert count(world, 400, 5).errors[what] <= 0.05
+
+
+def test_a_loss_beyond_every_score_is_a_named_exception_and_nothing_else_is() -> None:
+    beyond, within = Harder("losses beyond all scores", 300, 0.10), Harder("rare losses, no range", 300, 0.10)
+    for world, named in ((beyond, True), (within, False)):
+        found = Counted(world, 400, 0.95, {"non_inferior": 0.17}, 0.0, 0.0)
+        assert [bool(miss.reason) for miss in misses(found)] == [named]
+    worse = Counted(beyond, 400, 0.95, {"non_inferior": 0.6}, 0.0, 0.0)
+    assert [miss.reason for miss in misses(worse)] == [""]
+    assert [miss.reason for miss in misses(Counted(beyond, 400, 0.95, {"regressed_beyond": 0.17}, 0.0, 0.0))] == [""]
+
+
+def test_the_whole_grid_holds_the_harder_worlds() -> None:
+    worlds = harder()
+    assert len(set(worlds)) == len(worlds)
+    assert {world.kind for world in worlds} == set(get_args(Trouble))
+
+
+MANY = [
+    Harder("uneven clusters", 40_000, 0.2, "mixed", 0.5),
+    Harder("heavy items", 200_000, 0.2, "mixed"),
+    Harder("rare losses, range declared", 200_000, 0.2),
+    Harder("rare losses, no range", 200_000, 0.2),
+    Harder("losses beyond all scores", 200_000, 0.2),
+    Harder("easy passages lose more", 40_000, 0.2),
+    Harder("hard passages lose more", 40_000, 0.1),
+]
+
+
+@pytest.mark.parametrize("world", MANY, ids=str)
+def test_the_truth_of_a_harder_world_is_its_truth(world: Harder) -> None:
+    pair = world.data(np.random.default_rng(0), 0)
+    weights, before = pair.baseline.weights, pair.baseline.table[:, 0]
+    spread = float(pair.differences.std()) * np.sqrt(world.size / len(before)) * (1.5 if world.kind == "heavy items" else 1.0)
+    assert np.average(pair.differences, weights=weights) == pytest.approx(world.truth, abs=5 * spread)
+    if world.factor is not None:
+        assert pair.candidate.table.mean() / before.mean() == pytest.approx(world.factor, abs=0.01)
+    if world.kind == "heavy items":
+        assert weights[pair.baseline.strata == 1].sum() == pytest.approx(weights.sum() / 2, rel=0.01)
+    if world.kind == "uneven clusters":
+        sizes = np.bincount(pair.baseline.clusters)
+        assert sizes.mean() == pytest.approx(world.size, rel=0.05)
+        assert sizes.std() > 3
 
 
 def test_a_method_that_is_too_sure_of_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a t interval for sparse losses, as the Wald interval would be, the proof fails."""
     world = World("bounded", 100, 0.05, "losses")
     monkeypatch.setattr(stats.MeanPairs, "sparse", property(lambda self: False))
-    assert {miss.what for miss in misses(count(world, 100, 0))} >= {"coverage", "non_inferior"}
+    assert {miss.what for miss in misses(count(world, 300, 0))} >= {"coverage", "non_inferior"}
 
 
 def test_the_whole_grid_holds_every_kind_size_and_share_that_is_claimed() -> None:
