@@ -51,7 +51,7 @@ class RecipePair(Pair):
             return None
         found = _evidence(self, self.gains + self.sign * (1 - factor) * self.before)
         like = replace(found.like, span=self.stretched(factor), size=max(1.0, factor) * self.size)
-        return replace(found, like=like).test(0.0, side)
+        return replace(found, like=like).mean_test(0.0, side, _evidence(self, self.gains).by_item.sparse)
 
     def worst_case(self, missing: int) -> stats.Evidence | None:
         """With every missing item lost by every replicate."""

@@ -133,10 +133,17 @@ class Replicates:
         return math.sqrt(max(among - rest, 0.0) / self.units)
 
     def test(self, delta: float, side: Side) -> PValue:
+        return self._with_seeds(self.by_item.test(delta, side), delta, side)
+
+    def mean_test(self, delta: float, side: Side, sparse: bool) -> PValue:
+        """Of the mean alone, as ``MeanPairs`` has it."""
+        return self._with_seeds(self.by_item.mean_test(delta, side, sparse), delta, side)
+
+    def _with_seeds(self, items: PValue, delta: float, side: Side) -> PValue:
+        """``items``: by the mean over replicates, item by item."""
         parameters: dict[str, Any] = {"delta": delta, "side": side, "replicates": self.replicates}
         if self.replicates < FEWEST:
             return PValue(1.0, f"undefined: fewer than {FEWEST} replicates", parameters, 1.0)
-        items = self.by_item.test(delta, side)
         if not self._varies:
             return PValue(items.p, f"{items.method} over the mean of replicates", {**items.parameters, **parameters}, items.floor)
         t = (self.gain - delta) / self._error

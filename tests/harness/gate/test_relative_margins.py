@@ -10,6 +10,7 @@ import pytest
 from harness.compare import align, columns
 from harness.gate.cases import Case
 from harness.gate.policy import Job, certain_share
+from harness.gate.recipes import RecipePair
 from harness.records import Metric, Rule
 from tests.harness.gate.deciding import against, finding
 from tests.harness.runs import measured, samples
@@ -49,6 +50,27 @@ def test_a_lost_share_of_right_answers_is_tested_as_a_fixed_margin() -> None:
     assert case.claim.method == "Tango score"
     assert pair.share_test(1.1, "greater") is not None, "a gained share comes from what was wrong"
     assert pair.share_test(0.9, "greater") is None
+
+
+def test_a_recipe_without_noise_of_seeds_passes_a_share_no_more_easily_than_its_items() -> None:
+    """A tenth of the easy passages is lost whole, which is the margin; what differs from that is not symmetric."""
+    rng = np.random.default_rng(0)
+    clusters, passed = [f"c{index // 5}" for index in range(120)], 0
+    for _ in range(40):
+        easy = rng.random(24) < 0.5
+        base = np.repeat(easy, 5).astype(float)
+        new = base * ~np.repeat(easy & (rng.random(24) < 0.1), 5)
+        sides = [columns(measured(name, samples([*scores], cluster=[*clusters])))["facts/t/acc"]
+                 for name, scores in (("base", base), ("new", new))]  # fmt: skip
+        pair = align("facts/t/acc", *sides, seed=0)
+        recipe = RecipePair(pair.metric, pair.baseline, pair.candidate, gains=np.tile(pair.differences, (3, 1)),
+                            before=np.tile(base, (3, 1)))  # fmt: skip
+        alone, together = pair.share_test(0.9, "greater"), recipe.share_test(0.9, "greater")
+        assert alone is not None
+        assert together is not None
+        assert together.p == pytest.approx(alone.p, rel=1e-9)
+        passed += together.p <= 0.05
+    assert passed <= 5
 
 
 def test_a_finding_says_of_what_the_margin_is_a_share() -> None:
