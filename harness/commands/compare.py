@@ -12,7 +12,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from harness.baselines import PROMOTED, means_pin, pin_name, read_pins
+from harness.baselines import PREFIX, PROMOTED, means_pin, pin_name, read_pins
 from harness.commands.console import err, out, printable, show_wide
 from harness.commands.gating import declare_overrides, load_config
 from harness.compare import broken
@@ -72,7 +72,7 @@ def _config(arguments: argparse.Namespace) -> None:
     if means_pin(against):
         against = promoted_pin(loaded) if against == PROMOTED else against
     else:
-        _known(against, loaded.config)
+        _known(against, loaded.config, [f"{PREFIX}{name}" for name in read_pins(loaded.pins).pins])
     others = [candidate.name for candidate in loaded.config.candidates if candidate.name != against]
     if arguments.of is not None and _known(arguments.of, loaded.config) == against:
         raise UsageError(
@@ -205,10 +205,10 @@ def _why(conclusion: Conclusion, name: str, against: str) -> str:
     return f"{name!r} cannot be compared with {against!r}: {listed or 'they have no answered item in common'}"
 
 
-def _known(name: str, config: Config) -> str:
+def _known(name: str, config: Config, pins: Sequence[str] = ()) -> str:
     names = [candidate.name for candidate in config.candidates]
     if name not in names:
-        raise UsageError(f"{name!r} is not a candidate. {did_you_mean(name, names)}")
+        raise UsageError(f"{name!r} is not a candidate. {did_you_mean(name, [*names, *pins])}")
     return name
 
 

@@ -42,7 +42,8 @@ def test_the_promoted_pin_goes_by_its_short_name(gate: Gate) -> None:
 def test_a_pin_that_nobody_pinned_and_no_pins_at_all(gate: Gate) -> None:
     said = gate.does("compare", "--against", "pin:w47", code=2)
     assert "is named 'w47'. Did you mean 'w46'? Known: w46." in said
-    assert "'w46' is not a candidate" in gate.does("compare", "--against", "w46", code=2)
+    said = gate.does("compare", "--against", "w46", code=2)
+    assert "'w46' is not a candidate. Did you mean 'pin:w46'? Known: new, old, pin:w46." in said
     gate.pins.unlink()
     assert "there is no pin 'w46'" in gate.does("compare", "--against", "pin:w46", code=12)
 
