@@ -15,6 +15,7 @@ from harness.checkpoints import chat_template
 from harness.errors import UsageError
 from harness.fingerprint import digest, file_digest, tokenizer_digest, weights_digest
 from trainers import export
+from trainers.averaging.places import DERIVED
 from trainers.config import TrainConfig
 
 STATES = "resume"
@@ -34,6 +35,7 @@ def fingerprint(config: TrainConfig, base: Path, measured: str = "") -> str:
     }
     settings["objective"] |= {"ewc_data": [file_digest(path) for path in config.objective.general]}
     settings["checkpoints"] |= {"gate": measured}
+    del settings["averaging"]["alphas"]  # made of what a run has left, whenever they are asked for
     return digest([settings, weights_digest(base), tokenizer_digest(base), chat_template(base)])
 
 
@@ -79,14 +81,16 @@ def _make_room(place: Path, wanted: str, *, overwrite: bool) -> None:
     contents = [path for path in place.iterdir() if path.name != ".lock"]
     owner = place / STATES / _OWNER
     half_done = not (place / export.CANDIDATE).exists() and owner.is_file() and owner.read_text() == wanted
-    if not contents or (half_done and not overwrite):
+    untouched = all(path.name == STATES and not any(file.name != _OWNER for file in path.iterdir()) for path in contents)
+    if untouched or (half_done and not overwrite):
         return
     if not overwrite:
         raise UsageError(
             f"{place} holds something else: a run with another config or other data, or files of your own. Give this candidate "
             "another name, or set overwrite = true."
         )
-    ours = {STATES, CHECKPOINTS, "weights", "adapter", "weights.partial", "adapter.partial", export.CANDIDATE, export.TRAINING}
+    written = {"weights", "adapter", "weights.partial", "adapter.partial", export.CANDIDATE, export.TRAINING}
+    ours = {STATES, CHECKPOINTS, DERIVED, *written}
     strange = sorted(path.name for path in contents if path.name not in ours)
     if strange:
         raise UsageError(

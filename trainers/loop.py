@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 from harness.checkpoints import resolve_model
 from harness.errors import ConfigError, EvaluationError, UsageError
 from harness.protocols import Evaluator
-from harness.records import TrainingPoint
+from harness.records import Merge, TrainingPoint
 from trainers import export, folder, resume
+from trainers.averaging.between import write_alphas
+from trainers.averaging.mean import Mean
 from trainers.compiling import compile_layers
 from trainers.config import TrainConfig
 from trainers.data import batches
@@ -51,6 +54,8 @@ def train(config: TrainConfig, *, progress: Progress | None = None, evaluator: E
         else:
             with training_process(config) as accelerator:
                 _Run(config, base, fingerprint, accelerator, tell, evaluator).run()
+        if os.environ.get("RANK", "0") == "0":
+            write_alphas(config, base, tell=tell)
     return config.folder
 
 
@@ -74,7 +79,7 @@ class _Run:
     def run(self) -> None:
         """The whole of it."""
         self._prepare()
-        self.state = resume.load_state(self.kept, self.bare, self.optimizer, self.ranks, fingerprint=self.fingerprint)
+        self.state = resume.load_state(self.kept, self.bare, self.optimizer, self.ranks, self.mean, fingerprint=self.fingerprint)
         self.started = time.monotonic() - self.state.seconds
         self._check_packing()
         self._train()
@@ -90,6 +95,7 @@ class _Run:
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
         self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)
+        self.mean = Mean(config, len(self.steps))
         self.bare = load_model(config, self.base, steps=len(self.steps), device=self.device)
         self.ranks = Ranks(config, self.bare)
         self.total_parameters = count_parameters(self.bare)
@@ -174,6 +180,7 @@ class _Run:
             group["lr"] = rate * group["scale"]
         self.optimizer.step()
         self.ranks.after_step(number + 1)
+        self.mean.after_step(number + 1, self.bare)
         self.optimizer.zero_grad()
         self.state.tokens += sum(len(self.data.trained[index].ids) for indices in step.batches for index in indices)
         self.state.supervised += supervised
@@ -187,7 +194,7 @@ class _Run:
     def _save_state(self) -> None:
         self.state.seconds = time.monotonic() - self.started
         if self.accelerator.is_main_process:
-            resume.save_state(self.kept, self.state, self.bare, self.optimizer, self.ranks, fingerprint=self.fingerprint)
+            resume.save_state(self.kept, self.state, self.bare, self.optimizer, self.ranks, self.mean, fingerprint=self.fingerprint)
         self.accelerator.wait_for_everyone()
 
     # ----------------------------------------------------------------------------------------------------- handing over
@@ -205,9 +212,14 @@ class _Run:
             config, state, self.data, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
             fingerprint=self.fingerprint, machine={"device": str(self.device), "processes": self.accelerator.num_processes},
         )  # fmt: skip
-        cost = export.export_weights(
-            config, self.bare, self.base, config.folder, end_id=self.template.end_id, probes=self.subject.probes
-        )
+
+        def save(place: Path) -> Merge | None:
+            return export.export_weights(
+                config, self.bare, self.base, place, end_id=self.template.end_id, probes=self.subject.probes
+            )
+
+        self.mean.write(self.bare, export.handover(config, self.base), save)
+        cost = save(config.folder)
         export.write_records(config, training, export.handover(config, self.base, cost))
         resume.discard(self.kept)
         self.tell("save", 1, 1)

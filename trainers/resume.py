@@ -14,6 +14,7 @@ import msgspec
 
 from harness.errors import EvaluationError
 from harness.records import Evaluation, TrainingPoint, ValidationPoint
+from trainers.averaging.mean import Mean
 from trainers.methods.adalora import Ranks
 from trainers.methods.loading import trained_parameters
 
@@ -34,7 +35,7 @@ class State(msgspec.Struct, kw_only=True):
     evaluations: list[Evaluation] = []
 
 
-def save_state(folder: Path, state: State, model: Any, optimizer: Any, ranks: Ranks, *, fingerprint: str) -> None:
+def save_state(folder: Path, state: State, model: Any, optimizer: Any, ranks: Ranks, mean: Mean, *, fingerprint: str) -> None:
     """Write ``state.pt``, and ``best-STEP.pt`` when this step is the best so far; drop the best before it."""
     import torch
 
@@ -50,6 +51,7 @@ def save_state(folder: Path, state: State, model: Any, optimizer: Any, ranks: Ra
             "parameters": parameters,
             "optimizer": optimizer.state_dict(),
             "ranks": ranks.state(),
+            "mean": mean.state(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         },
@@ -59,7 +61,7 @@ def save_state(folder: Path, state: State, model: Any, optimizer: Any, ranks: Ra
             path.unlink()
 
 
-def load_state(folder: Path, model: Any, optimizer: Any, ranks: Ranks, *, fingerprint: str) -> State:
+def load_state(folder: Path, model: Any, optimizer: Any, ranks: Ranks, mean: Mean, *, fingerprint: str) -> State:
     """Put a saved state back; a fresh State where there is none of this fingerprint. EvaluationError where it is damaged."""
     import torch
 
@@ -72,6 +74,7 @@ def load_state(folder: Path, model: Any, optimizer: Any, ranks: Ranks, *, finger
     _restore(model, saved["parameters"])
     optimizer.load_state_dict(saved["optimizer"])
     ranks.restore(saved["ranks"])
+    mean.restore(saved["mean"], next(model.parameters()).device)
     torch.set_rng_state(saved["random"])
     if saved["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(saved["random_cuda"])

@@ -29,6 +29,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Train; prints the folders that ``run --candidate NAME=FOLDER`` takes. The exit code is the gate's, where there is one; 13
     where a member of a sweep could not be trained."""
+    from trainers.averaging.places import derived
     from trainers.config import load_all
 
     with located(str(arguments.config)):
@@ -41,15 +42,16 @@ def execute(arguments: argparse.Namespace) -> int:
         if len(configs) > 1:
             err.print(f"{config.name}: {number} of {len(configs)}", markup=False)
         try:
-            folders[config.name] = _train(config)
+            made = {config.name: _train(config), **derived(config)}
         except EvaluationError as error:
             if len(configs) == 1:
                 raise
             failed = True
             err.print(f"{config.name} was not trained: {error}", markup=False)
             continue
-        if _speaks():
-            out.print(str(folders[config.name]), markup=False)
+        folders |= made
+        for folder in made.values() if _speaks() else ():
+            out.print(str(folder), markup=False)
     if not _speaks():
         return 0
     code = _gate(arguments.gate, folders) if arguments.gate is not None and folders else 0

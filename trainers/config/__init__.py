@@ -1,5 +1,6 @@
 """What a train config may say: a record per table, and how a file becomes one."""
 
+from trainers.config.averaging import AveragingConfig
 from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.loading import load, load_all, parse
@@ -11,7 +12,7 @@ from trainers.config.record import TrainConfig
 from trainers.config.stopping import StoppingConfig
 
 __all__ = [
-    "AdaloraConfig", "CheckpointsConfig", "DataConfig", "GroupConfig", "Ia3Config", "LoraConfig", "ObjectiveConfig",
-    "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig", "load",
-    "load_all", "parse",
+    "AdaloraConfig", "AveragingConfig", "CheckpointsConfig", "DataConfig", "GroupConfig", "Ia3Config", "LoraConfig",
+    "ObjectiveConfig", "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig",
+    "load", "load_all", "parse",
 ]  # fmt: skip

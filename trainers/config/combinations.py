@@ -15,6 +15,7 @@ def complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from _whole_weights(config)
     yield from _decay(config)
     yield from _half_weights(config)
+    yield from _averaging(config)
     yield from _idle_tables(config)
 
 
@@ -62,6 +63,17 @@ def _half_weights(config: TrainConfig) -> Iterable[Complaint]:
         yield "precision", f'is "{config.precision}", but {named} nothing is computed more precisely. Set "bf16".'
     if config.save_dtype == "float32":
         yield "save_dtype", f'is "float32", but {named} there are no float32 weights to save. Remove it.'
+
+
+def _averaging(config: TrainConfig) -> Iterable[Complaint]:
+    """A mean of served weights, or a point on the way to them, must be a candidate of the same form."""
+    wanted, named = config.averaging, f'with method = "{config.method}"'
+    plain = config.method == "lora" and not config.lora.dora and config.lora.init == "default" and not config.merge
+    if wanted.every_steps and config.adapts and not plain:
+        yield "averaging.every_steps", "knows full fine-tunes and plain LoRA only (default init, no DoRA, not merged). Remove it."
+    linear = config.method in ("lora", "adalora") and not config.lora.dora
+    if wanted.alphas and config.adapts and not linear and not config.merge:
+        yield "averaging.alphas", f"mixes weights, but {named} there is no adapter to scale. Set merge = true, or remove it."
 
 
 def _idle_tables(config: TrainConfig) -> Iterable[Complaint]:

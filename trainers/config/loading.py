@@ -15,7 +15,7 @@ import msgspec
 from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
-from trainers.config import checkpoints, combinations, data, methods, objective, optimizer, parameters, stopping
+from trainers.config import averaging, checkpoints, combinations, data, methods, objective, optimizer, parameters, stopping
 from trainers.config.complaints import Complaint, Range, ranges
 from trainers.config.record import TrainConfig
 from trainers.config.sweep import members
@@ -116,6 +116,7 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from parameters.complaints(config.parameters)
     yield from stopping.complaints(config.stopping, config.validation, gate=config.checkpoints.gate)
     yield from checkpoints.complaints(config.checkpoints, config.stopping.metric)
+    yield from averaging.complaints(config.averaging)
     yield from combinations.complaints(config)
 
 

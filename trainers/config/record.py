@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.records import Record
+from trainers.config.averaging import AveragingConfig
 from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.methods import RATES, AdaloraConfig, Ia3Config, LoraConfig, Method, PrefixConfig, PromptConfig
@@ -51,6 +52,7 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     objective: ObjectiveConfig = ObjectiveConfig()
     stopping: StoppingConfig = StoppingConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
+    averaging: AveragingConfig = AveragingConfig()
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import Any
 
@@ -38,6 +39,4 @@ def _eight_bit() -> Any:
     ):
         if not found:
             raise ConfigError(f'"adamw8bit" needs {missing}. Set "adafactor" to save memory without it.', where="optimizer.kind")
-    from bitsandbytes.optim import AdamW8bit
-
-    return AdamW8bit
+    return importlib.import_module("bitsandbytes.optim").AdamW8bit
