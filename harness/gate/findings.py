@@ -108,9 +108,18 @@ def _comparison(case: Case, over: Over | None, corrected: Corrected | None) -> C
         extra["p_contrary"] = level.below if case.rule.require == "at_least" else level.above
     elif case.rule.require != "not_regressed":
         extra["p_contrary"] = case.contrary.p
-    if case.rule.require != "not_regressed":
+    if case.rule.require != "not_regressed" and not _settled(case, corrected):
         extra["items_needed"], extra["items_if_equal"] = _items_needed(case)
     return msgspec.structs.replace(comparison, parameters={**comparison.parameters, **extra})
+
+
+def _settled(case: Case, corrected: Corrected | None) -> bool:
+    """Whether nobody asks how many items it would take."""
+    if case.short is not None or case.blind is not None:
+        return False
+    if case.level is not None:
+        return min(case.level.above, case.level.below) <= case.rule.alpha
+    return min(case.claim.p if corrected is None else corrected.p, case.contrary.p) <= case.rule.alpha
 
 
 def _mde(case: Case, tests: int) -> float | None:

@@ -27,7 +27,9 @@ def population_of(sums: Array, sizes: Array, kept: float) -> Population:
     changes, sizes = np.abs(sums).round(9), sizes.round(9)
     moved = changes > 0
     differing = _kinds(changes[moved], sizes[moved], np.full(int(moved.sum()), kept), CHANGES)
-    tied = _kinds(sizes, np.zeros(len(sizes)), np.where(moved, 1 - kept, 1.0), SIZES)
+    still = np.where(moved, 1 - kept, 1.0)
+    alike = float(np.ptp(sizes)) == 0.0
+    tied = [(float(sizes[0]), 0.0, float(still.sum()))] if alike else _kinds(sizes, np.zeros(len(sizes)), still, SIZES)
     rows = [(0.0, size, weight) for size, _, weight in tied] + differing
     return tuple((change, size, weight / len(sums)) for change, size, weight in rows if weight > 0)
 
@@ -39,8 +41,10 @@ def _kinds(first: Array, second: Array, weights: Array, most: int) -> list[tuple
     """
     if not len(first):
         return []
-    pairs, place = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
-    weight = np.bincount(place.ravel(), weights)
+    order = np.lexsort((second, first))
+    pairs = np.stack([first[order], second[order]], axis=1)
+    begins = np.concatenate([[True], (pairs[1:] != pairs[:-1]).any(axis=1)])
+    pairs, weight = pairs[begins], np.add.reduceat(weights[order], np.flatnonzero(begins))
     if len(pairs) > most and weight.sum() > 0:
         squares = weight * pairs[:, 0] ** 2
         parted = np.cumsum(weight / weight.sum() + squares / max(float(squares.sum()), 1e-300)) / 2

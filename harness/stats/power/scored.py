@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 from harness.stats.power.drawn import Drawn, draw
 from harness.stats.power.population import Population, shifted, spread_of, weighty
 
-MANY = 400
+MANY = 150
 """Units that change, counted by weight, from which on the power is that of a normal statistic."""
 DRAWS = 2_500
 """Data sets: the power is known to one point at worst (one Monte-Carlo error)."""
