@@ -131,7 +131,7 @@ def _p(each: Assumed, won: Array, lost: Array, delta: float, rng: np.random.Gene
     items, alpha = each.decision.items, each.decision.job.rule.alpha
     if not each.design.counted:
         gain = -each.effect if less else each.effect
-        return _of_mean(each, up, down, delta, rng, gain=gain) if delta == 0 else _of_margin(each, up, down, delta, rng, gain)
+        return _of_units(each, up, down, delta, rng, gain)
     if delta == 0:
         return np.where(up + down > 0, bdtr(down, (up + down).astype(np.intp), 0.5), 1.0)
     if abs(delta) >= 1:
@@ -155,7 +155,7 @@ def _of_mean(each: Assumed, up: Array, down: Array, delta: float, rng: np.random
     return np.asarray(stdtr(freedom, -(found - delta) / np.maximum(seen, 1e-300)), dtype=float)
 
 
-def _of_margin(each: Assumed, up: Array, down: Array, delta: float, rng: np.random.Generator, gain: float) -> Array:
+def _of_units(each: Assumed, up: Array, down: Array, delta: float, rng: np.random.Generator, gain: float) -> Array:
     """p of "the mean is above delta" that is significant as often as the deployed test is, in step with the simulated changes."""
     alpha = each.decision.job.rule.alpha
     power = pass_probability("superior", each.design, gain, delta, alpha)
