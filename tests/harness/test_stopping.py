@@ -330,9 +330,7 @@ def test_clusters_are_units_of_what_is_bet_on() -> None:
     assert together.high - together.low > alone.high - alone.low  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(
-    ("settings", "method"), [(OBRIEN_FLEMING, "sign-flip permutation"), (ANYTIME, "betting e-process on the share")]
-)
+@pytest.mark.parametrize(("settings", "method"), [(OBRIEN_FLEMING, "paired t test"), (ANYTIME, "betting e-process on the share")])
 def test_a_margin_that_is_a_share_is_as_uncertain_as_its_score(settings: Sequential, method: str) -> None:
     """Scores are averages of draws. The loss hardly varies: it is a tenth of the baseline's score that does."""
     rng = np.random.default_rng(9)
