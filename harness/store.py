@@ -273,8 +273,8 @@ def _read_run(folder: Path) -> Run:
     if intact is None:
         raise _UnsealedError(
             f"{str(path)!r} has no seal: it was written by an sftgate that had none, or the seal was taken out, and nobody can "
-            "tell whether it was changed. Measure again, with the same command (answers come from the journal); import again what "
-            "was imported."
+            "tell whether it was changed. Measure again, with the same command (answers come from the journal). What was imported "
+            "is imported again (of people's votes: all of them, after deleting this folder)."
         )
     if not intact:
         raise StoreError(_changed(path))

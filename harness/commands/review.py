@@ -84,13 +84,18 @@ def _import(loaded: Loaded, arguments: argparse.Namespace) -> int:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     for measured in to_measured(votes, key, created=created, environment=environment()):
         pair = (HUMAN, measured.run.candidate.name)
-        merged = merge(store.read(current[pair]) if pair in current else None, measured)
+        merged = merge(_earlier(store, current.get(pair)), measured)
         current[pair] = store.write_run(merged.run, merged.samples)
     store.set_current(current)
     for line in msgspec.to_builtins(tally(votes, key)).items():
         out.print(f"{line[0]:<12} {line[1]}", markup=False)
     out.print(f"{len(votes)} votes are in {loaded.store} as human/win. Now: sftgate gate {loaded.file}", markup=False)
     return 0
+
+
+def _earlier(store: Store, path: Path | None) -> Measured | None:
+    """The votes so far; none where their folder was deleted, as is advised where they were changed."""
+    return None if path is None or not path.exists() else store.read(path)
 
 
 def merge(earlier: Measured | None, votes: Measured) -> Measured:

@@ -226,7 +226,7 @@ def test_scores_that_were_changed_in_the_store_are_imported_again(imports: Impor
     for file in (imports.folder / "runs" / "mmlu").glob("*/run.json"):
         fields = json.loads(file.read_text())
         file.write_text(json.dumps({name: value for name, value in fields.items() if name != "seal"}))
-    assert "import again what was imported" in " ".join(imports("gate", str(imports.config), code=13).split())
+    assert "What was imported is imported again" in " ".join(imports("gate", str(imports.config), code=13).split())
     imports.scores("old", GOOD)
     imports.scores("new", changed(q1=0))
     imports("gate", str(imports.config))
