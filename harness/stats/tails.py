@@ -117,14 +117,16 @@ def subsets(values: Array) -> tuple[Array, Array] | None:
     step = step_of(values)
     if step is None:
         return None
-    kinds, counts = np.unique(np.rint(values / step).astype(np.intp), return_counts=True)
+    whole = np.rint(values / step).astype(np.intp)
+    kinds, counts = np.unique(whole[whole != 0], return_counts=True)
     if int(np.abs(kinds * counts).sum()) * int((counts + 1).sum()) > EXACT_TERMS:
         return None
     summed = np.ones(1)
     for kind, count in zip(np.abs(kinds).tolist(), counts.tolist(), strict=True):
-        wider = np.zeros(len(summed) + kind * count)
-        for taken, chance in enumerate(binom.pmf(np.arange(count + 1), count, 0.5).tolist()):
-            wider[kind * taken : kind * taken + len(summed)] += chance * summed
+        wider, taken = np.zeros(len(summed) + kind * count), binom.pmf(np.arange(count + 1), count, 0.5)
+        for first in range(min(kind, len(summed))):  # sums that are ``kind`` apart mix with each other alone
+            own = summed[first::kind]
+            wider[first::kind][: len(own) + count] = np.convolve(own, taken)
         summed = wider
     lowest = int((kinds * counts)[kinds < 0].sum())
     return np.asarray(step * (lowest + np.arange(len(summed))), dtype=float), summed
