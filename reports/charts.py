@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from harness.records import SHARES, Conclusion, Finding, Measured, MetricKind, Outcome, Record
 from reports.figures import Figure, Span, gain_figure, pointer, span
+from reports.front import front_line
 from reports.panels import Wins
 from reports.standing import Roles, Standing, metric_of
 from reports.svg import Scale, picture, tag, ticks
@@ -188,13 +189,14 @@ def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping
         placed[0].target.kind if placed[0].target else "real",
         placed[0].general.kind if placed[0].general else "real",
     )
-    parts = _frame(x, y, kind, (left, right, top, bottom, width, height))
+    parts = frame(x, y, kind, (left, right, top, bottom, width, height))
     if margin is not None:
         parts.insert(
             0, tag("rect", x=left, y=y(-margin), width=width - left - right, height=height - bottom - y(-margin), class_="zone")
         )
         parts.append(tag("line", x1=left, x2=width - right, y1=y(-margin), y2=y(-margin), class_="margin"))
         parts.append(tag("text", "margin", x=left + 6, y=y(-margin) + 14, class_="quiet"))
+    parts += front_line(list(zip(xs, ys, strict=True)), x, y)
     points = [(each, x(each.target.gain), y(each.general.gain)) for each in placed if each.target and each.general]
     taken = [(px - 8, py - 8, px + 8, py + 8) for _, px, py in points]
     for each, px, py in points:
@@ -235,7 +237,7 @@ def _label(text: str, x: float, y: float, taken: list[Box], room: Box) -> Markup
     return tag("text", text, x=chosen[0], y=chosen[1], text_anchor=chosen[2], class_="label")
 
 
-def _frame(
+def frame(
     x: Scale, y: Scale, kind: tuple[MetricKind, MetricKind], box: tuple[float, float, float, float, float, float]
 ) -> list[Markup]:
     left, right, top, bottom, width, height = box

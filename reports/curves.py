@@ -8,6 +8,8 @@ from pathlib import PurePath
 from markupsafe import Markup
 
 from harness.records import Record, Training
+from reports.checkpoints import CheckpointCard, checkpoint_card
+from reports.checkpoints import shown as shown_checkpoints
 from reports.figures import Figure, count_figure, pointer
 from reports.svg import Scale, picture, tag, thinned, ticks
 from reports.svg import span as data_range
@@ -23,6 +25,7 @@ class Series(Record, frozen=True, kw_only=True):
     loss: tuple[float, ...]
     learning_rate: tuple[float, ...]
     validations: dict[str, tuple[tuple[int, float], ...]]
+    divergences: dict[str, float]
 
 
 class LastLoss(Record, frozen=True, kw_only=True):
@@ -30,6 +33,7 @@ class LastLoss(Record, frozen=True, kw_only=True):
     first: Figure
     best: Figure
     last: Figure
+    divergence: Figure | None = None
 
 
 class TrainingCard(Record, frozen=True, kw_only=True):
@@ -40,6 +44,7 @@ class TrainingCard(Record, frozen=True, kw_only=True):
     facts: tuple[tuple[str, Figure], ...]
     losses: tuple[LastLoss, ...]
     best_step: int | None
+    checkpoints: CheckpointCard | None
 
 
 def series(training: Training) -> Series:
@@ -55,6 +60,7 @@ def series(training: Training) -> Series:
             )
             for name in names
         },
+        divergences=dict(training.validations[-1].divergences) if training.validations else {},
     )
 
 
@@ -81,6 +87,10 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
             word: Figure(text=fixed(line[position][1], 3), value=line[position][1], at=f"{here}/{position}/1")
             for word, position in (("first", 0), ("best", best), ("last", len(line) - 1))
         }
+        apart = shown.divergences.get(key)
+        if apart is not None:
+            place = pointer("training", name, "series", "divergences", key)
+            numbers["divergence"] = Figure(text=fixed(apart, 3), value=apart, at=place)
         losses.append(LastLoss(name=key, **numbers))
     return TrainingCard(
         name=name,
@@ -90,6 +100,7 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
         facts=tuple(facts),
         losses=tuple(losses),
         best_step=training.best_step,
+        checkpoints=checkpoint_card(index, name, training),
     )
 
 
@@ -98,6 +109,7 @@ def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
     return {
         name: {
             "series": series(each),
+            "checkpoints": shown_checkpoints(each),
             "facts": {
                 "steps": each.steps,
                 "supervised_tokens": each.supervised_tokens,

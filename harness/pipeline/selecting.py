@@ -151,7 +151,7 @@ def _reading(finding: Finding, target: str) -> Reading:
     role = "target" if rule.name == _TARGET else "told" if rule.severity == "inform" or matches(target, finding.metric) else "bound"
     sides = {} if found is None else {
         "against": found.baseline, "value": found.candidate_value, "against_value": found.baseline_value, "gain": found.gain,
-        "low": found.low, "high": found.high, "items": found.items,
+        "low": found.low, "high": found.high, "items": found.items, "kind": found.kind,
     }  # fmt: skip
     return msgspec.convert(
         {

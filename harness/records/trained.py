@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from harness.records.record import FORMAT, Outcome, Record, Require
+from harness.records.record import FORMAT, MetricKind, Outcome, Record, Require
 
 
 class TrainingPoint(Record, frozen=True, kw_only=True):
@@ -51,6 +51,7 @@ class Reading(Record, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     items: int = 0
+    kind: MetricKind = "binary"
 
 
 class Evaluation(Record, frozen=True, kw_only=True):

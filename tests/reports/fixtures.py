@@ -18,6 +18,7 @@ from harness.records import (
     Admission,
     Candidate,
     Conclusion,
+    Evaluation,
     Fingerprints,
     Judgment,
     Measured,
@@ -354,9 +355,21 @@ def _training(name: str) -> Training:
     )
     validations = tuple(
         ValidationPoint(
-            step=step, losses={"device": 0.15 + 2.0 * math.exp(-step / 30), "general": 0.62 + forgets * (1 - math.exp(-step / 60))}
+            step=step,
+            losses={"device": 0.15 + 2.0 * math.exp(-step / 30), "general": 0.62 + forgets * (1 - math.exp(-step / 60))},
+            divergences={"device": 0.4 * (1 - math.exp(-step / 30)), "general": forgets * (1 - math.exp(-step / 60))},
         )
         for step in range(0, steps + 1, 20)
+    )
+    evaluations = tuple(
+        Evaluation(
+            step=step,
+            target=0.7 * (1 - math.exp(-step / 50)),
+            loss=0.3 * forgets * step / steps,
+            broken=int(forgets > 1 and step > 120),
+            unproven=int(forgets > 0.5 and step > 60),
+        )
+        for step in range(60, steps + 1, 60)
     )
     lora = "lora" in name
     return Training(
@@ -367,6 +380,7 @@ def _training(name: str) -> Training:
         best_step=steps - 20,
         points=points,
         validations=validations,
+        evaluations=evaluations if "replay" not in name or not lora else (),
         supervised_tokens=steps * 512,
         seconds=14.2,
         parameters_trained=65_536 if lora else 1_042_048,
