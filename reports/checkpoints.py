@@ -10,6 +10,7 @@ from markupsafe import Markup
 from harness.records import Evaluation, MetricKind, Record, Training
 from reports.charts import frame, shape
 from reports.figures import Figure, count_figure, gain_figure, pointer
+from reports.front import front, front_line
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
 from reports.wording import gain_text
@@ -90,23 +91,6 @@ def target_kind(evaluations: Sequence[Evaluation]) -> MetricKind:
 def bound_of(each: Shown) -> Bound:
     """Whether a checkpoint kept what it must keep."""
     return "broken" if each.broken else "not proven" if each.unproven else "kept"
-
-
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The points that no other betters in both coordinates (more is better), by rising first coordinate: the Pareto front."""
-    best: list[int] = []
-    for index in sorted(range(len(points)), key=lambda index: (-points[index][0], -points[index][1])):
-        if not best or points[index][1] > points[best[-1]][1]:
-            best.append(index)
-    return best[::-1]
-
-
-def front_line(points: Sequence[tuple[float, float]], x: Scale, y: Scale) -> list[Markup]:
-    """The front as a line through its points; nothing where it is a single one."""
-    along = [points[index] for index in front(points)]
-    if len(along) < 2:
-        return []
-    return [tag("polyline", points=" ".join(f"{x(px):.1f},{y(py):.1f}" for px, py in along), class_="line front")]
 
 
 def course(points: Sequence[Shown], kind: MetricKind, key: str, name: str, best: int | None) -> Markup:
