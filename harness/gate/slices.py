@@ -72,8 +72,11 @@ def _adjusted(readings: list[SliceReading]) -> Iterator[SliceReading]:
 
 
 def _fields(measurements: Measurements, suite: str) -> Fields:
-    """The fields that a suite's items have, and their values."""
+    """The fields that a suite's items have, and their values; none where the baseline, which all are compared with, knows none."""
     found: dict[str, set[str]] = {}
+    baseline = measurements.measured.get((suite, measurements.policy.baseline))
+    if baseline is None or not any(sample.slices for sample in baseline.samples):
+        return {}
     for traits in measurements.traits(suite).values():
         for field, value in traits.slices.items():
             if field != SPLIT:
