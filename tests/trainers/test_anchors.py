@@ -206,8 +206,24 @@ def test_other_general_rows_are_another_run(configure: Any, tiny_base: Path) -> 
 
 
 def test_methods_whose_change_is_not_known_are_refused(configure: Any, tiny_base: Path) -> None:
-    with pytest.raises(ConfigError, match=r"objective.l2_sp.* plain LoRA"):
-        train(configure(tiny_base, method="lora", lora__dora=True, objective__l2_sp=0.1))
+    from peft import IA3Config, LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from trainers.objective.anchors import anchors
+
+    for settings in (LoraConfig(r=2, use_dora=True), LoraConfig(r=2, lora_bias=True), IA3Config(task_type="CAUSAL_LM")):
+        with pytest.raises(ConfigError, match=r"objective.l2_sp: (knows|does not know)"):
+            anchors(get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_base), settings), "objective.l2_sp")
+
+
+def test_pissa_is_held_at_the_base_on_disk(configure: Any, tiny_base: Path) -> None:
+    """Its adapter starts as a part of the weights: at the start nothing has changed, and a change is measured from there."""
+    objective, model, _ = make_objective(configure, tiny_base, method="lora", lora__init="pissa", lora__r=4, objective__l2_sp=1.0)
+    assert objective.add_penalties().item() == pytest.approx(0, abs=1e-8)
+    before = {name: value.detach() for name, value in effective(model).items()}
+    moved(model)
+    expected = 0.5 * sum(((value.detach() - before[name]) ** 2).sum().item() for name, value in effective(model).items())
+    assert objective.add_penalties().item() == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -287,3 +287,74 @@ def test_an_adapter_that_changed_the_base_cannot_be_switched_off_to_get_it(confi
     moved_base = get_peft_model(plain, LoraConfig(r=2, init_lora_weights="pissa", target_modules=["q_proj"]))
     with pytest.raises(ConfigError, match=r"objective.kl.*'pissa' has changed it"):
         Reference(moved_base, half=False)
+
+
+# ----------------------------------------------------------------------------------- together with methods and precisions
+
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "lora": {"method": "lora"}, "dora": {"method": "lora", "lora__dora": True}, "adalora": {"method": "adalora"},
+    "ia3": {"method": "ia3"}, "prefix": {"method": "prefix", "packing": False}, "prompt": {"method": "prompt", "packing": False},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_without_its_adapter_the_model_is_the_base(configure: Any, tiny_base: Path, adapter: str) -> None:
+    """KL is measured from the untouched base, whatever the adapter, and what is trained afterwards is what was trained before."""
+    from trainers.objective.losses import trained_logits
+
+    settings = {"packing": True, **ADAPTERS[adapter]}
+    objective, model, make = make_objective(configure, tiny_base, objective__kl=1.0, objective__head_chunk=0, **settings)
+    plain, base, _ = make_objective(configure, tiny_base, objective__head_chunk=0, packing=settings["packing"])
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    moved(model, 0.1)
+    batch = make(rows(), "cpu")
+    assert (objective._base(batch) - trained_logits(base, batch)).abs().max() < 1e-5
+    found = objective(model, batch)
+    assert found.measured[1].item() > 0.01
+    assert plain(base, batch).measured[0].item() != pytest.approx(found.measured[0].item(), abs=1e-3)
+    assert set(gradients(found.total, model)) == set(trained)
+    assert [name for name, parameter in model.named_parameters() if parameter.requires_grad] == trained
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_chunks_go_with_every_method(configure: Any, tiny_base: Path, adapter: str) -> None:
+    settings = {"packing": True, **ADAPTERS[adapter]}
+    chunked, model, make = make_objective(configure, tiny_base, objective__head_chunk=5, **settings)
+    whole, other, _ = make_objective(configure, tiny_base, objective__head_chunk=0, **settings)
+    batch = make(rows(), "cpu")
+    one, two = chunked(moved(model), batch), whole(moved(other), batch)
+    assert one.total.item() == pytest.approx(two.total.item(), rel=1e-6)
+    same(gradients(one.total, model), gradients(two.total, other))
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer__weights": "bf16"}], ids=["autocast", "bf16 weights"])
+def test_half_precision_stays_near_the_whole_one(configure: Any, tiny_base: Path, settings: dict[str, Any]) -> None:
+    import torch
+
+    half = {"precision": "bf16", "objective__head_chunk": 7, **settings}
+    objective, model, make = make_objective(configure, tiny_base, objective__kl=1.0, **half)
+    exact, other, _ = make_objective(configure, tiny_base, objective__kl=1.0)
+    batch = make(rows(), "cpu")
+    moved(model), moved(other)
+    with torch.autocast("cpu", torch.bfloat16):
+        one = objective(model, batch)
+    two = exact(other, batch)
+    assert one.measured.tolist() == pytest.approx(two.measured.tolist(), rel=0.05)
+    found, wanted = gradients(one.total, model), gradients(two.total, other)
+    for name, value in wanted.items():
+        apart = float((found[name].float() - value).norm() / value.norm())
+        assert apart < 0.1, name
+
+
+def test_pissa_and_kl_are_refused_together(configure: Any) -> None:
+    with pytest.raises(ConfigError, match=r'objective.kl: needs the base, but lora.init = "pissa" takes a part out of the base'):
+        configure(method="lora", lora__init="pissa", objective__kl=0.1)
+
+
+@pytest.mark.parametrize("method", ["adalora", "ia3", "prefix", "prompt"])
+@pytest.mark.parametrize("key", ["ewc", "l2_sp"])
+def test_penalties_on_weights_are_refused_where_no_weight_is_trained(configure: Any, method: str, key: str) -> None:
+    settings: dict[str, Any] = {"objective__ewc_data": "general.jsonl"} if key == "ewc" else {}
+    packing = method not in ("prefix", "prompt")
+    with pytest.raises(ConfigError, match=rf"objective.{key}: holds the weights of full fine-tunes and of LoRA"):
+        configure(method=method, data__packing=packing, **{f"objective__{key}": 1.0}, **settings)

@@ -16,6 +16,7 @@ def complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from _decay(config)
     yield from _half_weights(config)
     yield from _averaging(config)
+    yield from _near_the_base(config)
     yield from _idle_tables(config)
 
 
@@ -74,6 +75,18 @@ def _averaging(config: TrainConfig) -> Iterable[Complaint]:
     linear = config.method in ("lora", "adalora") and not config.lora.dora
     if wanted.alphas and config.adapts and not linear and not config.merge:
         yield "averaging.alphas", f"mixes weights, but {named} there is no adapter to scale. Set merge = true, or remove it."
+
+
+def _near_the_base(config: TrainConfig) -> Iterable[Complaint]:
+    """What is measured from the base needs to know it, and how what is trained moves it."""
+    objective, lora = config.objective, config.lora
+    if objective.kl and config.method == "lora" and lora.init != "default":
+        reason = f'lora.init = "{lora.init}" takes a part out of the base: without its adapter it is not the base any more'
+        yield "objective.kl", f"needs the base, but {reason}. Remove one of them."
+    plain = config.method == "lora" and not lora.dora and lora.quantise == "none"
+    for key in ("ewc", "l2_sp"):
+        if getattr(objective, key) and config.adapts and not plain:
+            yield f"objective.{key}", "holds the weights of full fine-tunes and of LoRA without DoRA and quantisation. Remove it."
 
 
 def _idle_tables(config: TrainConfig) -> Iterable[Complaint]:

@@ -67,11 +67,10 @@ def anchors(model: Any, where: str) -> list[Anchor]:
             anchor = AdaptedWeight(module, adapter)
             found.append(anchor)
             held |= {id(anchor.down), id(anchor.up)}
-    adapted = bool(found)
     for name, parameter in trained_parameters(model):
         if id(parameter) in held:
             continue
-        if adapted:
+        if hasattr(model, "peft_config"):
             raise ConfigError(f"does not know how {name} changes the base: it knows full fine-tuning and plain LoRA.", where=where)
         found.append(OwnWeight(parameter))
     return found
@@ -80,8 +79,8 @@ def anchors(model: Any, where: str) -> list[Anchor]:
 def _refuse_other_forms(layer: Any, adapter: str, where: str) -> None:
     import torch
 
-    weight = layer.get_base_layer().weight
-    plain = isinstance(layer.get_base_layer(), torch.nn.Linear) and weight.is_floating_point()
+    parts = (layer.get_base_layer(), layer.lora_A[adapter], layer.lora_B[adapter])
+    plain = all(isinstance(one, torch.nn.Linear) for one in parts) and parts[0].weight.is_floating_point()
     variant = getattr(layer, "lora_variant", {}).get(adapter)
     bias = layer.lora_B[adapter].bias if plain else None
     if not plain or variant is not None or bias is not None:
