@@ -17,8 +17,9 @@ import msgspec
 
 from harness.records import Handover, Merge, Training
 from trainers.config import TrainConfig
+from trainers.data.batches import packed, padded
 from trainers.data.rows import Row
-from trainers.methods.merging import merge
+from trainers.methods.merging import log_probabilities, merge
 from trainers.methods.plain import save_plain, saved_plainly
 from trainers.methods.serving import serving_of
 
@@ -51,7 +52,11 @@ def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, 
         return None
     import torch
 
-    whole, cost = merge(base, place / "adapter", dtype_of(base) if config.save_dtype == "base" else torch.float32, probes)
+    trained = None
+    if config.lora.quantise != "none":
+        trained = log_probabilities(model, probes, packed if config.data.packing else padded)
+    dtype = dtype_of(base) if config.save_dtype == "base" else torch.float32
+    whole, cost = merge(base, place / "adapter", dtype, probes, trained=trained)
     write_weights(whole, base, place, end_id=end_id)
     return cost
 

@@ -27,6 +27,7 @@ from trainers.evaluate import leak
 from trainers.methods.adalora import Ranks
 from trainers.methods.loading import check_base, count_parameters, load_model, load_tokenizer, trained_parameters
 from trainers.methods.serving import serving_of
+from trainers.methods.virtual import check_reach
 from trainers.objective.minimised import Objective
 from trainers.optimizer.making import optimizer_for
 from trainers.optimizer.schedules import rates
@@ -97,6 +98,7 @@ class _Run:
         self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)
         self.mean = Mean(config, len(self.steps))
         self.bare = load_model(config, self.base, steps=len(self.steps), device=self.device)
+        check_reach(self.bare, config, max(train + replay))
         self.ranks = Ranks(config, self.bare)
         self.total_parameters = count_parameters(self.bare)
         self.tell("load", 1, 1)

@@ -101,7 +101,8 @@ class Merge(Record, frozen=True, kw_only=True):
 
     ``delta_error``: the norm of what rounding changed by that of the update (0.5: half of it is noise). ``kl``: KL(with the adapter
     || merged), ``kl_base``: KL(base || with the adapter), nats per token. ``agreement``: the share of greedy tokens that stay.
-    ``reason``: why it is not the dtype that was asked for.
+    ``kl_trained``: KL(as it was trained || merged), where that was over a rounded base. ``reason``: why it is not the dtype that
+    was asked for.
     """
 
     dtype: str
@@ -109,6 +110,7 @@ class Merge(Record, frozen=True, kw_only=True):
     kl: float
     kl_base: float
     agreement: float
+    kl_trained: float | None = None
     tokens: int
     reason: str = ""
 

@@ -14,6 +14,7 @@ from harness.engines.adapters import how_served, lora_rank
 from harness.errors import ConfigError, EngineError
 from harness.records import Handover, Training
 from tests.trainers.conftest import Configure
+from tests.trainers.tinychat import chat, write_rows
 from trainers.config import parse
 from trainers.loop import train
 
@@ -41,8 +42,6 @@ STARTS_ELSEWHERE = {"prefix", "projected", "prompt"}  # virtual tokens are seen 
 @pytest.fixture(scope="module")
 def trained(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder per method, each trained when it is first asked for."""
-    from tests.trainers.tinychat import chat, write_rows
-
     place = tmp_path_factory.mktemp("methods")
     write_rows(place / "train.jsonl", [chat(f"say {n}", "x" * (n % 9 + 1) + str(n)) for n in range(24)])
     write_rows(place / "target.jsonl", [chat(f"say {n}", "x" * (n % 5 + 1) + str(n)) for n in range(30, 38)])
@@ -55,16 +54,21 @@ def trained(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
                 "optimizer": {"learning_rate": 1e-2, "epochs": 4},
                 "stopping": {"keep_best": False},
             }  # fmt: skip
-            for key, value in METHODS[name].items():
-                *tables, last = key.split("__")
-                target = raw
-                for table in tables:
-                    target = target.setdefault(table, {})
-                target[last] = value
-            self[name] = train(parse(raw, folder=place))
+            self[name] = train(parse(dotted(raw, METHODS[name]), folder=place))
             return self[name]
 
     return Made()
+
+
+def dotted(raw: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """``raw`` with keys such as ``lora__r``."""
+    for key, value in settings.items():
+        *tables, last = key.split("__")
+        target = raw
+        for table in tables:
+            target = target.setdefault(table, {})
+        target[last] = value
+    return raw
 
 
 def records(folder: Path) -> tuple[Training, Handover]:
@@ -242,6 +246,57 @@ def test_a_killed_run_goes_on_bit_by_bit(name: str, configure: Configure, tiny_b
     assert records(whole)[0].points == records(resumed)[0].points
 
 
+FAMILIES: dict[str, dict[str, Any]] = {
+    "Llama": {},
+    "Qwen3": {"head_dim": 16},  # heads wider than the model
+    "Mistral": {"sliding_window": 400},
+    "Gemma3Text": {"head_dim": 8, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]},
+    "Granite": {"logits_scaling": 2.0},
+    "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "num_key_value_heads": 4},
+    "Phi3": {"pad_token_id": 0},
+    "Olmo2": {},
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_architectures_too(family: str, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    from tests.trainers.test_families import base_of
+
+    base = base_of(family, FAMILIES[family], tmp_path)
+    write_rows(tmp_path / "target.jsonl", [chat(f"say {n}", "x" * (n % 5 + 1) + str(n)) for n in range(30, 36)])
+    for name in ("lora", "dora", "pissa", "adalora", "ia3", "prefix", "prompt"):
+        settings = METHODS[name] | ({"ia3__targets": ["qkv_proj"]} if (family, name) == ("Phi3", "ia3") else {})
+        raw = {"name": name, "base": "base", "out": "out", "device": "cpu", "stopping": {"keep_best": False}}
+        raw |= {"data": {"train": "rows.jsonl", "validation": "target.jsonl", "tokens_per_batch": 256}}
+        folder = train(parse(dotted(raw | {"optimizer": {"learning_rate": 3e-3, "steps": 4}}, settings), folder=tmp_path))
+        points = records(folder)[0].validations
+        model = PeftModel.from_pretrained(plain(base), folder / "adapter").eval()
+        said = nats(folder, base, lambda ids, model=model: whole(model, ids))
+        assert said == pytest.approx(points[-1].losses["target"], abs=1e-4), name
+        assert points[-1].losses != points[0].losses, name
+
+
+def whole(model: Any, ids: Any) -> Any:
+    import torch
+
+    return model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0][-ids.shape[1] :]
+
+
+def test_virtual_tokens_that_a_row_could_not_see_are_refused(tmp_path: Path) -> None:
+    from tests.trainers.test_families import base_of
+
+    raw = {"name": "x", "base": "base", "device": "cpu", "data": {"train": "rows.jsonl", "packing": False, "tokens_per_batch": 256}}
+    for settings, said in (({"sliding_window": 8}, "sees 8 tokens back"), ({"max_position_embeddings": 64}, "context is 64")):
+        place = tmp_path / said.replace(" ", "_")
+        place.mkdir()
+        base_of("Mistral", settings, place)
+        with pytest.raises(ConfigError, match=rf"prompt.tokens: the longest row has \d+ tokens, .*{said}"):
+            train(parse(raw | {"method": "prompt"}, folder=place))
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("settings", "where", "said"),
@@ -277,6 +332,10 @@ class TestBadInput:
             train(configure(trained["lora"] / "adapter"))
         with pytest.raises(ConfigError, match=r"base: .* is the folder of a training run"):
             train(configure(trained["lora"]))
+
+    def test_four_bits_without_a_gpu(self, configure: Configure, tiny_base: Path) -> None:
+        with pytest.raises(ConfigError, match=r"lora.quantise: needs an NVIDIA GPU"):
+            train(configure(tiny_base, method="lora", lora__quantise="nf4"))
 
     def test_too_few_steps_for_ranks_to_fall(self, configure: Configure, tiny_base: Path) -> None:
         with pytest.raises(ConfigError, match="adalora: training has 1 steps"):

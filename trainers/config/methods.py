@@ -38,7 +38,8 @@ class LoraConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scales by alpha / √r instead of alpha / r (2312.03732). ``dora`` trains magnitudes beside directions (2402.09353). ``init``
     ``pissa`` starts from the largest singular values of the weights (2404.02948); ``pissa_fast`` finds them by a randomised
     decomposition, seconds instead of minutes per layer. ``plus_ratio`` is the learning rate of B by that of A (LoRA+, 2402.12354,
-    which proposes 16; 1 is off). ``quantise`` ``nf4`` keeps the frozen base in four bits (QLoRA, 2305.14314; needs bitsandbytes).
+    which proposes 16; 1 is off). ``quantise`` ``nf4`` keeps the frozen base in four bits (QLoRA, 2305.14314; needs
+    bitsandbytes and an NVIDIA GPU).
     """
 
     r: int = 16

@@ -114,7 +114,7 @@ def _ia3_targets(model: Any, config: TrainConfig) -> tuple[list[str], list[str]]
             targets = list(constants.TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING[family])
             feedforward = list(constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING[family])
         else:
-            raise ConfigError(f"which layers IA³ scales in {family!r} is not known. Known: {_short(linear)}", where="ia3.targets")
+            raise ConfigError(f"what to scale in {family!r} is not known. Name layers among {_short(linear)}", where="ia3.targets")
     _check_targets(linear, targets, "ia3.targets")
     for index, name in enumerate(feedforward):
         if name not in targets:

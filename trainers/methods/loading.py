@@ -38,7 +38,7 @@ def load_tokenizer(folder: Path) -> Any:
         raise ConfigError(f"the tokenizer of {str(folder)!r} cannot be loaded: {error}", where="base") from error
 
 
-def load_model(config: TrainConfig, folder: Path, *, steps: int = 1, device: Any = "cpu") -> Any:
+def load_model(config: TrainConfig, folder: Path, *, steps: int = 1, device: Any = None) -> Any:
     """The base with the wanted weights trainable for ``steps``, in training mode, on the CPU (on ``device`` where it is quantised).
 
     Trained weights are float32 whatever the precision (AdamW on bfloat16 weights loses most steps to rounding) unless
@@ -48,6 +48,7 @@ def load_model(config: TrainConfig, folder: Path, *, steps: int = 1, device: Any
     import torch
     from transformers import AutoModelForCausalLM
 
+    device = device or torch.device("cpu")
     frozen_half = config.adapts and config.precision == "bf16" and config.lora.init == "default"
     attention = register() if config.data.packing else None
     try:
@@ -82,6 +83,8 @@ def _quantised(config: TrainConfig, device: Any) -> dict[str, Any]:
     """What transformers is told to load a base in four bits (QLoRA, arXiv 2305.14314: NF4, quantised twice)."""
     if config.lora.quantise == "none":
         return {}
+    if device.type != "cuda":  # on a CPU it packs weights for inference at the first validation, and cannot train after that
+        raise ConfigError("needs an NVIDIA GPU. Remove it, for LoRA on the base as it is.", where="lora.quantise")
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ConfigError('needs bitsandbytes: pip install "sftgate[qlora]". Or remove it, for LoRA.', where="lora.quantise")
     import torch

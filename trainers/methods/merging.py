@@ -15,6 +15,7 @@ from harness.errors import EvaluationError
 from harness.records import Merge
 from trainers.data.batches import padded
 from trainers.data.rows import Row
+from trainers.evaluate import MakeBatch
 
 SHARE = 0.05
 """KL(adapter || merged) may be at most this share of KL(base || adapter): beyond, merging undid too much of the training."""
@@ -33,9 +34,12 @@ class _Merged(NamedTuple):
     delta_error: float
 
 
-def merge(base: Path, adapter: Path, dtype: Any, rows: Sequence[Row]) -> tuple[Any, Merge]:
+def merge(base: Path, adapter: Path, dtype: Any, rows: Sequence[Row], *, trained: Any = None) -> tuple[Any, Merge]:
     """The weights of ``base`` with ``adapter`` in them, as a model of ``dtype`` (or float32, where that would be unfaithful), and
-    what it cost on some tokens of ``rows``. EvaluationError where even float32 is another model."""
+    what it cost on some tokens of ``rows``. EvaluationError where even float32 is another model.
+
+    ``trained``: what ``log_probabilities`` said of the model as it was trained, where that was over a rounded base.
+    """
     import torch
 
     reason = ""
@@ -47,7 +51,7 @@ def merge(base: Path, adapter: Path, dtype: Any, rows: Sequence[Row]) -> tuple[A
                 "token). It lies there as it was trained; serve it unmerged (merge = false)."
             )
         _round(merged.model, kind)
-        written = _log_probabilities(merged.model, rows)
+        written = log_probabilities(merged.model, rows)
         distance = _divergence(merged.adapted, written)
         if distance <= SHARE * merged.moved or kind == torch.float32:
             break
@@ -58,7 +62,7 @@ def merge(base: Path, adapter: Path, dtype: Any, rows: Sequence[Row]) -> tuple[A
     agreement = (merged.adapted.argmax(-1) == written.argmax(-1)).double().mean()
     return merged.model.to(kind), Merge(
         dtype=_name(kind), delta_error=merged.delta_error, kl=distance, kl_base=merged.moved, agreement=float(agreement),
-        tokens=len(written), reason=reason,
+        kl_trained=None if trained is None else _divergence(trained, written), tokens=len(written), reason=reason,
     )  # fmt: skip
 
 
@@ -75,9 +79,9 @@ def _merge(base: Path, adapter: Path, dtype: Any, rows: Sequence[Row]) -> _Merge
 
     plain = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, local_files_only=True).eval()
     model = PeftModel.from_pretrained(plain, str(adapter)).eval()
-    adapted = _log_probabilities(model, rows)
+    adapted = log_probabilities(model, rows)
     with model.disable_adapter():
-        moved = _divergence(_log_probabilities(model, rows), adapted)
+        moved = _divergence(log_probabilities(model, rows), adapted)
     error = update = 0.0
     for layer in [module for module in model.modules() if isinstance(module, BaseTunerLayer)]:
         before = layer.get_base_layer().weight.detach().clone()
@@ -86,7 +90,7 @@ def _merge(base: Path, adapter: Path, dtype: Any, rows: Sequence[Row]) -> _Merge
         error += float((after.to(dtype).float() - after).square().sum(dtype=torch.float64))
         update += float((after - before).square().sum(dtype=torch.float64))
     model = model.unload().eval()
-    exact = _divergence(adapted, _log_probabilities(model, rows))
+    exact = _divergence(adapted, log_probabilities(model, rows))
     return _Merged(model, adapted, moved, exact, (error / update) ** 0.5 if update else 0.0)
 
 
@@ -96,16 +100,19 @@ def _round(model: Any, dtype: Any) -> None:
         weight.data = weight.data.to(dtype).float()
 
 
-def _log_probabilities(model: Any, rows: Sequence[Row]) -> Any:
-    """Of the next token, at trained positions of some rows: (tokens, vocabulary) float32."""
+def log_probabilities(model: Any, rows: Sequence[Row], make: MakeBatch = padded) -> Any:
+    """Of the next token, at trained positions of some rows: (tokens, vocabulary) float32, on the CPU. The model stays as it is."""
     import torch
 
-    found = []
+    found, was_training = [], model.training
+    model.eval()
     for row in rows[:: max(1, len(rows) // _ROWS)][:_ROWS]:
-        batch = padded([row], "cpu")
+        batch = make([row], model.device)
         with torch.inference_mode():
-            logits = model(**batch.inputs).logits[batch.chosen][:_TOKENS]
-        found.append(logits.float().log_softmax(-1))
+            logits = model(**batch.inputs).logits
+        logits = logits[0] if batch.chosen is None else logits[batch.chosen]
+        found.append(logits[:_TOKENS].float().log_softmax(-1).cpu())
+    model.train(was_training)
     return torch.cat(found)
 
 
