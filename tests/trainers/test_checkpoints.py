@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +135,40 @@ def test_checkpoints_that_are_kept_are_candidates_and_training_does_not_notice(
     assert model.dtype == torch.bfloat16
     assert weights(Path(handover.model)) not in (weights(half), weights(folder / "weights"))
     assert weights(folder / "checkpoints" / "one-step-12" / "weights") == weights(folder / "weights")
+
+
+TOGETHER = """
+import os, sys
+from pathlib import Path
+from harness.records import Evaluation
+from trainers.config import load
+from trainers.loop import train
+
+class Says:
+    def fingerprint(self):
+        return "same"
+    def __call__(self, candidate, step):
+        assert os.environ["RANK"] == "0", "one process has checkpoints measured for all"
+        assert (Path(candidate.model) / "model.safetensors").is_file()
+        return Evaluation(step=step, target=-float(step))
+
+train(load(sys.argv[1]), evaluator=Says())
+"""
+
+
+@pytest.mark.full
+@pytest.mark.models
+def test_of_several_processes_one_measures_and_all_stop_together(gated: Any, tmp_path: Path) -> None:
+    config = gated(stopping__patience=1, data__tokens_per_batch=200)
+    (tmp_path / "sft.yaml").write_text(msgspec.json.encode(config).decode())
+    (tmp_path / "together.py").write_text(TOGETHER)
+    root = Path(__file__).parents[2]
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "together.py", "sft.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    training = training_of(config.folder)
+    assert (training.steps, training.best_step, training.environment["processes"]) == (6, 3, 2)
 
 
 def less(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""``sftgate train``: one candidate or a sweep, measured on the way and gated at the end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import harness.commands.train as command
+from harness.cli import main
+from harness.errors import EvaluationError
+from harness.gate.selection import half_of, traits_of
+from harness.records import Conclusion, Item, Training
+from harness.store import Store
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """A sweep of three rates, and a gate beside it."""
+    (tmp_path / "base").mkdir()
+    (tmp_path / "train.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    gate = {
+        "baseline": "base",
+        "candidates": [{"name": "base", "engine": "fake"}],
+        "suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl"}}],
+        "rules": [{"metric": "qa/*/exact_match", "require": "non_inferior", "margin": 0.1}],
+    }
+    (tmp_path / "gate.yaml").write_text(json.dumps(gate))
+    config = {
+        "name": "one",
+        "base": "base",
+        "data": {"train": "train.jsonl"},
+        "sweep": {"optimizer.learning_rate": [1e-3, 1e30, 1e-2]},
+    }
+    path = tmp_path / "sft.yaml"
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.mark.parametrize(("gate_code", "code"), [(0, 13), (10, 10), (11, 13), (12, 13)])
+def test_a_member_that_diverges_does_not_stop_the_others_and_is_not_forgotten(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], gate_code: int, code: int
+) -> None:
+    ran: list[list[str]] = []
+
+    def trained(config: Any) -> Path:
+        if config.learning_rate > 1:
+            raise EvaluationError(f"training {config.name!r} diverged")
+        return Path(config.folder)
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        ran.append(words)
+        return subprocess.CompletedProcess(words, gate_code)
+
+    monkeypatch.setattr(command, "_train", trained)
+    monkeypatch.setattr(command.subprocess, "run", run)
+    assert main(["train", str(sweep), "--gate", str(sweep.parent / "gate.yaml")]) == code
+    said = capsys.readouterr()
+    folders = [str(sweep.parent / "out" / f"one-learning_rate-{rate}") for rate in ("0.001", "0.01")]
+    assert said.out.split() == folders
+    assert "one-learning_rate-2 was not trained: training 'one-learning_rate-2' diverged" in " ".join(said.err.split())
+    (words,) = ran
+    assert words[2:5] == ["harness.cli", "run", str(sweep.parent / "gate.yaml")]
+    assert [word for word in words if "=" in word] == [f"{Path(folder).name}={folder}" for folder in folders]
+
+
+def test_one_candidate_that_fails_is_an_error(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverges(config: Any) -> Path:
+        raise EvaluationError(f"training {config.name!r} diverged")
+
+    monkeypatch.setattr(command, "_train", diverges)
+    assert main(["train", str(sweep), "--set", "sweep={seed=[1]}"]) == 13
+
+
+def test_a_gate_that_cannot_be_read_is_found_before_training(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_train", lambda config: pytest.fail("trained"))
+    (sweep.parent / "gate.yaml").write_text("baseline: nobody\n")
+    assert main(["train", str(sweep), "--gate", str(sweep.parent / "gate.yaml")]) == 2
+    assert "gate.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.full
+@pytest.mark.models
+def test_a_sweep_of_the_lab_is_selected_on_one_half_and_certified_on_the_other(lab_test: Any, tmp_path: Path) -> None:
+    data = Path(lab_test.root) / "data"
+    gate = {
+        "baseline": "base",
+        "candidates": [{"name": "base", "model": str(lab_test.base), "engine": "transformers", "options": {"dtype": "float32"}}],
+        "suites": [
+            {"name": "target", "use": "prompted",
+             "options": {"items": str(data / "suites" / "target.jsonl"), "score": "json_equal", "max_tokens": 40}},
+            {"name": "facts", "use": "prompted", "retained": True,
+             "options": {"items": str(data / "suites" / "facts.jsonl"), "score": "exact_match", "max_tokens": 16}},
+        ],
+        "rules": [
+            {"metric": "target/*/json_equal", "require": "superior", "split": "gate"},
+            {"metric": "facts/*/exact_match", "require": "non_inferior", "margin": 0.15, "split": "gate"},
+        ],
+    }  # fmt: skip
+    (tmp_path / "gate.yaml").write_text(json.dumps(gate))
+    config = {
+        "name": "lab", "base": str(lab_test.base), "device": "cpu",
+        "data": {"train": str(data / "target.train.jsonl"), "tokens_per_batch": 512},
+        "optimizer": {"learning_rate": 4e-3, "epochs": 3},
+        "checkpoints": {"gate": "gate.yaml", "target": "target/*/json_equal", "steps": [10], "bound": "unbroken"},
+        "sweep": {"data": {"replay_ratio": [0.25, 1.0]}},
+    }  # fmt: skip
+    config["data"]["replay"] = str(data / "replay.train.jsonl")  # type: ignore[index]
+    (tmp_path / "sft.yaml").write_text(json.dumps(config))
+    code = main(["train", str(tmp_path / "sft.yaml"), "--gate", str(tmp_path / "gate.yaml")])
+    conclusion = msgspec.json.decode((tmp_path / "runs" / "verdict.json").read_bytes(), type=Conclusion)
+    assert code == conclusion.exit_code
+    names = ["lab-replay_ratio-0.25", "lab-replay_ratio-1.0"]
+    assert sorted(verdict.candidate for verdict in conclusion.verdicts) == names
+    page = (tmp_path / "runs" / "report.html").read_text()
+    store = Store(tmp_path / "runs")
+    for name in names:
+        training = msgspec.json.decode((tmp_path / "out" / name / "training.json").read_bytes(), type=Training)
+        assert [each.step for each in training.evaluations] == [10, training.steps]
+        assert training.best_step == max(training.evaluations, key=lambda each: (-each.broken, each.target or 0.0)).step
+        assert f"Checkpoints of {name}" in page
+        finding = next(f for v in conclusion.verdicts if v.candidate == name for f in v.findings if f.rule.require == "superior")
+        assert finding.comparison is not None
+        assert "max-T" in json.dumps(finding.comparison.parameters) + finding.reason
+        certified = finding.comparison.items
+        keys = [sample.key for sample in store.read(store.current()["target", name]).samples]
+        assert certified == sum(half_of(traits_of(Item(key=key, task="", data={}))) == "gate" for key in keys)
+        selected = next(r for r in training.evaluations[0].readings if r.role == "target")
+        assert selected.items + certified == len(keys)
+        run = store.read(store.current()["target", name]).run
+        assert run.reused_requests > 0, "what selected is in the journal already"
+    assert main(["train", str(tmp_path / "sft.yaml")]) == 0, "nothing is trained again"
