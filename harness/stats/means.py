@@ -146,8 +146,8 @@ class MeanPairs:
         return self.mean_test(delta, side, self.sparse)
 
     def mean_test(self, delta: float, side: Side, sparse: bool) -> PValue:
-        """Of the mean alone: under "it is delta" the differences need not be symmetric, as they are not around a margin. ``sparse``:
-        most units show nothing of what could be lost."""
+        """Of the mean alone: under "it is delta" the differences need not be symmetric, as they are not around a margin.
+        ``sparse``: most units show nothing of what could be lost."""
         if sparse or self._constant:
             return self._score(delta, side)
         if self._permuted:
