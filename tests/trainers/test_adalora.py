@@ -124,3 +124,26 @@ def test_the_best_checkpoint_is_saved_with_its_own_ranks(configure: Configure, t
     assert nats(folder, tiny_base, lambda ids: model(input_ids=ids).logits[0]) == pytest.approx(best, abs=2e-5)
     assert (max(ranks_of(folder)) == 6) == (training.best_step < 6)
     assert read_adapter_config(folder / "adapter")["peft_type"] == "LORA"
+
+
+@pytest.mark.full
+def test_two_processes_train_what_one_does(configure: Configure, tiny_base: Path, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    import msgspec
+
+    settings = {"method": "adalora", "lora__r": 6, "adalora__target_r": 2, "optimizer__learning_rate": 5e-2, "optimizer__steps": 8}
+    alone = train(configure(tiny_base, name="alone", optimizer__accumulation=2, **settings))
+    config = configure(tiny_base, name="together", **settings)
+    file = tmp_path / "sft.yaml"
+    file.write_text(msgspec.json.encode(config).decode())
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "trainers", str(file)]
+    subprocess.run([sys.executable, *command], check=True, cwd=Path(__file__).parents[2], capture_output=True)
+    from safetensors.torch import load_file
+
+    one, two = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (alone, config.folder))
+    assert set(one) == set(two)
+    for name, tensor in one.items():
+        assert tensor.shape == two[name].shape, name
+        assert (tensor - two[name]).abs().max() < 1e-3, name

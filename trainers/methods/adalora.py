@@ -26,13 +26,14 @@ class Ranks:
 
         if self.tuner is None or not self.weight:
             return
-        matrices = [(name, p) for name, p in self.tuner.named_parameters() if ".lora_A." in name or ".lora_B." in name]
-        total = torch.zeros((), device=matrices[0][1].device)
+        named = [(name, p) for name, p in self.tuner.named_parameters() if ".lora_A." in name or ".lora_B." in name]
+        matrices = [matrix for _, matrix in named]
         with torch.enable_grad():
-            for name, matrix in matrices:
-                product = matrix @ matrix.T if ".lora_A." in name else matrix.T @ matrix
-                total = total + torch.linalg.matrix_norm(product - torch.eye(len(product), device=product.device))
-            (total * (self.weight / len(matrices))).backward()
+            products = [matrix @ matrix.T if ".lora_A." in name else matrix.T @ matrix for name, matrix in named]
+            norms = [torch.linalg.matrix_norm(product - torch.eye(len(product), device=product.device)) for product in products]
+            total = torch.stack(norms).mean() * self.weight
+        for matrix, gradient in zip(matrices, torch.autograd.grad(total, matrices), strict=True):  # processes have exchanged theirs
+            matrix.grad = gradient if matrix.grad is None else matrix.grad + gradient
 
     def after_step(self, step: int) -> None:
         """Let ranks fall after optimiser step ``step`` (from 1), while its gradients are still there."""
