@@ -309,7 +309,7 @@ class TestBadInput:
             ({"method": "adalora", "lora": {"dora": True}}, "lora.dora", "does nothing"),
             ({"method": "adalora", "adalora": {"start": 0.5, "final": 0.5}}, "adalora.start", "together with adalora.final"),
             ({"method": "lora", "lora": {"init": "pissa", "dora": True}}, "lora.init", "Choose one"),
-            ({"method": "lora", "lora": {"init": "pissa", "dropout": 0.1}}, "lora.dropout", "parts of the model itself"),
+            ({"method": "lora", "lora": {"init": "pissa", "dropout": 0.1}}, "lora.dropout", "parts of the model"),
             ({"method": "lora", "lora": {"init": "pissa", "r": 300}}, "lora.r", "at most 256"),
             ({"method": "lora", "lora": {"init": "pissa"}, "optimizer": {"weight_decay": 0.1}}, "optimizer.weight_decay", "shrink"),
             ({"method": "ia3", "optimizer": {"weight_decay": 0.1}}, "optimizer.weight_decay", "0 and not to 1"),

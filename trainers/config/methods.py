@@ -119,7 +119,7 @@ def _from_singular_values(lora: LoraConfig) -> Iterable[Complaint]:
     if lora.dora:
         yield "lora.init", f"{start} and lora.dora = true cannot go together: no file could hold what is trained. Choose one."
     if lora.dropout:
-        yield "lora.dropout", f"is {lora.dropout}, but with lora.init = {start} it would drop parts of the model itself. Set it to 0."
+        yield "lora.dropout", f"is {lora.dropout}, but with lora.init = {start} it would drop parts of the model. Set it to 0."
     if lora.quantise != "none":
         yield "lora.init", f"{start} changes the base weights, and lora.quantise would round them again. Choose one."
     if 2 * lora.r > LARGEST_RANK:

@@ -19,6 +19,8 @@ from trainers.objective.losses import trained_logits
 FILE = "base.pt"
 TOKENS = 4096
 LIKELIEST = 256
+_SMALL = 512  # tokens of a batch, where rows are no longer: logits over all tokens of a large vocabulary take much room
+_LINES = 256  # tokens at a time in what is computed from logits
 
 
 class Remembered(NamedTuple):
@@ -34,9 +36,12 @@ def remember(logits: Any, likeliest: int = LIKELIEST) -> Remembered:
     """The k likeliest of (tokens, vocabulary) logits, and the rest."""
     import torch
 
-    logs = logits.log_softmax(-1)
-    kept, ids = logs.topk(min(likeliest, logs.shape[-1]))
-    return Remembered(ids.to(torch.int32).cpu(), kept.cpu(), _rest(logs, ids).cpu())
+    parts = []
+    for lines in logits.split(_LINES):
+        logs = lines.log_softmax(-1)
+        kept, ids = logs.topk(min(likeliest, logs.shape[-1]))
+        parts.append((ids.to(torch.int32).cpu(), kept.cpu(), _rest(logs, ids).cpu()))
+    return Remembered(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 def divergence(base: Remembered, logits: Any) -> Any:
@@ -45,11 +50,16 @@ def divergence(base: Remembered, logits: Any) -> Any:
     Never more than the KL over the whole vocabulary (taking tokens together loses information), and equal to it where the
     vocabulary has no more than k.
     """
-    ids, before, rest = (part.to(logits.device) for part in base)
-    logs = logits.log_softmax(-1)
-    found = (before.exp() * (before - logs.gather(-1, ids.long()))).sum(-1)
-    others = rest.exp() * (rest - _rest(logs, ids.long()))
-    return found + others.where(rest.exp() > 0, others.new_zeros(()))
+    import torch
+
+    found = []
+    for *known, lines in zip(*(part.split(_LINES) for part in base), logits.split(_LINES), strict=True):
+        ids, before, rest = (part.to(lines.device) for part in known)
+        logs, ids = lines.log_softmax(-1), ids.long()
+        likely = (before.exp() * (before - logs.gather(-1, ids))).sum(-1)
+        others = rest.exp() * (rest - _rest(logs, ids))
+        found.append(likely + others.where(rest.exp() > 0, others.new_zeros(())))
+    return torch.cat(found)
 
 
 def _rest(logs: Any, ids: Any) -> Any:
@@ -121,4 +131,5 @@ def _batches(rows: Sequence[Row], budget: int, packing: bool) -> list[list[Row]]
         first.append(row)
         tokens += int(row.trained.sum())
     lengths = [len(row.ids) for row in first]
+    budget = min(budget, max(_SMALL, *lengths))
     return [[first[index] for index in indices] for indices in (pack if packing else group)(lengths, budget, seed=0)]
