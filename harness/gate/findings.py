@@ -77,6 +77,18 @@ def _finding(case: Case, over: Over | None, corrected: Corrected | None) -> Find
     return Finding(rule=case.rule, outcome=outcome, reason=reason, metric=case.job.label, comparison=comparison, waived=waived)
 
 
+def _whole_losses_unseen(case: Case, comparison: Comparison) -> float | None:
+    """How probably no item (or cluster) of these would have shown it, were as many lost whole as the margin allows.
+
+    None where that is under alpha, or counted in p: a t, or sign flips, of many small differences take them for all that there are.
+    """
+    span = case.pair.span if case.pair is not None else None
+    if case.rule.require != "non_inferior" or not span or comparison.p is None:
+        return None
+    unseen = max(0.0, 1.0 - case.margin / span) ** comparison.clusters
+    return unseen if unseen > max(case.rule.alpha, comparison.p) else None
+
+
 def _comparison(case: Case, over: Over | None, corrected: Corrected | None) -> Comparison | None:
     """The numbers behind a finding; ``p`` is of the rule's own hypothesis, before correction (over candidates: ``p_max_t``, or
     ``p_holm_candidates``; over recipes: ``p_holm_recipes``; then over metrics: ``p_holm``)."""
@@ -90,6 +102,8 @@ def _comparison(case: Case, over: Over | None, corrected: Corrected | None) -> C
     extra: dict[str, object] = {"margin": case.margin}
     if pair.unlimited:
         extra["no_range"] = True
+    elif (unseen := _whole_losses_unseen(case, comparison)) is not None:
+        extra["whole_losses_unseen"] = unseen
     if over is not None:
         extra |= {"p_max_t" if over.method == "max-T" else f"p_holm_{over.what}": over.p, over.what: over.candidates}
         extra |= {"no_max_t": over.why} if over.why else {}

@@ -202,7 +202,7 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
 
 
 def _unlimited(findings: Sequence[Finding]) -> Iterator[str]:
-    """What a pass about scores without limits cannot know, in one sentence for all of them."""
+    """What a pass cannot know: losses beyond the scores seen where these have no limits, and rare whole ones among few items."""
     passed = [each for each in findings if each.outcome == "pass" and not each.waived and each.rule.require != "not_regressed"]
     named = {each.metric: None for each in passed if each.comparison is not None and each.comparison.parameters.get("no_range")}
     if named:
@@ -211,6 +211,13 @@ def _unlimited(findings: Sequence[Finding]) -> Iterator[str]:
             f"{words.joined(list(named))} {have} no declared range: rare losses larger than any score seen are not ruled out by "
             "what passed, because no test can know of them. Where scores have limits, set range = [low, high] on the suite"
         )
+    for each in passed:
+        unseen = each.comparison.parameters.get("whole_losses_unseen") if each.comparison is not None else None
+        if unseen is not None:
+            yield (
+                f"{each.metric} passed on what many small differences show: of answers that are lost whole, as many as its margin "
+                f"allows would not have shown at all with probability {unseen:.2f}. More items rule them out"
+            )
 
 
 def _unjudged(candidate: str, measurements: Measurements) -> str | None:

@@ -59,6 +59,27 @@ def test_a_pass_without_a_range_says_once_what_no_test_can_know() -> None:
     assert not [w for w in light.warnings if "no declared range" in w], "it proves nothing"
 
 
+def test_a_pass_by_many_small_differences_says_that_rare_whole_losses_would_not_have_shown() -> None:
+    """60 shares that all differ a little pass a margin of 0.02 by a t; (1 - 0.02)^60 = 0.30 of such runs hold no whole loss."""
+    rng = np.random.default_rng(5)
+    rule = Rule(metric="facts/*/acc", require="non_inferior", margin=0.02)
+
+    def warned(items: int) -> list[str]:
+        before = rng.uniform(0.3, 0.7, items)
+        found = verdict(
+            before.tolist(), (before + rng.normal(0, 0.02, items)).tolist(), rule, metrics={"acc": Metric(kind="bounded")}
+        )
+        assert found.outcome == "pass"
+        assert found.findings[0].comparison is not None
+        assert "t test" in found.findings[0].comparison.method
+        return [w for w in found.warnings if "lost whole" in w]
+
+    assert len(few := warned(60)) == 1
+    assert "0.30" in few[0]
+    assert not warned(200), "0.98^200 is under alpha"
+    assert not [w for w in decided({"acc": Metric(kind="bounded")}).warnings if "lost whole" in w], "the score test counts them"
+
+
 def test_the_sentence_stands_in_the_summary_once_for_all_candidates() -> None:
     runs = [run(name, ALIKE, {"acc": Metric(kind="real")}) for name in ("base", "one", "two")]
     for name in ("one", "two"):
