@@ -209,6 +209,8 @@ class TestDivergence:
         assert (some >= 0).all()
         assert (some > 0.3 * whole).all()
         assert divergence(remember(one, 8), one).abs().max() < 1e-6
+        many, others = one.repeat(60, 1), two.repeat(60, 1)  # more than are computed at once
+        assert torch.equal(divergence(remember(many, 8), others), some.repeat(60))
 
     def test_tokens_that_a_model_excludes_leave_no_nan(self) -> None:
         import torch
