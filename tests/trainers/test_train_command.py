@@ -129,10 +129,13 @@ def test_a_sweep_of_the_lab_is_selected_on_one_half_and_certified_on_the_other(l
         assert finding.comparison is not None
         assert "max-T" in json.dumps(finding.comparison.parameters) + finding.reason
         certified = finding.comparison.items
-        keys = [sample.key for sample in store.read(store.current()["target", name]).samples]
-        assert certified == sum(half_of(traits_of(Item(key=key, task="", data={}))) == "gate" for key in keys)
+        items = [
+            Item(key=sample.key, task="", data={}, cluster=sample.cluster)
+            for sample in store.read(store.current()["target", name]).samples
+        ]
+        assert certified == sum(half_of(traits_of(item)) == "gate" for item in items)
         selected = next(r for r in training.evaluations[0].readings if r.role == "target")
-        assert selected.items + certified == len(keys)
+        assert selected.items + certified == len(items)
         run = store.read(store.current()["target", name]).run
         assert run.reused_requests > 0, "what selected is in the journal already"
     assert main(["train", str(tmp_path / "sft.yaml")]) == 0, "nothing is trained again"
