@@ -14,7 +14,7 @@ import harness.commands.train as command
 from harness.cli import main
 from harness.errors import EvaluationError
 from harness.gate.selection import half_of, traits_of
-from harness.records import Conclusion, Item, Training
+from harness.records import Conclusion, Evaluation, Item, Training
 from harness.store import Store
 
 
@@ -50,6 +50,10 @@ def test_a_member_that_diverges_does_not_stop_the_others_and_is_not_forgotten(
     def trained(config: Any) -> Path:
         if config.learning_rate > 1:
             raise EvaluationError(f"training {config.name!r} diverged")
+        config.folder.mkdir(parents=True)
+        chosen = Evaluation(step=20, target=0.125, unproven=2)
+        training = Training(name=config.name, method="full", base="b", steps=30, best_step=20, evaluations=(chosen,))
+        (config.folder / "training.json").write_bytes(msgspec.json.encode(training))
         return Path(config.folder)
 
     def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
@@ -63,6 +67,8 @@ def test_a_member_that_diverges_does_not_stop_the_others_and_is_not_forgotten(
     folders = [str(sweep.parent / "out" / f"one-learning_rate-{rate}") for rate in ("0.001", "0.01")]
     assert said.out.split() == folders
     assert "one-learning_rate-2 was not trained: training 'one-learning_rate-2' diverged" in " ".join(said.err.split())
+    told = "step 20 of 30 was selected: gain of the target +0.125, 0 rules broken, 2 not proven"
+    assert " ".join(said.err.split()).count(told) == 2
     (words,) = ran
     assert words[2:5] == ["harness.cli", "run", str(sweep.parent / "gate.yaml")]
     assert [word for word in words if "=" in word] == [f"{Path(folder).name}={folder}" for folder in folders]
