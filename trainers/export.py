@@ -34,8 +34,8 @@ _TOKENIZER_FILES = (
 def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, end_id: int, probes: Sequence[Row]) -> Merge | None:
     """Write what ``model`` (not wrapped for several processes) has learned into ``place``, and leave it as it is.
 
-    ``weights/``, with tokenizer, chat template and a generation_config that stops at the end of turn; or ``adapter/``; or both,
-    where the adapter is merged too: then what that cost on some tokens of ``probes``.
+    ``weights/``, with tokenizer and chat template; or ``adapter/``; or both, where the adapter is merged too: then what that cost
+    on some tokens of ``probes``. Either has a generation_config that stops at the end of turn.
     """
     if not config.adapts:
         dtype = dtype_of(base) if config.save_dtype == "base" else None
@@ -47,6 +47,7 @@ def export_weights(config: TrainConfig, model: Any, base: Path, place: Path, *, 
         save_plain(model, config, partial)
     else:
         model.save_pretrained(str(partial), save_embedding_layers=False)
+    _stop_at(partial, end_id, known=base)
     _replace_folder(partial, place / "adapter")
     if not config.merge:
         return None
@@ -71,7 +72,7 @@ def write_weights(model: Any, base: Path, place: Path, *, dtype: Any = None, end
     with _cast(model, dtype):
         model.save_pretrained(str(partial))
     if end_id is not None:
-        _stop_at(partial, end_id)
+        _stop_at(partial, end_id, known=partial)
     _copy_tokenizer(base, partial)
     _replace_folder(partial, place / "weights")
 
@@ -103,15 +104,15 @@ def _copy_tokenizer(base: Path, target: Path) -> None:
                 shutil.copyfile(file, target / file.name)
 
 
-def _stop_at(folder: Path, end_id: int) -> None:
-    """The end-of-turn token among those that stop, in ``generation_config.json``."""
-    file = folder / "generation_config.json"
+def _stop_at(folder: Path, end_id: int, *, known: Path) -> None:
+    """The end-of-turn token among those that stop, in ``folder/generation_config.json``; ``known`` holds the model's so far."""
+    file = known / "generation_config.json"
     settings = json.loads(file.read_text()) if file.is_file() else {}
-    known = settings.get("eos_token_id")
-    stops = [] if known is None else [known] if isinstance(known, int) else list(known)
+    found = settings.get("eos_token_id")
+    stops = [] if found is None else [found] if isinstance(found, int) else list(found)
     if end_id not in stops:
         settings["eos_token_id"] = [end_id, *stops] if stops else end_id
-        file.write_text(json.dumps(settings, indent=2) + "\n")
+        (folder / file.name).write_text(json.dumps(settings, indent=2) + "\n")
 
 
 def dtype_of(base: Path) -> Any:

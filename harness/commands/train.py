@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checkpoints import resolve_model
+import msgspec
+
 from harness.commands.console import Bars, err, out
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
+from harness.records import Training
 from harness.lines import located
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
             continue
         folders |= made
         for folder in made.values() if _speaks() else ():
-            out.print(str(folder), markup=False)
+            _tell(folder)
     if not _speaks():
         return 0
     code = _gate(arguments.gate, folders) if arguments.gate is not None and folders else 0
@@ -63,6 +65,23 @@ def _speaks() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def _tell(folder: Path) -> None:
+    """Where the candidate is; and of one that was selected, how its bound stands."""
+    out.print(str(folder), markup=False)
+    if not (folder / "training.json").is_file():
+        return
+    training = msgspec.json.decode((folder / "training.json").read_bytes(), type=Training)
+    chosen = next((each for each in training.evaluations if each.step == training.best_step), None)
+    if chosen is not None:
+        gain = "unknown" if chosen.target is None else f"{chosen.target:+.4g}"
+        bound = f"{chosen.broken} rules broken, {chosen.unproven} not proven"
+        err.print(
+            f"{training.name}: step {chosen.step} of {training.steps} was selected: gain of the target {gain}, "
+            f"{bound if chosen.broken or chosen.unproven else 'every rule kept'}, on the items that select",
+            markup=False,
+        )
+
+
 def _train(config: TrainConfig) -> Path:
     from harness.commands.selecting import Checkpoints
     from harness.pipeline.selecting import Wanted
@@ -72,8 +91,7 @@ def _train(config: TrainConfig) -> Path:
     with Bars() as bars:
         evaluator = None
         if settings.gate:
-            base = resolve_model(config.base, config.revision, where="base")
-            wanted = Wanted(target=settings.target, base=str(base), suites=settings.suites)
+            wanted = Wanted(target=settings.target, base=config.base, suites=settings.suites)
             evaluator = Checkpoints(Path(settings.gate), config.name, wanted, tell=bars.told)
         return train(config, progress=bars.told, evaluator=evaluator)
 

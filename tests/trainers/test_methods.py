@@ -246,6 +246,27 @@ def test_a_killed_run_goes_on_bit_by_bit(name: str, configure: Configure, tiny_b
     assert records(whole)[0].points == records(resumed)[0].points
 
 
+@pytest.mark.parametrize("name", ["full", "lora", "adalora"])
+def test_an_end_of_turn_that_the_base_did_not_stop_at_ends_the_candidates_turns(
+    name: str, configure: Configure, tiny_base: Path, tmp_path: Path
+) -> None:
+    """As the base models of Qwen2.5: their tokenizer ends a text, their chat template a turn."""
+    import shutil
+
+    from harness.engines.tokens import Tokens
+
+    base = tmp_path / "plain_base"
+    shutil.copytree(tiny_base, base)
+    file = base / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"eos_token": "<|endoftext|>"}))
+    tokens = Tokens(base)
+    end = tokens.tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert end not in tokens.stop_ids
+    folder = train(configure(base, **METHODS[name] | {"optimizer__steps": 4}))
+    whole = Tokens(folder / "weights") if name == "full" else Tokens(base, folder / "adapter")
+    assert set(whole.stop_ids) == {end, *tokens.stop_ids}
+
+
 FAMILIES: dict[str, dict[str, Any]] = {
     "Llama": {},
     "Qwen3": {"head_dim": 16},  # heads wider than the model
