@@ -14,8 +14,8 @@ import msgspec
 
 from harness.commands.console import Bars, err, out
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
-from harness.records import Training
 from harness.lines import located
+from harness.records import Training
 
 if TYPE_CHECKING:
     from trainers.config import TrainConfig
