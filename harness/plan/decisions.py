@@ -112,7 +112,5 @@ def _kept(questions: Questions, tasks: Collection[str], job: Job, policy: Policy
     return [
         at
         for at, item in enumerate(questions.items)
-        if item.task in tasks
-        and item.key not in out
-        and selection.keeps(item.key, traits_of(item), bad)
+        if item.task in tasks and item.key not in out and selection.keeps(item.key, traits_of(item), bad)
     ]
