@@ -8,6 +8,7 @@ causal attention, padded at the right (which causal attention never looks at) by
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +27,9 @@ class Group(NamedTuple):
     longest: int
 
 
-class Segments(NamedTuple):
-    """Where the rows of one packed batch begin, as the kernels want it."""
+@dataclass(eq=False)
+class Segments:
+    """Where the rows of one packed batch begin, as the kernels want it. (No tuple: torch.compile would look at all of it.)"""
 
     starts: Any  # (rows + 1,) int32, on the device
     longest: int
@@ -108,7 +110,7 @@ def attend(
     half = _half(query)
     if query.is_cuda and half is not None and not dropout:
         return _varlen(query, key, value, segments, scaling, sliding_window, half), None
-    return _grouped(query, key, value, segments, scaling, sliding_window, dropout), None
+    return grouped(query, key, value, segments, scaling, sliding_window, dropout), None
 
 
 def _half(states: Any) -> Any:
@@ -132,7 +134,7 @@ def _varlen(query: Any, key: Any, value: Any, rows: Segments, scaling: float | N
     return out.unsqueeze(0)
 
 
-def _grouped(query: Any, key: Any, value: Any, rows: Segments, scaling: float | None, window: int | None, dropout: float) -> Any:
+def grouped(query: Any, key: Any, value: Any, rows: Segments, scaling: float | None, window: int | None, dropout: float) -> Any:
     import torch
 
     flat = [states[0].transpose(0, 1) for states in (query, key, value)]  # tokens, heads, size

@@ -14,6 +14,7 @@ from trainers.data.rows import Row
 from trainers.objective.losses import token_losses
 
 MakeBatch = Callable[[Sequence[Row], Any], Batch]
+Losses = Callable[[Any, Batch], Any]  # (model, batch) -> nats per supervised token
 
 
 def validation_loss(
@@ -24,6 +25,7 @@ def validation_loss(
     budget: int,
     device: Any,
     packing: bool = True,
+    losses: Losses = token_losses,
     part: int = 0,
     parts: int = 1,
 ) -> tuple[float, int]:
@@ -40,7 +42,7 @@ def validation_loss(
         with torch.no_grad():
             for indices in bins:
                 batch = make([rows[index] for index in indices], device)
-                nats += token_losses(model, batch).sum(dtype=torch.float64)
+                nats += losses(model, batch).sum(dtype=torch.float64)
                 tokens += batch.supervised
     finally:
         model.train(was_training)
@@ -48,20 +50,23 @@ def validation_loss(
 
 
 def validation_losses(
-    model: Any, sets: Mapping[str, Sequence[Row]], make: MakeBatch, *, budget: int, device: Any, packing: bool, accelerator: Any
-) -> dict[str, float]:
+    model: Any, sets: Mapping[str, Sequence[Row]], make: MakeBatch, *, budget: int, device: Any, packing: bool, accelerator: Any,
+    losses: Losses,
+) -> dict[str, float]:  # fmt: skip
     """Name of each validation set -> nats per supervised token, over all processes."""
     import torch
 
     part, parts = accelerator.process_index, accelerator.num_processes
-    losses = {}
+    means = {}
     for name, rows in sets.items():
-        nats, tokens = validation_loss(model, rows, make, budget=budget, device=device, packing=packing, part=part, parts=parts)
+        nats, tokens = validation_loss(
+            model, rows, make, budget=budget, device=device, packing=packing, losses=losses, part=part, parts=parts
+        )
         if parts > 1:
             both = accelerator.reduce(torch.tensor([nats, float(tokens)], dtype=torch.float64, device=device))
             nats, tokens = float(both[0]), int(both[1])
-        losses[name] = nats / tokens
-    return losses
+        means[name] = nats / tokens
+    return means
 
 
 def leak(model: Any, rows: Sequence[Row], make: MakeBatch, device: Any) -> float:

@@ -178,7 +178,7 @@ def test_the_kernel_for_cuda_is_called_as_it_is_declared(window: int | None, mon
     query, key, value = (torch.randn(1, heads, 60, 8).bfloat16() for heads in (4, 2, 2))
     plan = attention.segments([40, 1, 19], "cpu")
     ours = attention._varlen(query, key, value, plan, 0.3, window, torch.bfloat16)
-    expected = attention._grouped(query, key, value, plan, 0.3, window, 0.0)
+    expected = attention.grouped(query, key, value, plan, 0.3, window, 0.0)
     assert ours.shape == expected.shape == (1, 60, 4, 8)
     torch.testing.assert_close(ours, expected, rtol=0, atol=2e-2)
 

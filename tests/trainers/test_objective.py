@@ -145,6 +145,10 @@ def test_the_divergence_is_that_of_torch_from_the_base_to_the_model() -> None:
 def test_chunks_of_the_lm_head_change_neither_loss_nor_gradients(
     configure: Any, tiny_base: Path, method: str, chunk: int, packing: bool
 ) -> None:
+    import torch
+
+    from trainers.objective.losses import token_losses
+
     settings: dict[str, Any] = {"method": method, "packing": packing}
     if method == "lora":
         settings["lora__targets"] = ["q_proj", "up_proj"]
@@ -157,6 +161,8 @@ def test_chunks_of_the_lm_head_change_neither_loss_nor_gradients(
     assert whole.head is None
     found = chunked(moved(other), batch)
     assert found.total.item() == pytest.approx(expected.total.item(), rel=1e-6)
+    with torch.no_grad():
+        torch.testing.assert_close(chunked.nats(other, batch), token_losses(other, batch), rtol=0, atol=1e-6)
     assert found.measured.tolist() == pytest.approx(expected.measured.tolist(), rel=1e-6)
     same(gradients(found.total, other), wanted)
 

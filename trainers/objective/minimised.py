@@ -13,7 +13,7 @@ from trainers.data.rows import Progress, Row
 from trainers.objective.anchors import Anchor, anchors
 from trainers.objective.fisher import diagonal_fisher
 from trainers.objective.head import Head, summed
-from trainers.objective.losses import trained_logits
+from trainers.objective.losses import token_losses, trained_logits
 from trainers.objective.noise import noised
 from trainers.objective.reference import Reference
 from trainers.objective.terms import divergence, shaped
@@ -109,6 +109,20 @@ class Objective:
                     self.settings.head_chunk or _CHUNK, autocast=self._autocast,
                 )  # fmt: skip
         return Minimised(sums[0], sums[1:].detach())
+
+    def nats(self, model: Any, batch: Batch) -> Any:
+        """Plain nats per supervised token, (supervised,) float32, as few at a time as in training; call it without gradients."""
+        import torch
+
+        if self.head is None:
+            return token_losses(model, batch)
+        chunk, hidden = self.settings.head_chunk or _CHUNK, self.head.hidden(model, batch)
+        with self._autocast():
+            pieces = [
+                torch.nn.functional.cross_entropy(self.head.logits(states), targets, reduction="none")
+                for states, targets in zip(hidden.split(chunk), batch.targets.split(chunk), strict=True)
+            ]
+        return torch.cat(pieces)
 
     def _base(self, batch: Batch) -> Any:
         """What the base says: hidden states where the head runs by itself, else logits."""
