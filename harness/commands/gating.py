@@ -18,7 +18,8 @@ from harness.config import Loaded, load
 from harness.errors import UsageError
 from harness.pipeline import Measurement, Preview, conclude, measure, prepare, preview
 from harness.pipeline.concluding import read_measured
-from harness.records import Conclusion, Measured, Training
+from harness.pipeline.trained import read_training
+from harness.records import Conclusion, Measured
 from harness.seals import sealed
 from harness.store import Store
 
@@ -120,22 +121,6 @@ def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[s
     store.write_text("junit.xml", junit(conclusion).decode())
     store.write_text("report.html", render(conclusion, measured, read_training(loaded)))
     return store.outputs / "report.html"
-
-
-def read_training(loaded: Loaded) -> dict[str, Training]:
-    """``training.json`` of every candidate that has one beside its weights or adapter."""
-    found = {}
-    for candidate in loaded.config.candidates:
-        place = Path(candidate.adapter or candidate.model)
-        for folder in (place, place.parent):
-            file = folder / "training.json"
-            if file.is_file():
-                try:
-                    found[candidate.name] = msgspec.json.decode(file.read_bytes(), type=Training)
-                except msgspec.DecodeError as error:
-                    raise UsageError(f"{file}: not a training.json of this version: {error}") from error
-                break
-    return found
 
 
 def announce(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], report: Path | None) -> None:

@@ -29,7 +29,7 @@ class Policy(Record, frozen=True, kw_only=True):
     fail before its findings are invalid; a rule may set its own. ``allow``: differences between the sides that are accepted.
     ``bad_answers`` False switches the implicit rules off. ``contaminated``: suite -> keys that were found in training data.
     ``recipes``: candidate -> the recipe that it is a replicate of. ``judged``: suite -> how many different candidates its items
-    have judged so far.
+    have judged so far. ``chosen``: candidate -> the suites that have chosen it among the checkpoints of its training.
     """
 
     baseline: str
@@ -43,6 +43,7 @@ class Policy(Record, frozen=True, kw_only=True):
     contaminated: dict[str, tuple[str, ...]] = {}
     recipes: dict[str, str] = {}
     judged: dict[str, int] = {}
+    chosen: dict[str, tuple[str, ...]] = {}
 
 
 AGAIN = "second run of "

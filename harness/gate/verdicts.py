@@ -13,7 +13,7 @@ from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_N
 from harness.gate import sentences as words
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, matches, only_references, which_items
-from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Verdict
+from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
 
@@ -195,6 +195,7 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         warnings.append(f"{reference} was not judged: it only serves as the reference of {candidate}, and has none of its own")
     warnings += _unlimited(findings)
     warnings += _worn(measurements)
+    warnings += _chosen(candidate, measurements)
     if findings and all(finding.rule.implicit for finding in findings):
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
     warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
@@ -245,13 +246,29 @@ def _worn(measurements: Measurements) -> Iterator[str]:
                 "to them, and only fresh items can tell how much"
             )
     for suite in measurements.suites:
-        about = [
-            rule for rule in policy.rules if any(matches(rule.metric, m) for m in measurements.columns(suite, policy.baseline))
-        ]
+        about = _about(suite, measurements)
         mixed = [rule for rule in about if rule.severity == "block" and rule.split is None]
         if mixed and any(rule.split == "select" for rule in about):
             named = words.joined([rule.name or rule.metric for rule in mixed])
             yield f"{named} certifies on all items of {suite}, those included that select: what selects does not certify"
+
+
+def _chosen(candidate: str, measurements: Measurements) -> Iterator[str]:
+    """Suites that chose this candidate among the checkpoints of its training, and certify it on the very items."""
+    for suite in measurements.policy.chosen.get(candidate, ()):
+        mixed = [rule for rule in _about(suite, measurements) if rule.severity == "block" and rule.split is None]
+        if suite in measurements.suites and mixed:
+            named = words.joined([rule.name or rule.metric for rule in mixed])
+            yield (
+                f"half of the items of {suite} chose {candidate} among the checkpoints of its training, and {named} certifies it "
+                'on all of them: what selects does not certify. Set split = "gate"'
+            )
+
+
+def _about(suite: str, measurements: Measurements) -> list[Rule]:
+    """The rules about a suite."""
+    metrics = measurements.columns(suite, measurements.policy.baseline)
+    return [rule for rule in measurements.policy.rules if any(matches(rule.metric, metric) for metric in metrics)]
 
 
 def _same(candidate: str, baseline: str, measurements: Measurements) -> str:

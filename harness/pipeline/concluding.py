@@ -24,6 +24,7 @@ from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_referenc
 from harness.pipeline.ranges import ranged
 from harness.pipeline.recording import bands
 from harness.pipeline.sources import refuse_other_sources
+from harness.pipeline.trained import chosen_on, read_training
 from harness.records import IMPORTED, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
@@ -137,6 +138,7 @@ def policy_of(loaded: Loaded, measured: dict[Pair, Measured]) -> Policy:
         ),
         contaminated=contaminated(loaded),
         recipes={candidate.name: candidate.recipe for candidate in config.candidates if candidate.recipe},
+        chosen={name: chosen_on(training) for name, training in read_training(loaded).items() if training.evaluations},
     )
 
 
@@ -146,7 +148,7 @@ def digest_of_policy(loaded: Loaded) -> str:
     policy = policy_of(loaded, {})
     rules = tuple(msgspec.structs.replace(rule, line=None) for rule in policy.rules)
     suites = [[each.name, each.retained, each.expect, *([each.range] if each.range else [])] for each in loaded.config.suites]
-    return digest([msgspec.structs.replace(policy, baseline="", rules=rules), suites])
+    return digest([msgspec.structs.replace(policy, baseline="", rules=rules, chosen={}), suites])
 
 
 def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "") -> Conclusion:

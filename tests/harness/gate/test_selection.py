@@ -79,6 +79,22 @@ def test_a_rule_that_certifies_on_what_selects_is_warned_about() -> None:
     assert not any("certifies on all items" in warning for warning in apart)
 
 
+def test_a_candidate_that_was_chosen_on_the_items_that_certify_it_is_warned_about() -> None:
+    runs = both(*against(3, 3, 300, 100))
+    apart = msgspec.structs.replace(MARGIN, split="gate")
+    for rules, chosen, warned in (
+        ((MARGIN,), {"new": ("facts",)}, True),
+        ((apart,), {"new": ("facts",)}, False),
+        ((msgspec.structs.replace(MARGIN, severity="warn"), apart), {"new": ("facts",)}, False),
+        ((MARGIN,), {"new": ("skill",)}, False),
+        ((MARGIN,), {"another": ("facts",)}, False),
+    ):
+        warnings = decide(*runs, rules=rules, chosen=chosen).verdicts[0].warnings
+        found = [warning for warning in warnings if "half of the items of facts chose new among the checkpoints" in warning]
+        assert bool(found) == warned
+        assert all('Set split = "gate"' in warning for warning in found)
+
+
 # ------------------------------------------------------------------------------------------------------ contaminated
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.commands.selecting import Checkpoints
@@ -226,3 +227,25 @@ class TestTheProcess:
         candidates = [{"name": "base", "engine": "fake"}, {"name": "tuned", "engine": "vllm"}]
         with pytest.raises((EvaluationError, UsageError), match="checking the gate config failed"):
             self.evaluator(config(tmp_path, candidates=candidates)).fingerprint()
+
+
+def test_the_gate_knows_from_the_training_which_suites_chose_a_candidate(tmp_path: Path) -> None:
+    from harness.cli import main
+    from harness.records import Conclusion, Training
+
+    found = evaluation(config(tmp_path))
+    whole = [{key: value for key, value in rule.items() if key != "split"} for rule in (BOUND, CLAIM)]
+    path = config(tmp_path, rules=whole)
+    trained = tmp_path / "out" / "tuned"
+    trained.mkdir(parents=True)
+    training = Training(name="tuned", method="full", base="b", best_step=10, evaluations=(found,))
+    (trained / "training.json").write_bytes(msgspec.json.encode(training))
+    gate = json.loads(path.read_text())
+    gate["candidates"][2]["model"] = str(trained / "weights")
+    path.write_text(json.dumps(gate))
+    main(["run", str(path)])
+    conclusion = msgspec.json.decode((tmp_path / "runs" / "verdict.json").read_bytes(), type=Conclusion)
+    warned = {each.candidate: " ".join(each.warnings) for each in conclusion.verdicts}
+    assert "half of the items of facts chose tuned among the checkpoints" in warned["tuned"]
+    assert "half of the items of skill chose tuned" in warned["tuned"]
+    assert "chose" not in warned["other"]

@@ -1,0 +1,33 @@
+"""What the candidates of a config say about how they were trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.config import Loaded
+from harness.errors import UsageError
+from harness.records import Training
+
+
+def read_training(loaded: Loaded) -> dict[str, Training]:
+    """``training.json`` of every candidate that has one beside its weights or adapter. UsageError for one that cannot be read."""
+    found = {}
+    for candidate in loaded.config.candidates:
+        place = Path(candidate.adapter or candidate.model)
+        for folder in (place, place.parent):
+            file = folder / "training.json"
+            if file.is_file():
+                try:
+                    found[candidate.name] = msgspec.json.decode(file.read_bytes(), type=Training)
+                except msgspec.DecodeError as error:
+                    raise UsageError(f"{file}: not a training.json of this version: {error}") from error
+                break
+    return found
+
+
+def chosen_on(training: Training) -> tuple[str, ...]:
+    """The suites whose items, on the half that selects, have chosen a checkpoint of this training to be the candidate."""
+    readings = [reading for each in training.evaluations for reading in each.readings if reading.role != "told"]
+    return tuple(dict.fromkeys(reading.metric.partition("/")[0] for reading in readings))
