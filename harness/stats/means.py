@@ -84,11 +84,13 @@ class MeanPairs:
     @property
     def sparse(self) -> bool:
         """Less than half of the units differ, and of clusters fewer than a hundred: counted by weight, (Σ|s|)²/Σ s², so that a few
-        that were lost whole are few though many others lost an item; and so are the units, where they weigh differently."""
+        that were lost whole are few though many others lost an item; and so are the units, where they weigh differently. Or those
+        that differ have less than half of the weight: of five heavy items that all stayed, nobody knows how often such are lost."""
         sums, sizes = np.abs(self._differing) / (self._scale or 1.0), self._sums[1]
         weighty = float(sums.sum()) ** 2 / float((sums**2).sum()) if len(sums) else 0.0
         units = float(sizes.sum()) ** 2 / float((sizes**2).sum())
-        return (self.units == self.items or weighty < FEW_DIFFERING) and 2 * weighty < units
+        light = 2 * float(sizes[np.abs(self._sums[0]) > 1e-12 * self._scale * sizes].sum()) < float(sizes.sum())
+        return (self.units == self.items or weighty < FEW_DIFFERING) and (2 * weighty < units or light)
 
     @cached_property
     def _bounded(self) -> BoundedUnits | None:

@@ -62,6 +62,7 @@ def test_simulated_worlds_keep_every_target(world: World | Harder) -> None:
         (World("clustered binary", 30, 0.20, "mixed", 5, 1.0), "regressed_beyond"),
         (World("clustered binary", 30, 0.20, "mixed", 5, 0.98), "regressed_beyond"),
         (World("clustered binary", 20, 0.20, "losses", 20, 1.0), "non_inferior"),
+        (Harder("heavy items", 50, 0.20), "non_inferior"),
         (Harder("easy passages lose more", 20, 0.05), "non_inferior"),
         (Harder("easy passages lose more", 20, 0.10), "non_inferior"),
     ],
