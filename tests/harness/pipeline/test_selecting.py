@@ -185,7 +185,7 @@ class TestBadInput:
             ({}, {"suites": ("fact",)}, "no suite is named 'fact'. Did you mean 'facts'"),
             ({}, {"name": "base"}, "'base' is what is trained, and the baseline too"),
             ({"baseline": "pin:last"}, {}, "a set of kept answers"),
-            ({"rules": [NOISY], "suites": RETAINED}, {"suites": ("facts",), "target": "facts/*/lost"}, "above_noise needs a second"),
+            ({"rules": [NOISY], "suites": RETAINED}, {"suites": ("facts",), "target": "facts/*/lost"}, "above_noise needs a"),
         ],
     )  # fmt: skip
     def test_what_cannot_select(self, tmp_path: Path, settings: dict[str, Any], wanted: dict[str, Any], said: str) -> None:
