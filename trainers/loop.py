@@ -112,7 +112,8 @@ class _Run:
             compile_layers(self.bare)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer_for(self.bare, config))
         self.subject = Subject(
-            config, self.base, self.steps, self.data, self.model, self.bare, self.optimizer, self.make, self.accelerator,
+            config, self.base, self.steps, self.data, self.model, self.bare, self.optimizer, self.make, self.objective.nats,
+            self.accelerator,
             self.template.end_id, self.kept,
         )  # fmt: skip
         self.looks = Looks(self.subject, self.evaluator, self.tell)

@@ -53,7 +53,14 @@ def close(one: dict[str, Any], two: dict[str, Any], tolerance: float = 1e-6) -> 
         torch.testing.assert_close(one[name], value, rtol=0, atol=tolerance, msg=lambda said, name=name: f"{name}: {said}")
 
 
-@pytest.mark.parametrize("settings", [RUN, LORA, LORA | {"lora__rslora": True}], ids=["full", "lora", "rslora"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(RUN, id="full"),
+        pytest.param(LORA, id="lora"),
+        pytest.param(LORA | {"lora__rslora": True}, id="rslora", marks=pytest.mark.full),
+    ],
+)
 def test_the_average_is_the_mean_of_the_weights_that_would_have_been_served(
     configure: Any, tiny_base: Path, settings: dict[str, Any]
 ) -> None:
@@ -103,8 +110,13 @@ def test_a_killed_run_averages_what_a_whole_one_does(configure: Any, tiny_base: 
 
 @pytest.mark.parametrize(
     "settings",
-    [RUN, LORA, LORA | {"lora__init": "pissa"}, LORA | {"merge": True, "save_dtype": "float32"}, {**LORA, "method": "adalora", "adalora__target_r": 2}],
-    ids=["full", "lora", "pissa", "merged", "adalora"],
+    [
+        pytest.param(RUN, id="full"),
+        pytest.param(LORA, id="lora"),
+        pytest.param(LORA | {"lora__init": "pissa"}, id="pissa", marks=pytest.mark.full),
+        pytest.param(LORA | {"merge": True, "save_dtype": "float32"}, id="merged", marks=pytest.mark.full),
+        pytest.param(LORA | {"method": "adalora", "adalora__target_r": 2}, id="adalora", marks=pytest.mark.full),
+    ],
 )
 def test_alpha_lies_on_the_line_from_the_base_to_what_was_trained(
     configure: Any, tiny_base: Path, settings: dict[str, Any]

@@ -15,7 +15,7 @@ from trainers.config import TrainConfig
 from trainers.data.order import Step
 from trainers.data.rows import Progress, Row
 from trainers.data.sets import DataSets
-from trainers.evaluate import MakeBatch, validation_losses
+from trainers.evaluate import Losses, MakeBatch, validation_losses
 from trainers.resume import State
 from trainers.selecting.checkpoints import Checkpoints
 from trainers.selecting.divergence import Divergence
@@ -36,6 +36,7 @@ class Subject(NamedTuple):
     bare: Any
     optimizer: Any
     make: MakeBatch
+    losses: Losses
     accelerator: Any
     end_id: int
     kept: Path
@@ -103,7 +104,7 @@ class Looks:
         subject = self.subject
         losses = validation_losses(
             subject.model, self.sets, subject.make, device=subject.accelerator.device, accelerator=subject.accelerator,
-            **self.batching,
+            losses=subject.losses, **self.batching,
         )  # fmt: skip
         divergences = self.divergence.measured(subject.model)
         self.tell("validate", 1, 1)
