@@ -107,7 +107,7 @@ def test_the_best_checkpoint_is_saved_with_its_own_ranks(configure: Configure, t
     import msgspec
 
     from harness.records import Training
-    from tests.trainers.test_methods import nats
+    from tests.trainers.test_methods import nats, target
     from tests.trainers.test_methods import plain as plainly
 
     config = configure(
@@ -121,7 +121,7 @@ def test_the_best_checkpoint_is_saved_with_its_own_ranks(configure: Configure, t
     from peft import PeftModel
 
     model = PeftModel.from_pretrained(plainly(tiny_base), folder / "adapter").eval()
-    assert nats(folder, tiny_base, lambda ids: model(input_ids=ids).logits[0]) == pytest.approx(best, abs=2e-5)
+    assert nats(target(folder), tiny_base, lambda ids: model(input_ids=ids).logits[0]) == pytest.approx(best, abs=2e-5)
     assert (max(ranks_of(folder)) == 6) == (training.best_step < 6)
     assert read_adapter_config(folder / "adapter")["peft_type"] == "LORA"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def records(folder: Path) -> tuple[Training, Handover]:
 
 
 def plain(folder: Path) -> Any:
+    """A model of its own, as its weights lie there, in float32."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -92,22 +94,38 @@ def tensors(adapter: Path) -> dict[str, Any]:
     return {name.removeprefix("base_model.model."): tensor for name, tensor in load_file(file).items()}
 
 
-def nats(folder: Path, base: Path, says: Any) -> float:
-    """Nats per trained token of the validation set, row by row; ``says`` gives logits (tokens, vocabulary) for ids (1, tokens)."""
-    import torch
-
+@cache
+def rows_of(file: Path, base: Path) -> list[Any]:
     from trainers.data.masks import Template
     from trainers.data.rows import load_rows
     from trainers.methods.loading import load_tokenizer
 
+    return load_rows([str(file)], Template(load_tokenizer(base)), max_length=128).rows
+
+
+def target(folder: Path) -> Path:
+    """The validation set beside which a candidate was trained."""
+    return folder.parents[1] / "target.jsonl"
+
+
+def nats(file: Path, base: Path, says: Any) -> float:
+    """Nats per trained token of ``file``, row by row; ``says`` gives logits (tokens, vocabulary) for ids (1, tokens)."""
+    import torch
+
     total, tokens = 0.0, 0
-    for row in load_rows([str(folder.parents[1] / "target.jsonl")], Template(load_tokenizer(base)), max_length=128).rows:
+    for row in rows_of(file, base):
         ids = torch.from_numpy(row.ids)
         with torch.no_grad():
             losses = torch.nn.functional.cross_entropy(says(ids[None])[:-1], ids[1:], reduction="none")
         wanted = torch.from_numpy(row.trained[1:])
         total, tokens = total + float(losses[wanted].sum()), tokens + int(wanted.sum())
     return total / tokens
+
+
+@cache
+def base_nats(file: Path, base: Path) -> float:
+    model = plain(base)
+    return nats(file, base, lambda ids: model(ids).logits[0])
 
 
 def by_hand(name: str, folder: Path, base: Path) -> Any:
@@ -162,22 +180,19 @@ def test_it_learns_and_what_is_on_disk_is_what_was_measured(name: str, trained: 
     assert last < first - 0.2
     model = plain(folder / "weights" if name == "full" else tiny_base)
     if name not in STARTS_ELSEWHERE:
-        assert first == pytest.approx(nats(folder, tiny_base, lambda ids: plain_base(ids, tiny_base)), abs=2e-5)
+        assert first == pytest.approx(base_nats(target(folder), tiny_base), abs=2e-5)
     if name != "full":
         model = PeftModel.from_pretrained(model, folder / "adapter").eval()
         assert 0 < training.parameters_trained < 0.3 * training.parameters_total
-    assert nats(folder, tiny_base, lambda ids: model(input_ids=ids).logits[0][-ids.shape[1] :]) == pytest.approx(last, abs=2e-5)
+    said = nats(target(folder), tiny_base, lambda ids: model(input_ids=ids).logits[0][-ids.shape[1] :])
+    assert said == pytest.approx(last, abs=2e-5)
     assert handover.serving == SERVED.get(name, "lora")
-
-
-def plain_base(ids: Any, base: Path) -> Any:
-    return plain(base)(ids).logits[0]
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "full"])
 def test_it_is_what_its_paper_says(name: str, trained: dict[str, Path], tiny_base: Path) -> None:
     folder = trained[name]
-    said = nats(folder, tiny_base, by_hand(name, folder, tiny_base))
+    said = nats(target(folder), tiny_base, by_hand(name, folder, tiny_base))
     assert said == pytest.approx(records(folder)[0].validations[-1].losses["target"], abs=2e-5)
 
 
@@ -295,7 +310,7 @@ def test_other_architectures_too(family: str, tmp_path: Path) -> None:
         folder = train(parse(dotted(raw | {"optimizer": {"learning_rate": 3e-3, "steps": 4}}, settings), folder=tmp_path))
         points = records(folder)[0].validations
         model = PeftModel.from_pretrained(plain(base), folder / "adapter").eval()
-        said = nats(folder, base, lambda ids, model=model: whole(model, ids))
+        said = nats(target(folder), base, lambda ids, model=model: whole(model, ids))
         assert said == pytest.approx(points[-1].losses["target"], abs=1e-4), name
         assert points[-1].losses != points[0].losses, name
 
