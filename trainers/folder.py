@@ -13,10 +13,11 @@ import msgspec
 
 from harness.checkpoints import chat_template
 from harness.errors import UsageError
-from harness.fingerprint import digest, file_digest, tokenizer_digest, weights_digest
+from harness.fingerprint import digest, tokenizer_digest, weights_digest
 from trainers import export
 from trainers.averaging.places import DERIVED
 from trainers.config import TrainConfig
+from trainers.data.sources import content_digest, files_of
 
 STATES = "resume"
 CHECKPOINTS = "checkpoints"
@@ -29,13 +30,15 @@ def fingerprint(config: TrainConfig, base: Path, measured: str = "") -> str:
     checkpoints are measured on (the evaluator's fingerprint)."""
     settings = {key: value for key, value in msgspec.to_builtins(config).items() if key not in _NO_MATTER}
     settings["data"] |= {
-        "train": [file_digest(path) for path in config.train],
-        "replay": [file_digest(path) for path in config.replay],
-        "validation": {name: file_digest(path) for name, path in config.validation.items()},
+        "train": [content_digest(path) for path in config.train],
+        "replay": [content_digest(path) for path in config.replay],
+        "validation": {name: content_digest(path) for name, path in config.validation.items()},
+        "format": {content_digest(file): config.data.format_of(file) for path in data_files(config) for file in files_of(path)},
     }
-    settings["objective"] |= {"ewc_data": [file_digest(path) for path in config.objective.general]}
+    settings["objective"] |= {"ewc_data": [content_digest(path) for path in config.objective.general]}
     settings["checkpoints"] |= {"gate": measured}
     del settings["averaging"]["alphas"]  # made of what a run has left, whenever they are asked for
+    del settings["watching"]["trackers"]
     return digest([settings, weights_digest(base), tokenizer_digest(base), chat_template(base)])
 
 

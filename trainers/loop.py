@@ -19,6 +19,7 @@ from trainers.averaging.mean import Mean
 from trainers.compiling import compile_layers
 from trainers.config import TrainConfig
 from trainers.data import batches
+from trainers.data.context import check_context
 from trainers.data.masks import Template
 from trainers.data.order import Step, plan
 from trainers.data.rows import Progress
@@ -91,8 +92,10 @@ class _Run:
         """Rows, steps, model, objective, optimiser: all that can be wrong before the first step."""
         config = self.config
         self.tell("load", 0, 1)
-        self.template = Template(load_tokenizer(self.base), options=config.data.template_options)
+        tokenizer = load_tokenizer(self.base)
+        self.template = Template(tokenizer, options=config.data.template_options, chats=not config.documents)
         self.data = read_sets(config, self.template, self.tell)
+        check_context(self.base, self.data.longest)
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
         self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)

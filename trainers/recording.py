@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from harness.environment import environment
-from harness.fingerprint import file_digest
 from harness.records import Training
 from trainers import folder
 from trainers.config import TrainConfig
 from trainers.data.order import Step
 from trainers.data.sets import DataSets
+from trainers.data.sources import content_digest
 from trainers.resume import State
 
 
@@ -28,9 +28,13 @@ def training_of(
 ) -> Training:
     """The record. ``parameters``: trained, all; ``last``: the last step that was made; ``machine``: device and processes."""
     sets = {
-        name: {"conversations": rows.conversations, "rows": len(rows.rows), "tokens": sum(rows.lengths), "dropped": rows.dropped}
+        name: {
+            "conversations": rows.conversations, "rows": len(rows.rows), "tokens": sum(rows.lengths), "dropped": rows.dropped,
+            "cut": rows.cut,
+        }
         for name, rows in data.named.items()
-    }
+    }  # fmt: skip
+    files = {path: content_digest(path) for path in folder.data_files(config)}
     return Training(
         name=config.name,
         method=config.method,
@@ -48,7 +52,7 @@ def training_of(
         parameters_trained=parameters[0],
         parameters_total=parameters[1],
         trained_text=data.train.shown,
-        data={"fingerprint": fingerprint, "files": {path: file_digest(path) for path in folder.data_files(config)}, **sets},
+        data={"fingerprint": fingerprint, "files": files, "overlap": data.overlap, **sets},
         config=msgspec.to_builtins(config),
         environment=environment() | machine,
     )

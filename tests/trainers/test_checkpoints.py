@@ -228,7 +228,7 @@ class TestDivergence:
 
         from trainers.data.batches import padded
         from trainers.data.masks import Template
-        from trainers.data.rows import load_rows
+        from tests.trainers.tinychat import load_rows
         from trainers.methods.loading import load_tokenizer
         from trainers.objective.losses import trained_logits
 

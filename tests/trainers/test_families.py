@@ -57,7 +57,7 @@ def base_of(family: str, settings: dict[str, Any], folder: Path) -> Path:
 
 
 def trained(folder: Path, *, packing: bool, **settings: Any) -> Training:
-    data = {"train": "rows.jsonl", "validation": "rows.jsonl", "tokens_per_batch": 256, "packing": packing}
+    data = {"train": "rows.jsonl", "validation": "rows.jsonl", "tokens_per_batch": 256, "packing": packing, "overlap": "allow"}
     raw = {
         "name": f"packing_{packing}",
         "base": "base",

@@ -66,7 +66,7 @@ def test_a_full_fine_tune_learns_and_hands_over_weights_that_transformers_loads(
 def test_what_is_handed_over_has_the_validation_loss_that_was_reported(configure: Any, tiny_base: Path) -> None:
     from trainers.data.batches import packed
     from trainers.data.masks import Template
-    from trainers.data.rows import load_rows
+    from tests.trainers.tinychat import load_rows
     from trainers.evaluate import validation_loss
     from trainers.methods.loading import load_model, load_tokenizer
 
@@ -149,7 +149,7 @@ def test_the_validation_loss_does_not_depend_on_batches_or_packing(
 ) -> None:
     from trainers.data.batches import packed, padded
     from trainers.data.masks import Template
-    from trainers.data.rows import load_rows
+    from tests.trainers.tinychat import load_rows
     from trainers.evaluate import validation_loss
     from trainers.methods.loading import load_model, load_tokenizer
 

@@ -30,12 +30,12 @@ TWO = chat("Hi", "Yo", "More?", "No")["messages"]
 def shown(template: str, messages: Any, *, trained: tuple[int, ...] | None = None, **options: Any) -> list[str]:
     kind = Template(byte_tokenizer(template), options=options)
     turns = trained if trained is not None else tuple(i for i, m in enumerate(messages) if m["role"] == "assistant")
-    rows = tokenize(kind, kind.rows(messages, turns))
+    rows = tokenize(kind, kind.rows(messages, dict.fromkeys(turns, 1.0)))
     for row in rows:
-        assert len(row.ids) == len(row.trained)
-        assert not row.trained[0]
+        assert len(row.ids) == len(row.weights)
+        assert not row.weights[0]
         assert row.ids[-1] == kind.end_id
-        assert row.trained[-1]
+        assert row.weights[-1]
     return [marked_text(kind, row) for row in rows]
 
 
@@ -167,6 +167,6 @@ def test_a_tokenizer_that_spaces_every_piece_is_cut_where_its_tokens_agree_with_
         "{{ eos_token if m.role == 'assistant' else ' ' }}{% endfor %}{% if add_generation_prompt %}{{ 'tell:' }}{% endif %}"
     )
     template = Template(fast)
-    (row,) = tokenize(template, template.rows(ONE, (1,)))
+    (row,) = tokenize(template, template.rows(ONE, {1: 1.0}))
     assert row.ids == fast("ask: Hi tell: Yo</s>", add_special_tokens=False)["input_ids"]
-    assert [fast.convert_ids_to_tokens(i) for i, wanted in zip(row.ids, row.trained, strict=True) if wanted] == ["▁Yo", "</s>"]
+    assert [fast.convert_ids_to_tokens(i) for i, wanted in zip(row.ids, row.weights, strict=True) if wanted] == ["▁Yo", "</s>"]

@@ -70,6 +70,16 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
+def load_rows(paths: Iterable[str], template: Any, *, data: Mapping[str, Any] | None = None, **settings: Any) -> Any:
+    """The rows of files, read with these settings of ``[data]``."""
+    from trainers.config import DataConfig
+    from trainers.data.conversations import read_examples
+    from trainers.data.rows import make_rows
+
+    wanted = DataConfig(train="", **(data or {}))
+    return make_rows([example for path in paths for example in read_examples(path, wanted)], template, **settings)
+
+
 def chat(*turns: str) -> dict[str, Any]:
     """User and assistant, in turn."""
     return {"messages": [{"role": ("user", "assistant")[index % 2], "content": text} for index, text in enumerate(turns)]}

@@ -17,6 +17,7 @@ from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
 from trainers.config import averaging, checkpoints, combinations, data, methods, objective, optimizer, parameters, stopping
 from trainers.config.complaints import Complaint, Range, ranges
+from trainers.config.data import HUB
 from trainers.config.record import TrainConfig
 from trainers.config.sweep import members
 
@@ -83,7 +84,7 @@ def _from_here(assignment: str) -> str:
 
 def _absolute(config: TrainConfig, folder: Path) -> TrainConfig:
     def place(text: str) -> str:
-        return str((folder / text).resolve())
+        return text if text.startswith(HUB) else str((folder / text).resolve())
 
     replace = msgspec.structs.replace
     data = replace(
@@ -91,6 +92,7 @@ def _absolute(config: TrainConfig, folder: Path) -> TrainConfig:
         train=tuple(place(text) for text in config.train),
         replay=tuple(place(text) for text in config.replay),
         validation={name: place(text) for name, text in config.validation.items()},
+        format={place(text): form for text, form in form.items()} if isinstance(form := config.data.format, dict) else form,
     )
     base = place(config.base) if (folder / config.base).exists() else config.base
     loss = replace(config.objective, ewc_data=tuple(place(text) for text in config.objective.general))
@@ -108,13 +110,14 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
         Range("checkpoint_steps", config.checkpoint_steps, config.checkpoint_steps >= 0, "0 or more"),
     )
     yield from _missing_files(config)
+    yield from data.of_files(config.data, _named_files(config), documents=config.documents)
     yield from _missing_gate(config)
     yield from data.complaints(config.data)
     yield from objective.complaints(config.objective, replay=bool(config.replay))
     yield from optimizer.complaints(config.optimizer)
     yield from methods.complaints(config.method, config.lora, config.adalora, config.prefix, config.prompt)
     yield from parameters.complaints(config.parameters)
-    yield from stopping.complaints(config.stopping, config.validation, gate=config.checkpoints.gate)
+    yield from stopping.complaints(config.stopping, config.validated, gate=config.checkpoints.gate)
     yield from checkpoints.complaints(config.checkpoints, config.stopping.metric)
     yield from averaging.complaints(config.averaging)
     yield from combinations.complaints(config)
@@ -127,12 +130,16 @@ def _missing_gate(config: TrainConfig) -> Iterable[Complaint]:
         yield "checkpoints.gate", f"no such file: {gate}. {did_you_mean(gate.name, near) if near else ''}".rstrip()
 
 
-def _missing_files(config: TrainConfig) -> Iterable[tuple[str, str]]:
+def _named_files(config: TrainConfig) -> list[tuple[str, str]]:
+    """(key, path) of everything that rows are read from."""
     named = [("data.train", path) for path in config.train] + [("data.replay", path) for path in config.replay]
     named += [("objective.ewc_data", path) for path in config.objective.general]
-    named += [(f"data.validation.{name}", path) for name, path in config.validation.items()]
-    for where, text in named:
+    return named + [(f"data.validation.{name}", path) for name, path in config.validation.items()]
+
+
+def _missing_files(config: TrainConfig) -> Iterable[Complaint]:
+    for where, text in _named_files(config):
         path = Path(text)
-        if not path.is_file():
-            near = [entry.name for entry in path.parent.glob("*.jsonl")] if path.parent.is_dir() else []
+        if not text.startswith(HUB) and not path.exists():
+            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
             yield where, f"no such file: {text}. {did_you_mean(path.name, near) if near else ''}".rstrip()

@@ -72,12 +72,24 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     @property
     def validation(self) -> dict[str, str]:
         """Validation sets by name."""
-        return {"target": self.data.validation} if isinstance(self.data.validation, str) else dict(self.data.validation)
+        given = self.data.validation
+        return dict(given) if isinstance(given, dict) else {"target": given}
+
+    @property
+    def validated(self) -> tuple[str, ...]:
+        """The names of all validation sets, the one that is held out of training among them."""
+        return (("target",) if self.data.validation_share else ()) + tuple(self.validation)
+
+    @property
+    def documents(self) -> bool:
+        """Is everything that is read plain text, so that no chat template is needed?"""
+        paths = (*self.train, *self.replay, *self.objective.general, *self.validation.values())
+        return all(self.data.format_of(path) == "text" for path in paths)
 
     @property
     def metric(self) -> str:
         """The validation set that selects the checkpoint; empty where there is none."""
-        names = list(self.validation)
+        names = self.validated
         return self.stopping.metric or ("target" if "target" in names else names[0] if names else "")
 
     @property

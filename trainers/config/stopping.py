@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from harness.plugins import did_you_mean
 from harness.records import Record
@@ -26,8 +26,8 @@ class StoppingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_best: bool = True
 
 
-def complaints(stopping: StoppingConfig, validation: Mapping[str, str], *, gate: str) -> Iterable[Complaint]:
-    """(where, what) of everything that types alone do not catch, given the validation sets by name and ``checkpoints.gate``."""
+def complaints(stopping: StoppingConfig, validation: Sequence[str], *, gate: str) -> Iterable[Complaint]:
+    """(where, what) of what types alone do not catch, given the names of the validation sets and ``checkpoints.gate``."""
     yield from ranges(
         Range("stopping.every_steps", stopping.every_steps, stopping.every_steps >= 0, "0 (once per epoch) or more"),
         Range("stopping.patience", stopping.patience, stopping.patience >= 0, "0 (off) or more"),

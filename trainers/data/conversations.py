@@ -1,88 +1,102 @@
-"""JSONL files -> conversations. Bad rows are named by file and line."""
+"""Files of rows -> conversations, or documents. Bad rows are named by file and line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import msgspec
+from typing import Any, NamedTuple
 
 from harness.errors import ConfigError
+from trainers.config.data import DataConfig
+from trainers.data.formats import Message, said, text_of, tools_of
+from trainers.data.sources import place_of, rows_of
+from trainers.data.thoughts import without_thought
 
 
 class Conversation(NamedTuple):
-    """One row of a file. ``trained`` are the indices of the assistant messages to learn."""
+    """One row of a file. ``trained``: indices of the assistant messages to learn, with the weight of their tokens' losses.
 
-    messages: list[dict[str, Any]]
-    trained: tuple[int, ...]
-    tools: list[dict[str, Any]] | None
-    line: int
-
-
-def read_conversations(path: str | Path) -> Iterator[Conversation]:
-    """The conversations of a JSONL file: ``{"messages": [...], "tools"?}`` or ``{"prompt", "completion"}`` (texts or messages).
-
-    ConfigError (file:line) for what is not JSON, has other keys, an unknown shape, or nothing that an assistant says.
+    ``fields`` are what else the row says of itself; ``place`` is its file and line.
     """
-    path = Path(path)
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
+
+    messages: list[Message]
+    trained: dict[int, float]
+    tools: list[dict[str, Any]] | None
+    fields: dict[str, Any]
+    place: str
+
+
+class Document(NamedTuple):
+    """A text that is trained whole."""
+
+    text: str
+    fields: dict[str, Any]
+    place: str
+
+
+Example = Conversation | Document
+
+
+def read_examples(path: str, data: DataConfig) -> Iterator[Example]:
+    """The conversations of a file, as ``data`` wants them, or its documents where its format is ``text``.
+
+    ConfigError (file:line) for what is not JSON, has other keys or an unknown shape; and with a count for rows that say nothing
+    that could be trained.
+    """
     silent = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, row in rows_of(path):
+        place = place_of(path, number)
         try:
-            conversation = _conversation(msgspec.json.decode(line), number)
-        except (msgspec.DecodeError, ValueError) as error:
-            raise ConfigError(str(error), file=f"{path}:{number}") from error
-        if conversation.trained:
-            yield conversation
+            example = _example(row, data, path, place)
+        except ValueError as error:
+            raise ConfigError(str(error), file=place) from error
+        if example.text.strip() if isinstance(example, Document) else example.trained:
+            yield example
         else:
             silent.append(number)
     if silent:
         raise ConfigError(
-            f"{len(silent)} rows hold no assistant turn, so nothing of them could be trained (lines {_some(silent)}). "
+            f"{len(silent)} rows hold no assistant turn to train, so nothing of them would be learned (rows {_some(silent)}). "
             "Remove or mend them.",
-            file=str(path),
+            file=path,
         )
 
 
-def _conversation(raw: Any, line: int) -> Conversation:
-    if not isinstance(raw, dict):
-        raise ValueError(f"expected an object, found {type(raw).__name__}")
-    if "messages" in raw:
-        messages = _messages(raw["messages"], "messages")
-        trained = tuple(i for i, message in enumerate(messages) if message["role"] == "assistant")
-    elif "prompt" in raw and "completion" in raw:
-        asked = _messages(raw["prompt"], "prompt", role="user")
-        answered = _messages(raw["completion"], "completion", role="assistant")
-        messages = asked + answered
-        trained = tuple(i for i in range(len(asked), len(messages)) if messages[i]["role"] == "assistant")
-    else:
-        raise ValueError(
-            f"expected the key 'messages', or 'prompt' and 'completion'; found {', '.join(map(repr, raw)) or 'nothing'}"
-        )
-    tools = raw.get("tools") or None
-    if tools is not None and not isinstance(tools, list):
-        raise ValueError(f"'tools' is a list of JSON schemas, not {type(tools).__name__}")
-    return Conversation(messages, trained, tools, line)
+def _example(row: Any, data: DataConfig, path: str, place: str) -> Example:
+    if not isinstance(row, dict):
+        raise ValueError(f"expected an object, found {type(row).__name__}")
+    declared = data.format_of(path)
+    if declared == "text":
+        return Document(text_of(row), {key: value for key, value in row.items() if key != "text"}, place)
+    found = said(row, declared)
+    messages, weights = [], {}
+    for index, message in enumerate(found.messages):
+        messages.append({key: value for key, value in message.items() if key not in ("weight", "train")})
+        weight = _weight(message, index)
+        if message["role"] == "assistant" and index >= found.first and weight:
+            weights[index] = weight
+    if data.turns == "last":
+        last = max((index for index, message in enumerate(messages) if message["role"] == "assistant"), default=-1)
+        weights = {index: weight for index, weight in weights.items() if index == last}
+    if data.thoughts == "drop":
+        messages = [without_thought(message) if message["role"] == "assistant" else message for message in messages]
+    if data.system and messages[0]["role"] not in ("system", "developer"):
+        messages = [{"role": "system", "content": data.system}, *messages]
+        weights = {index + 1: weight for index, weight in weights.items()}
+    fields = {key: value for key, value in row.items() if key not in (*found.keys, "tools")}
+    return Conversation(messages, weights, tools_of(row), fields, place)
 
 
-def _messages(raw: Any, key: str, *, role: Literal["user", "assistant", ""] = "") -> list[dict[str, Any]]:
-    if isinstance(raw, str) and role:
-        return [{"role": role, "content": raw}]
-    if not isinstance(raw, list) or not raw:
-        raise ValueError(f"{key!r} is a list of messages{' or a text' if role else ''}; found {raw!r:.80}")
-    for index, message in enumerate(raw):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise ValueError(f"{key}[{index}] needs a 'role' and 'content'; found {message!r:.80}")
-        content = message.get("content")
-        if not isinstance(content, str) and not (content is None and message.get("tool_calls")):
-            raise ValueError(f"{key}[{index}].content is a text; found {content!r:.80}")
-    return [{**message, "content": message.get("content") or ""} for message in raw]
+def _weight(message: Mapping[str, Any], index: int) -> float:
+    """What the message says of its own training: ``train`` (true, false) or ``weight`` (0 or more), else 1."""
+    wanted, weight = message.get("train", True), message.get("weight", 1)
+    if not isinstance(wanted, bool):
+        raise ValueError(f"message {index}: 'train' is true or false; found {wanted!r:.80}")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+        raise ValueError(f"message {index}: 'weight' is a number, 0 or more; found {weight!r:.80}")
+    asked = wanted and weight > 0 and ("train" in message or "weight" in message)
+    if asked and message["role"] != "assistant":
+        raise ValueError(f"message {index}: only what the assistant says is trained, not a turn of {message['role']!r}")
+    return float(weight) if wanted else 0.0
 
 
 def _some(numbers: Sequence[int]) -> str:

@@ -7,19 +7,23 @@ those that the model sees when it is asked:
 2. else incremental rendering: a turn's span lies between ``render(before, generation prompt)`` and ``render(before + turn)``, and
    the whole must begin with both (checked for every conversation);
 3. where a later turn changes how an earlier one is rendered (thinking templates drop old thoughts), one row per assistant turn,
-   rendered as at inference.
+   rendered as at inference;
+4. where the template asks with an opened thought but renders the answer without one (DeepSeek-R1), the prompt and after it what the
+   model should have said: the thought, its end, the answer.
 
-What the generation prompt supplies is never trained; the end-of-turn token always is, and what follows it (a line break) is not.
+What an assistant says must be found in what is rendered of it. What the generation prompt supplies is never trained; the
+end-of-turn token always is, and what follows it (a line break) is not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.checkpoints import frozen_clock
 from harness.errors import ConfigError
+from trainers.data.thoughts import continued, parts_of
 
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE = "Zebra quartz 7319"
@@ -29,22 +33,29 @@ Span = tuple[int, int]
 
 
 class Rendered(NamedTuple):
-    """Text of one training row, and the spans of characters that are trained."""
+    """Text of one training row, the spans of characters that are trained, and the weight of each."""
 
     text: str
     spans: tuple[Span, ...]
+    weights: tuple[float, ...]
 
 
 class Template:
     """A tokenizer's chat template, and where it ends a turn.
 
     ``options`` are given to the template at every rendering (``enable_thinking`` and the like). ConfigError where the tokenizer has
-    no template, or one whose assistant turns do not end with a special token: the model could never learn to stop.
+    no template, or one whose assistant turns do not end with a special token: the model could never learn to stop. ``chats`` False
+    is for documents only: nothing is rendered, and what ends is the document.
     """
 
-    def __init__(self, tokenizer: Any, *, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, tokenizer: Any, *, options: Mapping[str, Any] | None = None, chats: bool = True) -> None:
         self.tokenizer = tokenizer
         self.options = dict(options or {})
+        if not chats:
+            if tokenizer.eos_token_id is None:
+                raise ConfigError("the tokenizer has no end-of-sequence token, so no document would ever end.", where="base")
+            self.marked, self.end_id, self.end = False, tokenizer.eos_token_id, tokenizer.eos_token
+            return
         if not tokenizer.chat_template:
             raise ConfigError(
                 "the base has no chat template. Use an instruct model, or put a chat_template.jinja that fits it into its folder.",
@@ -91,25 +102,52 @@ class Template:
             where="base",
         )
 
-    def rows(self, messages: Messages, trained: Iterable[int], *, tools: Any = None) -> list[Rendered]:
-        """The training rows of one conversation: one, or one per turn of ``trained`` (indices of assistant messages).
+    def rows(self, messages: Messages, trained: Mapping[int, float], *, tools: Any = None) -> list[Rendered]:
+        """The training rows of one conversation: one, or one per turn of ``trained`` (index of an assistant message -> weight).
 
-        Each span begins after the generation prompt and ends with the end-of-turn token. ConfigError where that cannot be.
+        Each span begins after the generation prompt and ends with the end-of-turn token. ConfigError where that cannot be, or where
+        the template leaves out what the assistant says.
         """
         turns = sorted(trained)
         if not turns:
             return []
-        if self.marked and (row := self._by_markers(messages, turns, tools)):
+        if self.marked and (row := self._by_markers(messages, turns, trained, tools)):
             return [row]
         before = [self.render(messages[:turn], prompt=True, tools=tools) for turn in turns]
-        after = [self.render(messages[: turn + 1], tools=tools) for turn in turns]
+        after = [self._answered(messages, turn, prompt, tools) for turn, prompt in zip(turns, before, strict=True)]
         spans = [self._span(prompt, text) for prompt, text in zip(before, after, strict=True)]
+        for turn, text, span in zip(turns, after, spans, strict=True):
+            self._check_kept(messages[turn], text[slice(*span)])
+        weights = tuple(trained[turn] for turn in turns)
         whole = after[-1]
         stable = all(whole.startswith(text[:end]) for text, (_, end) in zip(after, spans, strict=True))
         stable = stable and all(whole.startswith(prompt) for prompt in before)
         if stable:
-            return [Rendered(whole[: spans[-1][1]], tuple(spans))]
-        return [Rendered(text[: span[1]], (span,)) for text, span in zip(after, spans, strict=True)]
+            return [Rendered(whole[: spans[-1][1]], tuple(spans), weights)]
+        return [Rendered(text[: span[1]], (span,), (weight,)) for text, span, weight in zip(after, spans, weights, strict=True)]
+
+    def _answered(self, messages: Messages, turn: int, prompt: str, tools: Any) -> str:
+        """The conversation up to the end of ``turn``, with the thought that the prompt opens where the template would drop it."""
+        text = self.render(messages[: turn + 1], tools=tools)
+        thought = parts_of(messages[turn]).thought
+        if not thought or text.startswith(prompt) or messages[turn].get("tool_calls"):
+            return text
+        rest = continued(prompt, messages[turn], self.end)
+        return text if rest is None else prompt + rest
+
+    def _check_kept(self, message: Mapping[str, Any], rendered: str) -> None:
+        thought, answer = parts_of(message)
+        names = [call["function"]["name"] for call in message.get("tool_calls") or ()]
+        if thought and thought not in rendered:
+            raise ConfigError(
+                f"the chat template leaves out what the assistant thinks: {thought[:60]!r}. Write it into the content as "
+                '<think>...</think>, or set data.thoughts = "drop".'
+            )
+        if lost := next((part for part in (answer, *names) if part not in rendered), None):
+            raise ConfigError(
+                f"the chat template leaves out, or changes, what the assistant says: {lost[:60]!r} became {rendered[:80]!r}. Use a "
+                "template that shows it, in the base's folder as chat_template.jinja."
+            )
 
     def _span(self, prompt: str, text: str) -> Span:
         if not text.startswith(prompt):
@@ -117,14 +155,15 @@ class Template:
             asked, rendered = prompt[max(0, at - 20) :], text[max(0, at - 20) : at + 40]
             raise ConfigError(
                 f"the chat template asks with {asked!r} but renders the answer as {rendered!r}: what is trained would not be "
-                "what is asked. Set data.template_options (such as enable_thinking = false) so that both agree."
+                "what is asked. Set data.template_options (such as enable_thinking = false) so that both agree, or give "
+                "the row the thought that the template asks for, as reasoning_content."
             )
         end = text.rfind(self.end, len(prompt))
         if end < 0:
             raise ConfigError(f"the chat template ends this assistant turn without {self.end!r}: {text[len(prompt) :][-60:]!r}")
         return len(prompt), end + len(self.end)
 
-    def _by_markers(self, messages: Messages, turns: list[int], tools: Any) -> Rendered | None:
+    def _by_markers(self, messages: Messages, turns: list[int], trained: Mapping[int, float], tools: Any) -> Rendered | None:
         """None where the template does not mark each assistant turn once."""
         text, marked = self._jinja(messages, prompt=False, tools=tools, spans=True)
         speakers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
@@ -135,7 +174,9 @@ class Template:
             for index, (start, end) in zip(speakers, marked, strict=True)
             if index in turns
         ]
-        return Rendered(text[: spans[-1][1]], tuple(spans))
+        for turn, span in zip(turns, spans, strict=True):
+            self._check_kept(messages[turn], text[slice(*span)])
+        return Rendered(text[: spans[-1][1]], tuple(spans), tuple(trained[turn] for turn in turns))
 
     def _within_turn(self, text: str, start: int, end: int, prompt: str) -> Span:
         """The marked span less what the generation prompt supplies, up to and with the end of turn."""
@@ -152,10 +193,10 @@ class Template:
 
 
 class Tokens(NamedTuple):
-    """Token ids of one row and, for each, whether it is trained. The first token never is: nothing predicts it."""
+    """Token ids of one row and the weight of each in the loss: 0 is not trained. The first never is: nothing predicts it."""
 
     ids: list[int]
-    trained: list[bool]
+    weights: list[float]
 
 
 def tokenize(template: Template, rows: Sequence[Rendered]) -> list[Tokens]:
@@ -172,25 +213,25 @@ def tokenize(template: Template, rows: Sequence[Rendered]) -> list[Tokens]:
     result = []
     for row in pieces:
         ids: list[int] = []
-        trained: list[bool] = []
-        for _, wanted in row:
+        weights: list[float] = []
+        for _, weight in row:
             piece = next(encoded)
             ids += piece
-            trained += [wanted] * len(piece)
-        result.append(Tokens(ids, trained))
+            weights += [weight] * len(piece)
+        result.append(Tokens(ids, weights))
     if not all(_faithful(template, row, tokens) for row, tokens in zip(rows[:16], result, strict=False)):
         result = [_whole(template, row) for row in rows]
     for tokens in result:
-        tokens.trained[0] = False
+        tokens.weights[0] = 0.0
     return result
 
 
-def _pieces(row: Rendered) -> list[tuple[str, bool]]:
+def _pieces(row: Rendered) -> list[tuple[str, float]]:
     pieces, at = [], 0
-    for start, end in row.spans:
-        pieces += [(row.text[at:start], False), (row.text[start:end], True)]
+    for (start, end), weight in zip(row.spans, row.weights, strict=True):
+        pieces += [(row.text[at:start], 0.0), (row.text[start:end], weight)]
         at = end
-    return [(text, wanted) for text, wanted in [*pieces, (row.text[at:], False)] if text]
+    return [(text, weight) for text, weight in [*pieces, (row.text[at:], 0.0)] if text]
 
 
 def _faithful(template: Template, row: Rendered, tokens: Tokens) -> bool:
@@ -204,11 +245,11 @@ def _whole(template: Template, row: Rendered) -> Tokens:
         return list(template.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     whole = ids(row.text)
-    trained = [False] * len(whole)
-    for start, end in row.spans:
+    weights = [0.0] * len(whole)
+    for (start, end), weight in zip(row.spans, row.weights, strict=True):
         first, last = _shared(whole, ids(row.text[:start])), _shared(whole, ids(row.text[:end]))
-        trained[first:last] = [True] * (last - first)
-    return Tokens(whole, trained)
+        weights[first:last] = [weight] * (last - first)
+    return Tokens(whole, weights)
 
 
 def _shared(left: Sequence[int], right: Sequence[int]) -> int:
@@ -222,8 +263,8 @@ def marked_text(template: Template, tokens: Tokens) -> str:
     parts: list[str] = []
     start = 0
     for index in range(1, len(tokens.ids) + 1):
-        if index == len(tokens.ids) or tokens.trained[index] != tokens.trained[start]:
+        if index == len(tokens.ids) or bool(tokens.weights[index]) != bool(tokens.weights[start]):
             text = template.tokenizer.decode(tokens.ids[start:index])
-            parts.append(text if tokens.trained[start] else f"⟦{text}⟧")
+            parts.append(text if tokens.weights[start] else f"⟦{text}⟧")
             start = index
     return "".join(parts)

@@ -1,15 +1,16 @@
-"""Conversations -> rows of tokens, with what is trained marked. Bad rows are named by file and line."""
+"""Conversations and documents -> rows of tokens, with what is trained marked. Bad rows are named by file and line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.errors import ConfigError
-from trainers.data.conversations import Conversation, read_conversations
+from trainers.data.conversations import Conversation, Document, Example
+from trainers.data.cutting import cut
+from trainers.data.documents import document, pieces_of
 from trainers.data.masks import Rendered, Template, Tokens, marked_text, tokenize
 
 Progress = Callable[[str, int, int], None]
@@ -34,11 +35,13 @@ class Row(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of one data set, how many too long ones were left out, and two or three shown as text."""
+    """The rows of one data set: of how many conversations, how many of those were too long and left out or cut, and two or three
+    rows shown as text."""
 
     rows: list[Row]
     conversations: int
     dropped: int
+    cut: int
     shown: tuple[str, ...]
 
     @property
@@ -47,69 +50,97 @@ class Rows(NamedTuple):
         return [len(row.ids) for row in self.rows]
 
 
-def load_rows(
-    paths: Sequence[str],
+def make_rows(
+    examples: Sequence[Example],
     template: Template,
     *,
     max_length: int,
-    too_long: Literal["refuse", "drop"] = "refuse",
+    too_long: str = "refuse",
     shown: int = 0,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Rows:
-    """Tokenised rows of several files. ``shown`` first rows are also given as text.
+    """Tokenised rows. ``shown`` first rows are also given as text; ``progress`` hears (examples done, of all).
 
-    ConfigError for bad rows (file:line), rows beyond ``max_length`` unless they are dropped, and when nothing is left.
+    ConfigError for rows beyond ``max_length`` where they are refused, for rows without a trained token (with their count), and
+    when nothing is left.
     """
     rows: list[Row] = []
     texts: list[str] = []
-    conversations, long = 0, []
-    for path in paths:
-        pending = list(read_conversations(path))
-        conversations += len(pending)
-        for start in range(0, len(pending), _CHUNK):
-            chunk = pending[start : start + _CHUNK]
-            for line, tokens in _tokens(template, chunk, path):
-                if len(tokens.ids) > max_length:
-                    long.append((path, line, len(tokens.ids)))
-                    continue
-                _assert_taught(tokens, template, path, line)
-                if len(texts) < shown:
-                    texts.append(marked_text(template, tokens))
-                rows.append(Row(np.asarray(tokens.ids, dtype=np.int64), np.asarray(tokens.trained, dtype=np.float32)))
-            if progress:
-                progress(f"read {Path(path).name}", start + len(chunk), len(pending))
+    long: list[tuple[str, int]] = []
+    mute: list[str] = []
+    dropped = 0
+    for done, (example, pieces) in enumerate(_tokenised(template, examples), start=1):
+        kept, longest = pieces, max((len(piece.ids) for piece in pieces), default=0)
+        if longest > max_length:
+            long.append((example.place, longest))
+            kept, lost = _shorter(template, example, pieces, max_length, too_long)
+            dropped += lost
+        for piece in kept:
+            if isinstance(example, Conversation):
+                _assert_ends(piece, template, example.place)
+            if not any(piece.weights):
+                mute.append(example.place)
+            elif len(texts) < shown:
+                texts.append(marked_text(template, piece))
+            rows.append(Row(np.asarray(piece.ids, dtype=np.int64), np.asarray(piece.weights, dtype=np.float32)))
+        if progress and (done % _CHUNK == 0 or done == len(examples)):
+            progress(done, len(examples))
     if long and too_long == "refuse":
-        path, line, length = long[0]
+        place, length = long[0]
         raise ConfigError(
-            f"{len(long)} rows are longer than {max_length} tokens (line {line}: {length}). Raise data.max_length and "
-            'data.tokens_per_batch to at least that, or set data.too_long = "drop".',
-            file=path,
+            f"{len(long)} rows are longer than {max_length} tokens (this one: {length}). Raise data.max_length and "
+            'data.tokens_per_batch to at least that, or set data.too_long = "drop", or "cut", which keeps whole answers.',
+            file=place,
+        )
+    if mute:
+        raise ConfigError(
+            f"no token of {len(mute)} rows would be trained. Remove or mend them, beginning with this one.", file=mute[0]
         )
     if not rows:
-        left = f": all {len(long)} rows are longer than {max_length} tokens" if long else ""
-        raise ConfigError(f"there is nothing to train on{left}", file=", ".join(paths))
-    return Rows(rows, conversations, len(long), tuple(texts))
+        raise ConfigError(
+            f"there is nothing to train on: all {dropped} rows are longer than {max_length} tokens", file=examples[0].place
+        )
+    return Rows(rows, len(examples), dropped, len(long) if too_long == "cut" else 0, tuple(texts))
 
 
-def _tokens(template: Template, chunk: Sequence[Conversation], path: str) -> Iterator[tuple[int, Tokens]]:
-    lines: list[int] = []
-    rendered: list[Rendered] = []
-    for conversation in chunk:
-        try:
-            rows = template.rows(conversation.messages, conversation.trained, tools=conversation.tools)
-        except ConfigError as error:
-            raise ConfigError(str(error), file=f"{path}:{conversation.line}") from error
-        rendered += rows
-        lines += [conversation.line] * len(rows)
-    return zip(lines, tokenize(template, rendered), strict=True)
+def _tokenised(template: Template, examples: Sequence[Example]) -> Iterator[tuple[Example, list[Tokens]]]:
+    """Each example with the tokens of its rows; many are tokenised at a time, which is faster."""
+    for start in range(0, len(examples), _CHUNK):
+        chunk = examples[start : start + _CHUNK]
+        rendered = [_rendered(template, example) for example in chunk]
+        tokens = iter(tokenize(template, [row for rows in rendered for row in rows]))
+        for example, rows in zip(chunk, rendered, strict=True):
+            if isinstance(example, Document):
+                yield example, [document(template, example.text)]
+            else:
+                yield example, [next(tokens) for _ in rows]
 
 
-def _assert_taught(tokens: Tokens, template: Template, path: str, line: int) -> None:
-    """Something is trained, and every trained stretch ends with the end-of-turn token."""
-    if not any(tokens.trained):
-        raise ConfigError("no token of this row would be trained. Remove or mend it.", file=f"{path}:{line}")
-    for index, wanted in enumerate(tokens.trained):
-        last = index + 1 == len(tokens.ids) or not tokens.trained[index + 1]
-        if wanted and last and tokens.ids[index] != template.end_id:
+def _rendered(template: Template, example: Example) -> list[Rendered]:
+    if isinstance(example, Document):
+        return []
+    try:
+        return template.rows(example.messages, example.trained, tools=example.tools)
+    except ConfigError as error:
+        raise ConfigError(error.message, where=error.where, file=example.place) from error
+
+
+def _shorter(
+    template: Template, example: Example, pieces: list[Tokens], max_length: int, too_long: str
+) -> tuple[list[Tokens], int]:
+    """What is left of an example that is too long, and how many answers (or rows) are not."""
+    if too_long == "cut" and isinstance(example, Document):
+        return pieces_of(pieces[0], max_length), 0
+    if too_long == "cut" and isinstance(example, Conversation):
+        return cut(template, example, max_length)
+    kept = [piece for piece in pieces if len(piece.ids) <= max_length]
+    return kept, len(pieces) - len(kept)
+
+
+def _assert_ends(tokens: Tokens, template: Template, place: str) -> None:
+    """Every trained stretch ends with the end-of-turn token."""
+    for index, weight in enumerate(tokens.weights):
+        last = index + 1 == len(tokens.ids) or not tokens.weights[index + 1]
+        if weight and last and tokens.ids[index] != template.end_id:
             found = template.tokenizer.decode([tokens.ids[index]])
-            raise ConfigError(f"a trained turn ends with {found!r}, not with {template.end!r}", file=f"{path}:{line}")
+            raise ConfigError(f"a trained turn ends with {found!r}, not with {template.end!r}", file=place)

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.errors import ConfigError
 from trainers.config import TrainConfig
+from trainers.data.conversations import Example, read_examples
 from trainers.data.masks import Template
-from trainers.data.rows import Progress, Row, Rows, load_rows
+from trainers.data.rows import Progress, Row, Rows, make_rows
+from trainers.data.sources import files_of
+from trainers.data.splitting import hold_out, parted
 
 
 class DataSets(NamedTuple):
-    """The rows of one run; ``validation`` by the name of the set, ``general`` those whose loss EWC guards."""
+    """The rows of one run; ``validation`` by the name of the set, ``general`` those whose loss EWC guards.
+
+    ``overlap`` counts the conversations to train on that validation asks too: left out, or allowed.
+    """
 
     train: Rows
     replay: Rows | None
     validation: dict[str, Rows]
     general: Rows | None = None
+    overlap: int = 0
 
     @property
     def trained(self) -> list[Row]:
@@ -30,18 +38,38 @@ class DataSets(NamedTuple):
         sets |= {"ewc": self.general} if self.general else {}
         return sets | {f"validation.{name}": rows for name, rows in self.validation.items()}
 
+    @property
+    def longest(self) -> int:
+        """Most tokens of a row."""
+        return max(max(rows.lengths) for rows in self.named.values())
+
 
 def read_sets(config: TrainConfig, template: Template, progress: Progress) -> DataSets:
-    """Every file that the config names, tokenised. ConfigError for bad rows."""
+    """Every file that the config names, tokenised. ConfigError for bad rows, and for rows that are trained and validated on."""
 
-    def rows(paths: Sequence[str], shown: int = 0) -> Rows:
-        return load_rows(
-            paths, template, max_length=config.max_length, too_long=config.data.too_long, shown=shown, progress=progress
-        )
+    def read(paths: Sequence[str]) -> list[Example]:
+        files = [file for path in paths for file in files_of(path)]
+        found = [example for file in files for example in read_examples(file, config.data)]
+        if not found:
+            raise ConfigError("there is nothing to train on", file=", ".join(paths))
+        return found
 
-    replay = rows(config.replay) if config.replay else None
+    def rows(name: str, examples: Sequence[Example], shown: int = 0) -> Rows:
+        return make_rows(
+            examples, template, max_length=config.max_length, too_long=config.data.too_long, shown=shown,
+            progress=lambda done, total: progress(f"read {name}", done, total),
+        )  # fmt: skip
+
+    train = read(config.train)
+    validation = {name: read([path]) for name, path in config.validation.items()}
+    if config.data.validation_share:
+        train, validation["target"] = hold_out(train, config.data.validation_share)
+    trained, overlap = parted(
+        {"train": train, "replay": read(config.replay) if config.replay else []}, validation, config.data.overlap
+    )
+    replay = rows("replay", trained["replay"]) if config.replay else None
     if replay:
         replay = replay._replace(rows=[row._replace(replayed=True) for row in replay.rows])
-    general = rows(config.objective.general) if config.objective.general else None
-    validation = {name: rows([path]) for name, path in config.validation.items()}
-    return DataSets(rows(config.train, shown=3), replay, validation, general)
+    general = rows("ewc", read(config.objective.general)) if config.objective.general else None
+    validated = {name: rows(name, examples) for name, examples in validation.items()}
+    return DataSets(rows("train", trained["train"], shown=3), replay, validated, general, overlap)
