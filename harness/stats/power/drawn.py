@@ -71,8 +71,10 @@ class Drawn:
         """As ``MeanPairs.sparse``."""
         squares = self.counts @ self.sums**2
         weighty = (self.counts @ np.abs(self.sums)) ** 2 / np.where(squares > 0, squares, 1.0)
-        units = (self.counts @ self.sizes) ** 2 / (self.counts @ self.sizes**2)
-        return np.asarray((self.alone | (weighty < FEW_DIFFERING)) & (2 * weighty < units))
+        weight = self.counts @ self.sizes
+        light = 2 * (self.counts @ (self.sizes * (self.sums != 0))) < weight
+        few = 2 * weighty < weight**2 / (self.counts @ self.sizes**2)
+        return np.asarray((self.alone | (weighty < FEW_DIFFERING)) & (few | light))
 
     def _flipped(self, values: Array, counts: Array, alpha: float, half: float) -> Flags:
         """Sign-flips of units with these values."""

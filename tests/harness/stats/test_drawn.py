@@ -45,6 +45,9 @@ def decided(drawn: Drawn, delta: float, alpha: float) -> list[bool]:
 SMALL = population_of(clusters(4000, 5, 0.1, 0.5), np.full(4000, 5.0), 1.0)
 LARGE = population_of(clusters(4000, 5, 0.4, 0.2), np.full(4000, 5.0), 1.0)
 UNEVEN = population_of(clusters(4000, 5, 0.1, 0.5), np.random.default_rng(3).choice([5.0, 8.0, 12.0], 4000), 1.0)
+STAYING = population_of(  # nine in ten lose or win, the tenth, as heavy as all of them together, never
+    np.where(np.arange(4000) % 10 == 0, 0.0, shares(4000, 0.95)), np.where(np.arange(4000) % 10 == 0, 9.0, 1.0), 1.0
+)
 SHARES = population_of(shares(4000, 0.15), np.ones(4000), 1.0)
 
 
@@ -57,6 +60,7 @@ SHARES = population_of(shares(4000, 0.15), np.ones(4000), 1.0)
         (LARGE, 60, -0.02, (-0.12, -0.2), (False, False, True)),
         (LARGE, 300, 0.03, (0.0, -0.02), (False, False, True)),
         (UNEVEN, 40, 0.0, (-0.2, -0.1), (False, False, True)),
+        (STAYING, 40, 0.0, (-0.1, -0.05), (True, False, True)),
         (SHARES, 60, 0.0, (-0.06, -0.03), (True, False, True)),
         (SHARES, 60, 0.02, (0.0, -0.01), (True, False, False)),
         (SHARES, 300, 0.01, (0.0, -0.01), (True, True, False)),
