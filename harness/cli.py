@@ -15,6 +15,7 @@ from harness.plugins import did_you_mean
 VERBS = {
     "demo": "train four fine-tunes of a tiny real model, gate them, write the report",
     "init": "write a first config for a checkpoint",
+    "audit": "look into training data, and for what of the suites it gives away",
     "train": "fine-tune a model as a train config says",
     "plan": "what the gate will be able to say, and what asking will cost",
     "run": "measure, gate and report: the whole way",

@@ -8,6 +8,7 @@ project. Files that are persisted carry ``format = 1``. Unknown fields are refus
 from __future__ import annotations
 
 from harness.records.asked import Candidate, Completion, Message, Request
+from harness.records.audited import Audit, AuditedFile, Check, Exposure, Level, Match, Spot, Spread, Tally, Touched
 from harness.records.decided import (
     Comparison,
     Conclusion,
@@ -45,12 +46,16 @@ __all__ = [
     "SHARES",
     "Admission",
     "Answer",
+    "Audit",
+    "AuditedFile",
     "Candidate",
+    "Check",
     "Comparison",
     "Completion",
     "Conclusion",
     "Direction",
     "Evaluation",
+    "Exposure",
     "Finding",
     "Fingerprints",
     "Flag",
@@ -60,7 +65,9 @@ __all__ = [
     "HistoryPoint",
     "Item",
     "Judgment",
+    "Level",
     "Looks",
+    "Match",
     "Measured",
     "Merge",
     "Message",
@@ -84,6 +91,10 @@ __all__ = [
     "Severity",
     "Sight",
     "SliceReading",
+    "Spot",
+    "Spread",
+    "Tally",
+    "Touched",
     "Training",
     "TrainingPoint",
     "ValidationPoint",

@@ -1,0 +1,142 @@
+"""Rows of training data as an audit reads them: all of them, also those that training would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from harness.errors import ConfigError
+from harness.records import AuditedFile, Spot
+from trainers.audit.words import shorten
+from trainers.data.formats import said, text_of, tools_of
+from trainers.data.sources import content_digest, files_of, rows_of
+from trainers.data.thoughts import parts_of
+
+Use = Literal["train", "replay", "validation"]
+Progress = Callable[[str, int, int], None]
+
+_LINES = (".jsonl", ".ndjson")
+
+
+class Entry(NamedTuple):
+    """One row. ``question``: what stands before the last answer, without the system's words; ``answer``: the assistant's last turn,
+    without its thoughts. ``asked``: the user's turns; ``texts``: everything that anybody says. A document is its own answer."""
+
+    file: str
+    line: int
+    system: str
+    question: str
+    answer: str
+    asked: tuple[str, ...]
+    texts: tuple[str, ...]
+    messages: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    def spot(self, text: str, other: str = "") -> Spot:
+        """This row, as a check names it."""
+        return Spot(file=self.file, line=self.line, text=shorten(text), other=other)
+
+    @property
+    def place(self) -> str:
+        """How a sentence names this row."""
+        return f"{self.file}:{self.line}"
+
+
+class Read(NamedTuple):
+    """The rows of one path, where it cannot be read as rows, and the file as the record has it."""
+
+    entries: list[Entry]
+    bad: list[Spot]
+    file: AuditedFile
+
+
+def read(path: str, use: Use, *, declared: str = "auto", system: str = "", progress: Progress) -> Read:
+    """All rows of a file, a folder or a hub data set. ConfigError where there is nothing to read."""
+    entries: list[Entry] = []
+    bad: list[Spot] = []
+    for file in files_of(path):
+        for number, row in _rows(file):
+            if isinstance(row, ConfigError):
+                bad.append(Spot(file=file, line=number, text=row.message))
+                continue
+            try:
+                entries.append(entry_of(row, file, number, declared, system))
+            except ValueError as error:
+                bad.append(Spot(file=file, line=number, text=shorten(str(error))))
+        progress(f"read {Path(file).name}", 1, 1)
+    if not entries and not bad:
+        raise ConfigError("holds no rows", file=path)
+    record = AuditedFile(
+        path=path, use=use, format=declared, rows=len(entries) + len(bad), bad=len(bad), sha256=content_digest(path)
+    )
+    return Read(entries, bad, record)
+
+
+def _rows(file: str) -> Iterator[tuple[int, Any]]:
+    """(number, row or what is wrong with it); a file that is no list of lines ends where it cannot be read any more."""
+    if not file.endswith(_LINES):
+        number = 0
+        try:
+            for number, row in rows_of(file):
+                yield number, row
+        except ConfigError as error:
+            yield number + 1, error
+        return
+    try:
+        lines = Path(file).read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield number, msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield number, ConfigError(f"is not JSON: {error}")
+
+
+def entry_of(row: Any, file: str, line: int, declared: str = "auto", system: str = "") -> Entry:
+    """One row; ``system`` stands before a conversation that has no system message of its own. ValueError where it does not have the
+    declared format, or none that is known."""
+    if not isinstance(row, dict):
+        raise ValueError(f"expected an object, found {type(row).__name__}")
+    if declared == "text":
+        text = text_of(row)
+        return Entry(file, line, "", "", text, (), (text,))
+    messages = said(row, declared).messages
+    if system and messages[0]["role"] not in ("system", "developer"):
+        messages = [{"role": "system", "content": system}, *messages]
+    answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    if not answers:
+        raise ValueError("no assistant turn: nothing of this row would be trained")
+    last = answers[-1]
+    before = [message["content"] for message in messages[:last] if message["role"] not in ("system", "developer")]
+    return Entry(
+        file=file,
+        line=line,
+        system="\n".join(message["content"] for message in messages if message["role"] in ("system", "developer")),
+        question="\n".join(before),
+        answer=answer_of(messages[last]),
+        asked=tuple(message["content"] for message in messages if message["role"] == "user"),
+        texts=tuple(_texts(messages)),
+        messages=tuple(messages),
+        tools=tuple(tools_of(row) or ()),
+    )
+
+
+def answer_of(message: Mapping[str, Any]) -> str:
+    """What an assistant's turn says to the user: its text without thoughts, and the tools that it calls."""
+    calls = message.get("tool_calls") or ()
+    called = [msgspec.json.encode(call.get("function", call), order="sorted").decode() for call in calls]
+    return "\n".join([part for part in (parts_of(message).answer, *called) if part])
+
+
+def _texts(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        thought = parts_of(message).thought if message["role"] == "assistant" else ""
+        if thought and thought not in message["content"]:
+            yield thought
+        if message["content"].strip():
+            yield message["content"]
