@@ -226,9 +226,9 @@ class TestDivergence:
         from peft import PeftModel
         from transformers import AutoModelForCausalLM
 
+        from tests.trainers.tinychat import load_rows
         from trainers.data.batches import padded
         from trainers.data.masks import Template
-        from tests.trainers.tinychat import load_rows
         from trainers.methods.loading import load_tokenizer
         from trainers.objective.losses import trained_logits
 

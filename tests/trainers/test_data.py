@@ -76,8 +76,8 @@ def test_rows_that_teach_nothing_are_refused_with_their_count(tmp_path: Path) ->
 @pytest.mark.models
 class TestLoadedRows:
     def load(self, path: Path, template: str = CHATML, **settings: Any) -> Any:
-        from trainers.data.masks import Template
         from tests.trainers.tinychat import load_rows
+        from trainers.data.masks import Template
 
         return load_rows([str(path)], Template(byte_tokenizer(template)), **{"max_length": 1000, **settings})
 

@@ -64,9 +64,9 @@ def test_a_full_fine_tune_learns_and_hands_over_weights_that_transformers_loads(
 
 
 def test_what_is_handed_over_has_the_validation_loss_that_was_reported(configure: Any, tiny_base: Path) -> None:
+    from tests.trainers.tinychat import load_rows
     from trainers.data.batches import packed
     from trainers.data.masks import Template
-    from tests.trainers.tinychat import load_rows
     from trainers.evaluate import validation_loss
     from trainers.methods.loading import load_model, load_tokenizer
 
@@ -147,9 +147,9 @@ def train_batches(config: TrainConfig, steps: list[list[tuple[int, ...]]]) -> li
 def test_the_validation_loss_does_not_depend_on_batches_or_packing(
     configure: Any, tiny_base: Path, packing: bool, budget: int
 ) -> None:
+    from tests.trainers.tinychat import load_rows
     from trainers.data.batches import packed, padded
     from trainers.data.masks import Template
-    from tests.trainers.tinychat import load_rows
     from trainers.evaluate import validation_loss
     from trainers.methods.loading import load_model, load_tokenizer
 

@@ -89,6 +89,12 @@ class Template:
 
     def _end_of_turn(self) -> tuple[int, str]:
         text = self.render([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _PROBE}])
+        if _PROBE not in text:
+            raise ConfigError(
+                "the chat template drops what the assistant says: nothing could be trained. Use a template that shows assistant "
+                "turns, in the base's folder as chat_template.jinja.",
+                where="base",
+            )
         tail = text.rpartition(_PROBE)[2]
         special = set(self.tokenizer.all_special_ids) | {
             token for token, added in self.tokenizer.added_tokens_decoder.items() if added.special
