@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import resolve_model
-from harness.errors import ConfigError, EvaluationError, UsageError
+from harness.errors import ConfigError, UsageError
 from harness.protocols import Evaluator
 from harness.records import Merge, TrainingPoint
 from trainers import export, folder, resume
@@ -35,6 +35,7 @@ from trainers.optimizer.schedules import rates
 from trainers.process import training_process
 from trainers.recording import training_of
 from trainers.selecting.looking import Looks, Subject
+from trainers.watching.watch import Watch, Watched
 
 
 def train(config: TrainConfig, *, progress: Progress | None = None, evaluator: Evaluator | None = None) -> Path:
@@ -85,8 +86,9 @@ class _Run:
         self.started = time.monotonic() - self.state.seconds
         self._check_packing()
         self._train()
+        watched = self.watch.end(self.state)
         if self.accelerator.is_main_process:
-            self._hand_over()
+            self._hand_over(watched)
 
     def _prepare(self) -> None:
         """Rows, steps, model, objective, optimiser: all that can be wrong before the first step."""
@@ -120,6 +122,7 @@ class _Run:
             self.template.end_id, self.kept,
         )  # fmt: skip
         self.looks = Looks(self.subject, self.evaluator, self.tell)
+        self.watch = Watch(self.subject, self.looks, self.template, self.tell)
 
     def _check_packing(self) -> None:
         """Two packed rows must not see each other: proved on this model before it is trained."""
@@ -141,13 +144,17 @@ class _Run:
     def _train(self) -> None:
         state, every = self.state, self.config.checkpoint_steps
         self.looks.begin(state.step)
+        self.watch.begin(state)
         self.looks.look(state, self._save_state)
+        self.watch.look(state)
         while state.step < len(self.steps) and not self.looks.over(state):
-            state.points.append(self._step(self.steps[state.step]))
+            with self.watch.step(self.steps[state.step], state):
+                state.points.append(self._step(self.steps[state.step]))
             state.step += 1
             self.tell("train", state.step, len(self.steps))
             if self.looks.due(state.step) or (every and state.step % every == 0):
                 self.looks.look(state, self._save_state)
+                self.watch.look(state)
                 self._save_state()
 
     def _step(self, step: Step) -> TrainingPoint:
@@ -173,14 +180,12 @@ class _Run:
         self.ranks.add_penalty()
         if self.accelerator.num_processes > 1:
             total = self.accelerator.reduce(total, reduction="sum")
+        self.watch.gradients(number + 1, self.state)
         parameters = [parameter for _, parameter in trained_parameters(self.model)]
         norm = float(self.accelerator.clip_grad_norm_(parameters, settings.clip or math.inf))
         loss, kl = total.tolist()
         if not math.isfinite(loss) or not math.isfinite(norm):
-            raise EvaluationError(
-                f"training {self.config.name!r} diverged at step {number + 1} of {len(self.steps)}: loss {loss}, gradient norm "
-                f"{norm}. Lower optimizer.learning_rate ({self.config.learning_rate:g}), or warm up for longer."
-            )
+            raise self.watch.diverged(number + 1, loss, norm)
         rate = self.rates[number]
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
@@ -205,7 +210,7 @@ class _Run:
 
     # ----------------------------------------------------------------------------------------------------- handing over
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, watched: Watched) -> None:
         """The best weights, or the last, and the records; then nothing is left to resume."""
         self.tell("save", 0, 1)
         config, state = self.config, self.state
@@ -215,7 +220,7 @@ class _Run:
             resume.restore_best(self.kept, self.bare, best)
         trained = sum(parameter.numel() for _, parameter in trained_parameters(self.bare))
         training = training_of(
-            config, state, self.data, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
+            config, state, self.data, watched, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
             fingerprint=self.fingerprint, machine={"device": str(self.device), "processes": self.accelerator.num_processes},
         )  # fmt: skip
 

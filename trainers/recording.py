@@ -14,12 +14,14 @@ from trainers.data.order import Step
 from trainers.data.sets import DataSets
 from trainers.data.sources import content_digest
 from trainers.resume import State
+from trainers.watching.watch import Watched
 
 
 def training_of(
     config: TrainConfig,
     state: State,
     data: DataSets,
+    watched: Watched,
     *,
     last: Step,
     parameters: tuple[int, int],
@@ -46,6 +48,11 @@ def training_of(
         points=tuple(state.points),
         validations=tuple(state.validations),
         evaluations=tuple(state.evaluations),
+        concerns=watched.concerns,
+        flows=tuple(state.flows),
+        verbatims=tuple(state.verbatims),
+        written=tuple(state.written),
+        speed=watched.speed,
         tokens=state.tokens,
         supervised_tokens=state.supervised,
         seconds=round(state.seconds, 3),

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import EvaluationError
-from harness.records import Evaluation, TrainingPoint, ValidationPoint
+from harness.records import Evaluation, Flow, TrainingPoint, ValidationPoint, Verbatim, Written
 from trainers.averaging.mean import Mean
 from trainers.methods.adalora import Ranks
 from trainers.methods.loading import trained_parameters
@@ -22,7 +22,8 @@ STATE = "state.pt"
 
 
 class State(msgspec.Struct, kw_only=True):
-    """How far a run is. ``waited`` counts looks since the best one; ``seconds`` are those of earlier sittings."""
+    """How far a run is. ``waited`` counts looks since the best one; ``seconds`` are those of earlier sittings.
+    ``heard``: nats of some trained tokens before the first step."""
 
     step: int = 0
     tokens: int = 0
@@ -33,6 +34,10 @@ class State(msgspec.Struct, kw_only=True):
     points: list[TrainingPoint] = []
     validations: list[ValidationPoint] = []
     evaluations: list[Evaluation] = []
+    flows: list[Flow] = []
+    verbatims: list[Verbatim] = []
+    written: list[Written] = []
+    heard: list[float] = []
 
 
 def save_state(folder: Path, state: State, model: Any, optimizer: Any, ranks: Ranks, mean: Mean, *, fingerprint: str) -> None:

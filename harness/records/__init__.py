@@ -38,7 +38,20 @@ from harness.records.measured import (
 )
 from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
-from harness.records.trained import Evaluation, Handover, Merge, Reading, Training, TrainingPoint, ValidationPoint
+from harness.records.trained import (
+    Concern,
+    Evaluation,
+    Flow,
+    Handover,
+    Merge,
+    Reading,
+    Speed,
+    Training,
+    TrainingPoint,
+    ValidationPoint,
+    Verbatim,
+    Written,
+)
 
 __all__ = [
     "FORMAT",
@@ -52,6 +65,7 @@ __all__ = [
     "Check",
     "Comparison",
     "Completion",
+    "Concern",
     "Conclusion",
     "Direction",
     "Evaluation",
@@ -59,6 +73,7 @@ __all__ = [
     "Finding",
     "Fingerprints",
     "Flag",
+    "Flow",
     "Handover",
     "Health",
     "History",
@@ -91,6 +106,7 @@ __all__ = [
     "Severity",
     "Sight",
     "SliceReading",
+    "Speed",
     "Spot",
     "Spread",
     "Tally",
@@ -98,5 +114,7 @@ __all__ = [
     "Training",
     "TrainingPoint",
     "ValidationPoint",
+    "Verbatim",
     "Verdict",
+    "Written",
 ]

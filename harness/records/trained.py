@@ -71,6 +71,66 @@ class Evaluation(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Flow(Record, frozen=True, kw_only=True):
+    """Norms of the gradient after a step, before clipping, by group of weights (``layer 3 mlp``)."""
+
+    step: int
+    norms: dict[str, float]
+
+
+class Verbatim(Record, frozen=True, kw_only=True):
+    """How many answers greedy decoding would have repeated word for word after a step: of training rows, and of validation rows.
+
+    Only answers of some length count (``trainers.watching.memorised``); their first tokens are compared.
+    """
+
+    step: int
+    trained: int
+    tried: int
+    validation: int = 0
+    validation_tried: int = 0
+
+
+class Written(Record, frozen=True, kw_only=True):
+    """What the model answered after a step, greedily, and what the data says. ``cut``: it went on after ``answer``."""
+
+    step: int
+    prompt: str
+    answer: str
+    expected: str
+    cut: bool = False
+
+
+class Concern(Record, frozen=True, kw_only=True):
+    """Something about a run that does not look right: what was ``seen`` up to ``step``, and what to try (``advice``)."""
+
+    kind: Literal["vanishing", "exploding", "rising", "stuck", "spikes", "overfitting", "memorised", "dead", "unmoved"]
+    step: int
+    seen: str
+    advice: str
+
+
+class Speed(Record, frozen=True, kw_only=True):
+    """How fast the last sitting trained, its first step left out: real tokens per second of its steps, all processes together.
+
+    ``flops_per_second`` counts what training needs, nothing that is computed twice; ``peak_flops`` is what ``devices`` can do at
+    most in the precision of the run (None: not known), ``utilisation`` (MFU) the one by the other. ``memory`` is the most that was
+    held on a GPU, ``memory_estimated`` what was foreseen, in bytes.
+    """
+
+    tokens_per_second: float
+    supervised_tokens_per_second: float
+    steps: int
+    seconds: float
+    flops_per_second: float
+    device: str
+    devices: int = 1
+    peak_flops: float | None = None
+    utilisation: float | None = None
+    memory: int | None = None
+    memory_estimated: int | None = None
+
+
 class Training(Record, frozen=True, kw_only=True):
     """How a candidate came to be: the content of ``training.json``. Seconds are wall time; tokens count real (non-pad) tokens."""
 
@@ -85,6 +145,11 @@ class Training(Record, frozen=True, kw_only=True):
     points: tuple[TrainingPoint, ...] = ()
     validations: tuple[ValidationPoint, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    verbatims: tuple[Verbatim, ...] = ()
+    written: tuple[Written, ...] = ()
+    speed: Speed | None = None
     tokens: int = 0
     supervised_tokens: int = 0
     seconds: float = 0.0

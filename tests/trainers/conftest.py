@@ -50,6 +50,7 @@ def configure(tmp_path: Path) -> Configure:
             "device": "cpu",
             "data": {"train": "train.jsonl", "tokens_per_batch": 128},
             "optimizer": {"learning_rate": 1e-3, "epochs": 1},
+            "watching": {"answer_tokens": 4, "trackers": []},
         }
         for key, value in settings.items():
             *tables, last = key.split("__")

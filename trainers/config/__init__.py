@@ -10,9 +10,10 @@ from trainers.config.optimizer import OptimizerConfig
 from trainers.config.parameters import GroupConfig, ParametersConfig
 from trainers.config.record import TrainConfig
 from trainers.config.stopping import StoppingConfig
+from trainers.config.watching import WatchingConfig
 
 __all__ = [
     "AdaloraConfig", "AveragingConfig", "CheckpointsConfig", "DataConfig", "GroupConfig", "Ia3Config", "LoraConfig",
     "ObjectiveConfig", "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig",
-    "load", "load_all", "parse",
+    "WatchingConfig", "load", "load_all", "parse",
 ]  # fmt: skip

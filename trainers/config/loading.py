@@ -15,7 +15,18 @@ import msgspec
 from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
-from trainers.config import averaging, checkpoints, combinations, data, methods, objective, optimizer, parameters, stopping
+from trainers.config import (
+    averaging,
+    checkpoints,
+    combinations,
+    data,
+    methods,
+    objective,
+    optimizer,
+    parameters,
+    stopping,
+    watching,
+)
 from trainers.config.complaints import Complaint, Range, ranges
 from trainers.config.data import HUB
 from trainers.config.record import TrainConfig
@@ -41,7 +52,7 @@ def load_all(path: str | Path, overrides: Iterable[str] = ()) -> list[TrainConfi
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
-    for table in ("optimizer", "objective", "lora", "adalora", "stopping", "sweep"):
+    for table in ("optimizer", "objective", "lora", "adalora", "stopping", "watching", "sweep"):
         if isinstance(raw.get(table), dict):
             raw[table] = _number(raw[table])
     for assignment in overrides:
@@ -120,6 +131,7 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from stopping.complaints(config.stopping, config.validated, gate=config.checkpoints.gate)
     yield from checkpoints.complaints(config.checkpoints, config.stopping.metric)
     yield from averaging.complaints(config.averaging)
+    yield from watching.complaints(config.watching)
     yield from combinations.complaints(config)
 
 

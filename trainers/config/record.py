@@ -14,6 +14,7 @@ from trainers.config.objective import ObjectiveConfig
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.parameters import ParametersConfig
 from trainers.config.stopping import StoppingConfig
+from trainers.config.watching import WatchingConfig
 
 
 class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +54,7 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     stopping: StoppingConfig = StoppingConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
     averaging: AveragingConfig = AveragingConfig()
+    watching: WatchingConfig = WatchingConfig()
 
     @property
     def folder(self) -> Path:
