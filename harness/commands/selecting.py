@@ -60,7 +60,7 @@ class Checkpoints:
 
     def fingerprint(self) -> str:
         """The base stands in for a checkpoint: it goes through the same checks."""
-        return self._run(Candidate(name=self.name, model=self.wanted.base), 0).fingerprint
+        return self._run(Candidate(name=self.name, model=self.wanted.base, revision=self.wanted.revision), 0).fingerprint
 
     def __call__(self, candidate: Candidate, step: int) -> Evaluation:
         """Measure a checkpoint. EvaluationError with what the process said last, where it failed."""

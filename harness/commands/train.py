@@ -91,7 +91,7 @@ def _train(config: TrainConfig) -> Path:
     with Bars() as bars:
         evaluator = None
         if settings.gate:
-            wanted = Wanted(target=settings.target, base=config.base, suites=settings.suites)
+            wanted = Wanted(target=settings.target, base=config.base, revision=config.revision, suites=settings.suites)
             evaluator = Checkpoints(Path(settings.gate), config.name, wanted, tell=bars.told)
         return train(config, progress=bars.told, evaluator=evaluator)
 

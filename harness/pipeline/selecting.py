@@ -41,10 +41,11 @@ _OPEN = ("inconclusive", "insensitive")
 
 class Wanted(Record, frozen=True, kw_only=True):
     """What a training run wants to know. ``target``: a glob over metrics; ``suites``: names, all where it is empty; ``base``: the
-    model that is trained, which forgetting is measured against."""
+    model that is trained (and its ``revision``), which forgetting is measured against."""
 
     target: str
     base: str
+    revision: str | None = None
     suites: tuple[str, ...] = ()
 
 
@@ -209,8 +210,8 @@ def _entry(config: Config, checkpoint: Candidate, wanted: Wanted) -> tuple[Candi
     declared = own.reference if own.name == checkpoint.name else None
     reference = declared or (base if base != checkpoint.name else None)
     entry = CandidateConfig(
-        name=checkpoint.name, model=checkpoint.model, adapter=checkpoint.adapter, engine=own.engine, options=own.options,
-        resources=own.resources, reference=reference,
+        name=checkpoint.name, model=checkpoint.model, revision=checkpoint.revision, adapter=checkpoint.adapter,
+        engine=own.engine, options=own.options, resources=own.resources, reference=reference,
     )  # fmt: skip
     return entry, reference
 
