@@ -232,7 +232,7 @@ def test_a_folder_is_all_its_files_in_order(tmp_path: Path) -> None:
     (folder / "b" / "c.txt").write_text("other")
     assert content_digest(str(folder)) != before
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="holds no rows: expected files that end with .jsonl"):
+    with pytest.raises(ConfigError, match=r"holds no rows: expected files that end with .jsonl"):
         files_of(str(tmp_path / "empty"))
 
 
@@ -278,5 +278,5 @@ def test_a_hub_data_set_without_a_network_is_a_clear_error(monkeypatch: pytest.M
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ConfigError, match="hub:nobody/nothing: the data set cannot be loaded: .*name files"):
+    with pytest.raises(ConfigError, match=r"hub:nobody/nothing: the data set cannot be loaded: .*name files"):
         read("hub:nobody/nothing")
