@@ -16,6 +16,8 @@ from reports.svg import span as data_range
 from reports.wording import fixed, significant
 
 MOST_POINTS = 400
+MOST_LETTERS = 2000
+"""Of a row that is shown as text."""
 
 
 class Series(Record, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class TrainingCard(Record, frozen=True, kw_only=True):
     losses: tuple[LastLoss, ...]
     best_step: int | None
     checkpoints: CheckpointCard | None
+    trained_text: tuple[str, ...]
 
 
 def series(training: Training) -> Series:
@@ -101,7 +104,12 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
         losses=tuple(losses),
         best_step=training.best_step,
         checkpoints=checkpoint_card(index, name, training),
+        trained_text=_shortened(training.trained_text),
     )
+
+
+def _shortened(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} …" for text in texts)
 
 
 def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
@@ -110,6 +118,7 @@ def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
         name: {
             "series": series(each),
             "checkpoints": shown_checkpoints(each),
+            "trained_text": _shortened(each.trained_text),
             "facts": {
                 "steps": each.steps,
                 "supervised_tokens": each.supervised_tokens,

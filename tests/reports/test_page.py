@@ -157,6 +157,17 @@ def test_a_hostile_candidate_name_stays_a_name() -> None:
     assert any(name in element.text_content() for element in tree.xpath("//b"))
 
 
+def test_what_was_trained_is_shown_as_text_and_as_nothing_else() -> None:
+    conclusion, measured, training = fixtures.small()
+    said = ["⟦<|im_start|>user\n⟧<script>alert(1)</script>", "a" * 3000]
+    training["careless"] = msgspec.structs.replace(training["careless"], trained_text=tuple(said))
+    tree = parsed(page.render(conclusion, measured, training))
+    shown = [element.text_content() for element in tree.xpath("//section[@id='training']//pre")]
+    assert shown == [said[0], said[1][:2000] + " …"]
+    assert len(tree.xpath("//script")) == 2
+    assert json.loads(tree.get_element_by_id("data").text)["training"]["careless"]["trained_text"] == shown
+
+
 def test_lone_surrogates_and_null_characters_do_not_break_the_page() -> None:
     conclusion, measured, training = fixtures.small()
     suite = measured["device", "careless"]

@@ -52,7 +52,7 @@ def test_new_rows_and_another_order_move_no_row_to_the_other_side(tmp_path: Path
 
 
 def test_a_share_that_is_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="of 50 rows with 1 different questions (no row|every row) is held out") as caught:
+    with pytest.raises(ConfigError, match=r"of 50 rows with 1 different questions (no row|every row) is held out") as caught:
         hold_out(examples_of(tmp_path, [chat("say", "x")] * 50), 0.1)
     assert caught.value.where == "data.validation_share"
 
@@ -81,7 +81,7 @@ class TestOverlap:
         assert (kept, count) == (sides[0], 2)
 
     def test_a_set_of_which_nothing_would_be_left_is_refused(self, sides: Any) -> None:
-        with pytest.raises(ConfigError, match="every row of data.train is also validated on"):
+        with pytest.raises(ConfigError, match=r"every row of data.train is also validated on"):
             parted(sides[0], {"target": sides[0]["train"]}, "drop")
 
 
@@ -188,9 +188,7 @@ class TestRuns:
             self.record(config)
         assert caught.value.where == "data.max_length"
 
-    def test_text_continues_pre_training_of_a_base_without_a_template(
-        self, configure: Any, tiny_base: Path, tmp_path: Path
-    ) -> None:
+    def test_text_continues_pre_training_without_a_chat_template(self, configure: Any, tiny_base: Path, tmp_path: Path) -> None:
         import shutil
 
         from trainers.loop import train
