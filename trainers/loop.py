@@ -221,7 +221,10 @@ class _Run:
         trained = sum(parameter.numel() for _, parameter in trained_parameters(self.bare))
         training = training_of(
             config, state, self.data, watched, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
-            fingerprint=self.fingerprint, machine={"device": str(self.device), "processes": self.accelerator.num_processes},
+            fingerprint=self.fingerprint,
+            machine={
+                "device": str(self.device), "processes": self.accelerator.num_processes, "head_chunk": self.objective.chunk,
+            },
         )  # fmt: skip
 
         def save(place: Path) -> Merge | None:

@@ -189,3 +189,27 @@ def test_what_cannot_be_averaged_is_refused(configure: Any, settings: dict[str, 
     with pytest.raises(ConfigError) as caught:
         configure(**settings)
     assert str(caught.value).startswith(said)
+
+
+def test_the_gate_is_asked_about_all_of_them(
+    configure: Any, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.cli import main
+    from harness.commands import train as command
+
+    configure()  # writes train.jsonl
+    (tmp_path / "sft.yaml").write_text(
+        json.dumps(
+            {
+                "name": "one", "base": str(tiny_base), "device": "cpu", "data": {"train": "train.jsonl", "tokens_per_batch": 128},
+                "optimizer": {"steps": 4}, "averaging": {"alphas": [0.5], "every_steps": 1},
+            }
+        )
+    )  # fmt: skip
+    asked: list[dict[str, Path]] = []
+    monkeypatch.setattr(command, "_check_gate", lambda gate: None)
+    monkeypatch.setattr(command, "_gate", lambda gate, folders: asked.append(folders) or 0)
+    assert main(["train", str(tmp_path / "sft.yaml"), "--gate", "gate.toml"]) == 0
+    assert list(asked[0]) == ["one", "one-average", "one-alpha-0.5"]
+    assert all((folder / "candidate.json").is_file() for folder in asked[0].values())
+    assert capsys.readouterr().out.split() == [str(folder) for folder in asked[0].values()]

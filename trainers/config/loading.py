@@ -52,7 +52,7 @@ def load_all(path: str | Path, overrides: Iterable[str] = ()) -> list[TrainConfi
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
-    for table in ("optimizer", "objective", "lora", "adalora", "stopping", "watching", "sweep"):
+    for table in ("optimizer", "objective", "averaging", "lora", "adalora", "stopping", "watching", "sweep"):
         if isinstance(raw.get(table), dict):
             raw[table] = _number(raw[table])
     for assignment in overrides:

@@ -91,6 +91,11 @@ class Objective:
             held.append(Held(self.settings.ewc, kept, importance))
         return held
 
+    @property
+    def chunk(self) -> int:
+        """Tokens that go through the LM head at once; 0: all."""
+        return (self.settings.head_chunk or _CHUNK) if self.head else 0
+
     def _autocast(self) -> Any:
         import torch
 
@@ -106,7 +111,7 @@ class Objective:
                 hidden = self.head.hidden(model, batch)
                 sums = summed(
                     hidden, lambda piece, tokens: self._part(piece, base, batch, tokens), self.head.module,
-                    self.settings.head_chunk or _CHUNK, autocast=self._autocast,
+                    self.chunk, autocast=self._autocast,
                 )  # fmt: skip
         return Minimised(sums[0], sums[1:].detach())
 
@@ -116,11 +121,11 @@ class Objective:
 
         if self.head is None:
             return token_losses(model, batch)
-        chunk, hidden = self.settings.head_chunk or _CHUNK, self.head.hidden(model, batch)
+        hidden = self.head.hidden(model, batch)
         with self._autocast():
             pieces = [
                 torch.nn.functional.cross_entropy(self.head.logits(states), targets, reduction="none")
-                for states, targets in zip(hidden.split(chunk), batch.targets.split(chunk), strict=True)
+                for states, targets in zip(hidden.split(self.chunk), batch.targets.split(self.chunk), strict=True)
             ]
         return torch.cat(pieces)
 
