@@ -55,7 +55,7 @@ class Checkpoints:
         if (place / export.CANDIDATE).is_file():
             return
         place.mkdir(parents=True, exist_ok=True)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
             cost = export.export_weights(self.config, model, self.base, place, end_id=end_id, probes=probes)
         handover = msgspec.structs.replace(export.handover(self.config, self.base, cost), name=place.name)
         export.write_handover(place, handover)
