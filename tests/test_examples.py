@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 EXECUTED = {
     "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
     "multi_node.toml", "sequential.toml", "scores.toml",
+    "train_sweep.toml", "train_gate.toml",  # tests/trainers/test_train_command.py
     "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
 }  # fmt: skip
 

@@ -93,39 +93,27 @@ def test_a_gate_that_cannot_be_read_is_found_before_training(
 
 @pytest.mark.full
 @pytest.mark.models
-def test_a_sweep_of_the_lab_is_selected_on_one_half_and_certified_on_the_other(lab_test: Any, tmp_path: Path) -> None:
-    data = Path(lab_test.root) / "data"
-    gate = {
-        "baseline": "base",
-        "candidates": [{"name": "base", "model": str(lab_test.base), "engine": "transformers", "options": {"dtype": "float32"}}],
-        "suites": [
-            {"name": "target", "use": "prompted",
-             "options": {"items": str(data / "suites" / "target.jsonl"), "score": "json_equal", "max_tokens": 40}},
-            {"name": "facts", "use": "prompted", "retained": True,
-             "options": {"items": str(data / "suites" / "facts.jsonl"), "score": "exact_match", "max_tokens": 16}},
-        ],
-        "rules": [
-            {"metric": "target/*/json_equal", "require": "superior", "split": "gate"},
-            {"metric": "facts/*/exact_match", "require": "non_inferior", "margin": 0.15, "split": "gate"},
-        ],
-    }  # fmt: skip
-    (tmp_path / "gate.yaml").write_text(json.dumps(gate))
-    config = {
-        "name": "lab", "base": str(lab_test.base), "device": "cpu",
-        "data": {"train": str(data / "target.train.jsonl"), "tokens_per_batch": 512},
-        "optimizer": {"learning_rate": 4e-3, "epochs": 3},
-        "checkpoints": {"gate": "gate.yaml", "target": "target/*/json_equal", "steps": [10], "bound": "unbroken"},
-        "sweep": {"data": {"replay_ratio": [0.25, 1.0]}},
-    }  # fmt: skip
-    config["data"]["replay"] = str(data / "replay.train.jsonl")  # type: ignore[index]
-    (tmp_path / "sft.yaml").write_text(json.dumps(config))
-    code = main(["train", str(tmp_path / "sft.yaml"), "--gate", str(tmp_path / "gate.yaml")])
-    conclusion = msgspec.json.decode((tmp_path / "runs" / "verdict.json").read_bytes(), type=Conclusion)
+def test_a_sweep_of_the_lab_is_selected_on_one_half_and_certified_on_the_other(
+    lab_test: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The examples, on a model that learns in seconds."""
+    monkeypatch.setenv("BASE", str(lab_test.base))
+    monkeypatch.setenv("DATA", str(Path(lab_test.root) / "data"))
+    (tmp_path / "examples").mkdir()
+    for name in ("train_sweep.toml", "train_gate.toml"):
+        text = (Path(__file__).parents[2] / "examples" / name).read_text()
+        text = text.replace('"vllm"', '"transformers"').replace('"bfloat16"', '"float32"')
+        (tmp_path / "examples" / name).write_text(text)
+    config, gate = (str(tmp_path / "examples" / name) for name in ("train_sweep.toml", "train_gate.toml"))
+    small = ["--set", "method=full", "--set", "optimizer.learning_rate=4e-3", "--set", "data.tokens_per_batch=512"]
+    small += ["--set", "device=cpu", "--set", "checkpoints.steps=[10]", "--set", "checkpoints.bound=unbroken"]
+    code = main(["train", config, *small, "--gate", gate])
+    conclusion = msgspec.json.decode((tmp_path / "runs" / "train" / "verdict.json").read_bytes(), type=Conclusion)
     assert code == conclusion.exit_code
-    names = ["lab-replay_ratio-0.25", "lab-replay_ratio-1.0"]
+    names = ["week47-replay_ratio-0.25", "week47-replay_ratio-1.0"]
     assert sorted(verdict.candidate for verdict in conclusion.verdicts) == names
-    page = (tmp_path / "runs" / "report.html").read_text()
-    store = Store(tmp_path / "runs")
+    page = (tmp_path / "runs" / "train" / "report.html").read_text()
+    store = Store(tmp_path / "runs" / "train")
     for name in names:
         training = msgspec.json.decode((tmp_path / "out" / name / "training.json").read_bytes(), type=Training)
         assert [each.step for each in training.evaluations] == [10, training.steps]
@@ -144,4 +132,4 @@ def test_a_sweep_of_the_lab_is_selected_on_one_half_and_certified_on_the_other(l
         assert selected.items + certified == len(items)
         run = store.read(store.current()["target", name]).run
         assert run.reused_requests > 0, "what selected is in the journal already"
-    assert main(["train", str(tmp_path / "sft.yaml")]) == 0, "nothing is trained again"
+    assert main(["train", config, *small]) == 0, "nothing is trained again"
