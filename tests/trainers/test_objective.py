@@ -364,3 +364,47 @@ def test_penalties_on_weights_are_refused_where_no_weight_is_trained(configure: 
     packing = method not in ("prefix", "prompt")
     with pytest.raises(ConfigError, match=rf"objective.{key}: holds the weights of full fine-tunes and of LoRA"):
         configure(method=method, data__packing=packing, **{f"objective__{key}": 1.0}, **settings)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_run_in_half_precision_measures_its_distance_from_the_base_and_not_from_itself(
+    configure: Any, tiny_base: Path, method: str
+) -> None:
+    import msgspec
+
+    from harness.records import Training
+    from trainers.loop import train
+
+    def distances(name: str, **more: Any) -> list[float]:
+        settings = {"optimizer__learning_rate": 1e-2, "optimizer__steps": 6, "optimizer__warmup_ratio": 0.0, "method": method}
+        folder = train(configure(tiny_base, name=name, objective__kl=0.01, **settings, **more))
+        training = msgspec.json.decode((folder / "training.json").read_bytes(), type=Training)
+        assert training.environment["head_chunk"] == 1024
+        return [point.kl or 0.0 for point in training.points]
+
+    exact = distances("exact")
+    assert exact[0] == pytest.approx(0, abs=1e-5)
+    assert exact[-1] > 0.05
+    assert distances("half", precision="bf16")[1:] == pytest.approx(exact[1:], rel=0.25, abs=0.01)
+
+
+def test_an_adapter_on_the_head_itself_is_off_in_the_base(configure: Any, tmp_path: Path, tiny_base: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    untied = tmp_path / "untied"
+    settings = AutoConfig.from_pretrained(tiny_base)
+    settings.tie_word_embeddings = False
+    with torch.random.fork_rng():
+        AutoModelForCausalLM.from_config(settings).save_pretrained(untied)
+    AutoTokenizer.from_pretrained(tiny_base).save_pretrained(untied)
+    asked = {"method": "lora", "lora__targets": ["q_proj", "lm_head"], "objective__kl": 1.0}
+    chunked, model, make = make_objective(configure, untied, objective__head_chunk=7, **asked)
+    whole, other, _ = make_objective(configure, untied, objective__head_chunk=0, **asked)
+    batch = make(rows(), "cpu")
+    one, two = chunked(moved(model, 0.2), batch), whole(moved(other, 0.2), batch)
+    assert two.measured[1].item() > 0.01
+    assert one.measured.tolist() == pytest.approx(two.measured.tolist(), rel=1e-5)
+    found = gradients(one.total, model)
+    assert any("lm_head" in name for name in found)
+    same(found, gradients(two.total, other))

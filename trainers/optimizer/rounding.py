@@ -47,7 +47,7 @@ def rounded_adamw(groups: list[dict[str, Any]], rate: float, *, betas: tuple[flo
                     state["step"] += 1
                     generator = torch.Generator(parameter.device)
                     generator.manual_seed(((seed * 1_000_003 + state["step"]) * 100_003 + number) % (1 << 63))
-                    whole = (parameter, parameter.grad, state["mean"], state["square"])
+                    whole = (parameter, parameter.grad.contiguous(), state["mean"], state["square"])
                     for pieces in zip(*(tensor.view(-1).split(_PIECE) for tensor in whole), strict=True):
                         _update(group, state["step"], pieces, generator)
 
