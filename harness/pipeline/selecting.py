@@ -19,6 +19,7 @@ from statistics import fmean
 import msgspec
 
 from harness.baselines import means_pin
+from harness.checkpoints import source
 from harness.config import CandidateConfig, Config, Loaded, RuleConfig
 from harness.errors import ConfigError
 from harness.fingerprint import digest
@@ -194,6 +195,12 @@ def _narrowed(loaded: Loaded, checkpoint: Candidate, wanted: Wanted) -> Config:
         raise ConfigError("every suite holds imported scores: no checkpoint can be asked", where="checkpoints.suites")
     asked = {suite.name for suite in suites}
     entry, reference = _entry(config, checkpoint, wanted)
+    if source(entry) in ("recorded", "imported", "endpoint"):
+        raise ConfigError(
+            f"engine {entry.engine!r} cannot serve weights that were just written, and checkpoints of {entry.name!r} are asked as "
+            f'{config.baseline!r} is. Say how they are asked: candidates = [{{ name = "{entry.name}", engine = "vllm", … }}].',
+            where="candidates", file=loaded.file,
+        )  # fmt: skip
     against = {rule.against for rule in config.rules} - {"baseline", "reference"}
     kept = {config.baseline, *against, *([reference] if reference else [])}
     others = tuple(candidate for candidate in config.candidates if candidate.name in kept and candidate.name != checkpoint.name)

@@ -122,6 +122,13 @@ def test_a_declared_format_holds_every_row_to_it(tmp_path: Path) -> None:
         read(path, format={str(tmp_path): "text"})
 
 
+def test_columns_are_called_what_formats_call_them(tmp_path: Path) -> None:
+    row = {"question": "q", "answer": "a", "id": 3}
+    found = one(tmp_path, row, columns={"question": "prompt", "answer": "completion"})
+    assert (found.messages, found.fields) == (chat("q", "a")["messages"], {"id": 3})
+    bad(tmp_path, {**row, "prompt": "p"}, "has 'prompt' already", columns={"question": "prompt", "answer": "completion"})
+
+
 def test_text_is_trained_whole_only_where_it_is_declared(tmp_path: Path) -> None:
     row = {"text": "Once.", "source": "tales"}
     bad(tmp_path, row, 'Set data.format = "text"')

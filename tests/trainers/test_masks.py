@@ -16,6 +16,7 @@ from tests.trainers.tinychat import (
     OPENED,
     STOPLESS,
     THINKING,
+    THINKING_MARKED,
     byte_tokenizer,
     chat,
 )
@@ -57,6 +58,12 @@ def test_a_template_that_prints_the_date_is_trained_with_the_day_it_is_evaluated
 def test_generation_markers_train_the_same_as_rendering_step_by_step() -> None:
     assert Template(byte_tokenizer(CHATML_MARKED)).marked
     assert shown(CHATML_MARKED, TWO) == [CHATML_TWO]
+
+
+def test_markers_do_not_hide_that_thoughts_leave_the_history() -> None:
+    assert Template(byte_tokenizer(THINKING_MARKED)).marked
+    assert shown(THINKING_MARKED, TWO) == shown(THINKING, TWO)
+    assert len(shown(THINKING_MARKED, TWO)) == 2
 
 
 def test_llama3_trains_its_own_end_of_turn() -> None:

@@ -218,7 +218,8 @@ class TestRuns:
         whole = of()
         assert of(data__format={train: "messages"}) != whole
         others = [{"data__system": "x"}, {"data__turns": "last"}, {"data__thoughts": "drop"}, {"data__too_long": "cut"}]
-        assert len({whole, *(of(**settings) for settings in others)}) == 5
+        others.append({"data__columns": {"question": "prompt"}})
+        assert len({whole, *(of(**settings) for settings in others)}) == 6
         moved = of(data__format={train: "messages"})
         (tmp_path / "train.jsonl").rename(tmp_path / "moved.jsonl")
         assert of(data__train="moved.jsonl", data__format={"moved.jsonl": "messages"}) == moved
@@ -230,6 +231,7 @@ class TestRuns:
         ({"data__validation_share": 0.6}, "data.validation_share", "0 to 0.5"),
         ({"data__validation_share": 0.1, "data__validation": "target.jsonl"}, "data.validation_share", "Leave one of them out"),
         ({"data__overlap": "drop"}, "data.overlap", "nothing is validated on"),
+        ({"data__columns": {"question": "promt"}}, "data.columns.question", "Did you mean 'prompt'"),
         ({"data__format": "csv"}, "data.format", "csv"),
         ({"data__format": {"target.jsonl": "text"}}, "data.format", "which nothing here is read from"),
         ({"data__format": "text", "data__system": "x"}, "data.system", "plain text has no turns"),

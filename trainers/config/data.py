@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from harness.plugins import did_you_mean
 from harness.records import Record
 from trainers.config.complaints import Complaint, Range, ranges
 
 HUB = "hub:"
 """What the name of a data set on the hub begins with."""
+
+KEYS = ("messages", "conversations", "prompt", "completion", "instruction", "input", "output", "system", "history", "text", "tools")
+"""What formats look for in a row."""
 
 Format = Literal["auto", "messages", "prompt_completion", "alpaca", "sharegpt", "text"]
 
@@ -20,10 +24,11 @@ class DataConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``train`` and ``replay`` are files, folders or hub data sets (``trainers.data.sources``), whose rows have one of the formats of
     ``trainers.data.formats``: told by their keys, or declared as ``format``, for all or file by file (``text`` always: a document
-    is trained whole). ``replay_ratio`` is replay tokens per token of training data: 0.5 adds half as many, drawn anew each epoch.
-    ``validation`` names its sets (``target``, ``general``); a single path stands for ``target``. ``validation_share`` of the
-    training conversations are held out as ``target`` instead, the same ones whatever the seed. What is asked in a validation set
-    may not also be trained on: that is refused (``overlap``), or left out of training, or allowed; it is counted.
+    is trained whole). ``columns`` gives keys of rows the names that formats have (``{ question = "prompt" }``). ``replay_ratio`` is
+    replay tokens per token of training data: 0.5 adds half as many, drawn anew each epoch. ``validation`` names its sets
+    (``target``, ``general``); a single path stands for ``target``. ``validation_share`` of the training conversations are held out
+    as ``target`` instead, the same ones whatever the seed. What is asked in a validation set may not also be trained on: that is
+    refused (``overlap``), or left out of training, or allowed; it is counted.
 
     ``system`` is the system message of conversations without one. ``turns`` trains all assistant turns, or only the last; a message
     can say ``train = false`` or a ``weight`` of its own. ``thoughts`` in the rows are trained, or dropped.
@@ -37,6 +42,7 @@ class DataConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     train: str | tuple[str, ...]
     format: Format | dict[str, Format] = "auto"
+    columns: dict[str, str] = {}
     system: str = ""
     turns: Literal["all", "last"] = "all"
     thoughts: Literal["train", "drop"] = "train"
@@ -84,6 +90,9 @@ def complaints(data: DataConfig) -> Iterable[Complaint]:
         Range("data.tokens_per_batch", data.tokens_per_batch, data.tokens_per_batch >= 2, "2 or more"),
         Range("data.max_length", data.max_length, data.max_length >= 0, "0 or more"),
     )
+    for column, name in data.columns.items():
+        if name not in KEYS:
+            yield f"data.columns.{column}", f"no format has {name!r}. {did_you_mean(name, KEYS)}"
     named = {"target"} if isinstance(data.validation, str) and data.validation else set(data.validation)
     if data.validation_share and "target" in named:
         yield "data.validation_share", "holds out the set 'target', but data.validation names one, too. Leave one of them out."

@@ -64,6 +64,7 @@ def read_examples(path: str, data: DataConfig) -> Iterator[Example]:
 def _example(row: Any, data: DataConfig, path: str, place: str) -> Example:
     if not isinstance(row, dict):
         raise ValueError(f"expected an object, found {type(row).__name__}")
+    row = _renamed(row, data.columns)
     declared = data.format_of(path)
     if declared == "text":
         return Document(text_of(row), {key: value for key, value in row.items() if key != "text"}, place)
@@ -84,6 +85,13 @@ def _example(row: Any, data: DataConfig, path: str, place: str) -> Example:
         weights = {index + 1: weight for index, weight in weights.items()}
     fields = {key: value for key, value in row.items() if key not in (*found.keys, "tools")}
     return Conversation(messages, weights, tools_of(row), fields, place)
+
+
+def _renamed(row: dict[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    for column, name in columns.items():
+        if column in row and name in row and column != name:
+            raise ValueError(f"has {name!r} already, so {column!r} cannot be called so (data.columns)")
+    return {columns.get(key, key): value for key, value in row.items()}
 
 
 def _weight(message: Mapping[str, Any], index: int) -> float:

@@ -170,24 +170,31 @@ class Template:
         return len(prompt), end + len(self.end)
 
     def _by_markers(self, messages: Messages, turns: list[int], trained: Mapping[int, float], tools: Any) -> Rendered | None:
-        """None where the template does not mark each assistant turn once."""
+        """None where the template does not mark each assistant turn once, or one row cannot show every turn as it is asked."""
         text, marked = self._jinja(messages, prompt=False, tools=tools, spans=True)
         speakers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
         if len(marked) != len(speakers):
             return None
-        spans = [
-            self._within_turn(text, start, end, self.render(messages[:index], prompt=True, tools=tools))
-            for index, (start, end) in zip(speakers, marked, strict=True)
-            if index in turns
-        ]
-        for turn, span in zip(turns, spans, strict=True):
+        spans = []
+        for turn, (start, end) in zip(speakers, marked, strict=True):
+            if turn not in turns:
+                continue
+            span = self._within_turn(text, start, end, self.render(messages[:turn], prompt=True, tools=tools))
+            alone = text if turn + 1 == len(messages) else self.render(messages[: turn + 1], tools=tools)
+            if span is None or not alone.startswith(text[: span[1]]):
+                return None
             self._check_kept(messages[turn], text[slice(*span)])
+            spans.append(span)
         return Rendered(text[: spans[-1][1]], tuple(spans), tuple(trained[turn] for turn in turns))
 
-    def _within_turn(self, text: str, start: int, end: int, prompt: str) -> Span:
-        """The marked span less what the generation prompt supplies, up to and with the end of turn."""
-        if text.startswith(prompt) and start < len(prompt) <= end:
-            start = len(prompt)
+    def _within_turn(self, text: str, start: int, end: int, prompt: str) -> Span | None:
+        """The marked span less what the generation prompt supplies, up to and with the end of turn. None where it does not follow
+        the prompt."""
+        if not text.startswith(prompt):
+            return None
+        start = max(start, len(prompt))
+        if start > end:
+            return None
         found = text.rfind(self.end, start, end)
         if found >= 0:
             return start, found + len(self.end)

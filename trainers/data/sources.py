@@ -8,6 +8,7 @@ with ``/CONFIG`` and ``@SPLIT`` (else ``train``), is loaded by ``datasets``: fro
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import io
 import re
@@ -47,14 +48,19 @@ def place_of(path: str, number: int) -> str:
 def content_digest(path: str) -> str:
     """Hash of the rows that a path stands for. A file's: of its bytes."""
     if path.startswith(HUB):
-        whole = hashlib.sha256()
-        for _, row in rows_of(path):
-            whole.update(msgspec.json.encode(row, enc_hook=str) + b"\n")
-        return whole.hexdigest()
+        return _hub_digest(path)
     files = files_of(path)
     if files == [path]:
         return file_digest(path)
     return digest_of([[str(Path(file).relative_to(path)), file_digest(file)] for file in files])
+
+
+@functools.lru_cache
+def _hub_digest(path: str) -> str:
+    whole = hashlib.sha256()
+    for _, row in rows_of(path):
+        whole.update(msgspec.json.encode(row, enc_hook=str) + b"\n")
+    return whole.hexdigest()
 
 
 def rows_of(path: str) -> Numbered:
