@@ -185,6 +185,8 @@ class TestBadInput:
             ({}, {"suites": ("fact",)}, "no suite is named 'fact'. Did you mean 'facts'"),
             ({}, {"name": "base"}, "'base' is what is trained, and the baseline too"),
             ({"baseline": "pin:last"}, {}, "a set of kept answers"),
+            ({"candidates": [{"name": "base", "model": "http://x", "engine": "openai"}]}, {}, "openai. cannot serve weights"),
+            ({"candidates": [{"name": "base", "model": "a.jsonl", "engine": "recorded"}]}, {}, "Say how they are asked"),
             ({"rules": [NOISY], "suites": RETAINED}, {"suites": ("facts",), "target": "facts/*/lost"}, "above_noise needs a"),
         ],
     )  # fmt: skip
