@@ -15,7 +15,7 @@ from harness.engines.adapters import how_served, lora_rank
 from harness.errors import ConfigError, EngineError
 from harness.records import Handover, Training
 from tests.trainers.conftest import Configure
-from tests.trainers.tinychat import chat, write_rows
+from tests.trainers.tinychat import chat, load_rows, write_rows
 from trainers.config import parse
 from trainers.loop import train
 
@@ -97,7 +97,6 @@ def tensors(adapter: Path) -> dict[str, Any]:
 @cache
 def rows_of(file: Path, base: Path) -> list[Any]:
     from trainers.data.masks import Template
-    from trainers.data.rows import load_rows
     from trainers.methods.loading import load_tokenizer
 
     return load_rows([str(file)], Template(load_tokenizer(base)), max_length=128).rows
