@@ -24,7 +24,8 @@ from trainers.lab import LabPaths
 
 ROOT = Path(__file__).parents[1]
 EXECUTED = {
-    "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml", "public.toml",
+    "recorded.toml", "lm_eval_results.toml", "weekly_gate.toml", "train_lora.toml", "train_full.toml",
+    "train_near_base.toml", "public.toml",
     "multi_node.toml", "sequential.toml", "scores.toml",
     "train_sweep.toml", "train_gate.toml",  # tests/trainers/test_train_command.py
     "endpoint.toml",  # tests/harness/engines/test_openai_vllm.py, where a real server runs
@@ -137,7 +138,10 @@ def test_the_gate_over_a_cluster_runs_as_written(examples: Path, lab_test: LabPa
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(("name", "candidate", "kind"), [("train_lora", "week47", "adapter"), ("train_full", "full47", "weights")])
+@pytest.mark.parametrize(
+    ("name", "candidate", "kind"),
+    [("train_lora", "week47", "adapter"), ("train_full", "full47", "weights"), ("train_near_base", "near47", "adapter")],
+)
 def test_the_training_examples_train(
     examples: Path, lab_test: LabPaths, monkeypatch: pytest.MonkeyPatch, name: str, candidate: str, kind: str
 ) -> None:
