@@ -35,6 +35,7 @@ from trainers.optimizer.schedules import rates
 from trainers.process import training_process
 from trainers.recording import training_of
 from trainers.selecting.looking import Looks, Subject
+from trainers.watching.memory import foresee
 from trainers.watching.watch import Watch, Watched
 
 
@@ -100,6 +101,7 @@ class _Run:
         check_context(self.base, self.data.longest)
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
+        self._foresee(min(config.data.tokens_per_batch, sum(train + replay)))
         self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)
         self.mean = Mean(config, len(self.steps))
         self.bare = load_model(config, self.base, steps=len(self.steps), device=self.device)
@@ -122,7 +124,13 @@ class _Run:
             self.template.end_id, self.kept,
         )  # fmt: skip
         self.looks = Looks(self.subject, self.evaluator, self.tell)
-        self.watch = Watch(self.subject, self.looks, self.template, self.tell)
+        self.watch = Watch(self.subject, self.looks, self.template, self.tell, foreseen=self.foreseen)
+
+    def _foresee(self, tokens: int) -> None:
+        """How much memory micro-batches of so many tokens need; what does not fit is said before the model is loaded."""
+        self.foreseen, warning = foresee(self.config, self.base, self.device, tokens=tokens, longest=self.data.longest)
+        if warning:
+            self.tell(warning, 1, 1)
 
     def _check_packing(self) -> None:
         """Two packed rows must not see each other: proved on this model before it is trained."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.commands.advising import show as show_advice
 from harness.commands.console import Bars, err, out
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
 from harness.lines import located
@@ -25,6 +26,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     """Flags."""
     parser.add_argument("config", type=Path, help="a .toml or .yaml file; with [sweep], of several candidates")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="override one value")
+    parser.add_argument("--advise", action="store_true", help="say what to set for this base and data, and why; train nothing")
     parser.add_argument("--gate", type=Path, metavar="GATE", help="a gate config: run it over what was trained")
 
 
@@ -36,6 +38,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
     with located(str(arguments.config)):
         configs = load_all(arguments.config, arguments.sets)
+    if arguments.advise:
+        show_advice(configs[0])
+        return 0
     if arguments.gate is not None:
         _check_gate(arguments.gate)
     folders: dict[str, Path] = {}

@@ -1,0 +1,1 @@
+"""What to try first: method, rank, rate, epochs and batch, each with its reason and where that comes from."""
