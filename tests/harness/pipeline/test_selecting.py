@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.commands.selecting import Checkpoints
+from harness.commands.selecting import Checkpoints, _error
 from harness.config import load
-from harness.errors import ConfigError, EvaluationError, UsageError
+from harness.errors import ComparabilityError, ConfigError, EvaluationError, UsageError
 from harness.gate.selection import half_of, traits_of
 from harness.pipeline.selecting import Selecting, Wanted, evaluated, select
 from harness.records import Candidate, Comparison, Evaluation, Finding, Rule
@@ -222,13 +222,17 @@ class TestTheProcess:
     def test_what_is_wrong_is_said_as_the_gate_says_it(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"checking the gate config failed: .*no suite is named 'x'"):
             self.evaluator(config(tmp_path), suites=("x",)).fingerprint()
-        with pytest.raises(UsageError, match=r"gate\.yaml: cannot be read"):
-            self.evaluator(tmp_path / "nowhere" / "gate.yaml").fingerprint()
 
-    def test_an_engine_that_fails_is_an_error_not_a_bad_checkpoint(self, tmp_path: Path) -> None:
-        candidates = [{"name": "base", "engine": "fake"}, {"name": "tuned", "engine": "vllm"}]
-        with pytest.raises((EvaluationError, UsageError), match="checking the gate config failed"):
-            self.evaluator(config(tmp_path, candidates=candidates)).fingerprint()
+    def test_how_it_ended_says_whose_fault_it_was(self) -> None:
+        said = "a warning of a library\nsftgate: rules[0].margin: expected a finite number\n"
+        wrong = _error(2, said, 0)
+        assert isinstance(wrong, UsageError)
+        assert str(wrong) == "checking the gate config failed: rules[0].margin: expected a finite number"
+        assert isinstance(_error(12, said, 5), ComparabilityError)
+        killed = _error(-9, "\n".join(f"line {number}" for number in range(40)), 5)
+        assert isinstance(killed, EvaluationError)
+        assert str(killed).startswith("measuring the checkpoint of step 5 failed: line 28")
+        assert "ended with code -9" in str(_error(-9, "", 5))
 
 
 def test_the_gate_knows_from_the_training_which_suites_chose_a_candidate(tmp_path: Path) -> None:
