@@ -69,6 +69,7 @@ class Page(Record, frozen=True, kw_only=True):
     sentence: str
     badge: Badge
     checks: tuple[CheckRow, ...]
+    clean: tuple[str, ...]
     suites: tuple[SuiteRow, ...]
     touched: tuple[TouchedRow, ...]
     hidden: int
@@ -101,7 +102,9 @@ def page(audit: Audit) -> Page:
                 check=check, badge=_BADGES[check.level], count=count_text(check.count), share=percent(check.count, check.of)
             )
             for check in ranked
+            if check.count
         ),
+        clean=tuple(check.name for check in ranked if not check.count),
         suites=tuple(_suite(each) for each in audit.exposures),
         touched=tuple(TouchedRow(touched=each, overlap=f"{each.overlap:.0%}") for each in audit.touched[:SHOWN]),
         hidden=max(0, len(audit.touched) - SHOWN),

@@ -19,8 +19,8 @@ from harness.store import atomic_write
 
 if TYPE_CHECKING:
     from harness.config import Loaded, SuiteConfig
-    from trainers.audit.contamination import Question
     from trainers.audit.making import Source
+    from trainers.audit.questions import Question
     from trainers.config import TrainConfig
 
 _CONFIGS = (".toml", ".yaml", ".yml")
@@ -135,7 +135,7 @@ def _suites(path: Path) -> Iterator[Question]:
     from harness.config import load
     from harness.pipeline.preparing import build_suite, first_requests
     from harness.protocols import Imported
-    from trainers.audit.contamination import Question
+    from trainers.audit.questions import Question
 
     loaded: Loaded = load(path)
     with located(loaded.file):
@@ -163,7 +163,7 @@ def _without_examples(entry: SuiteConfig) -> SuiteConfig:
 def _items(path: Path) -> Iterator[Question]:
     from suites.items import read_items
     from suites.rows import locate
-    from trainers.audit.contamination import Question
+    from trainers.audit.questions import Question
 
     for item in read_items(locate(str(path), folder=Path(), where="--against"), where="--against", history="own"):
         texts = [message["content"] for message in item.data["messages"] if message["role"] in ("user", "tool")]
@@ -195,9 +195,10 @@ def _show(found: Audit) -> None:
     for each in found.exposures:
         share = each.touched / each.items if each.items else 0.0
         ways = ", ".join(f"{count:,} {match}" for match, count in each.matches.items())
+        alike = f"; {each.alike:,} more are like rows, and as much like each other" if each.alike else ""
         known = f"; {each.unread:,} items ask nothing that is known here" if each.unread else ""
         said = f"{each.touched:,} of {each.items:,} items stand in training data ({share:.1%}{f': {ways}' if ways else ''})"
-        out.print(f"{each.suite}: {said}, {each.answered:,} of them with the answer{known}", markup=False)
+        out.print(f"{each.suite}: {said}, {each.answered:,} of them with the answer{alike}{known}", markup=False)
 
 
 def _write(found: Audit, arguments: argparse.Namespace) -> None:

@@ -52,13 +52,15 @@ class Touched(Record, frozen=True, kw_only=True):
 
 
 class Exposure(Record, frozen=True, kw_only=True):
-    """How much of one evaluation stands in training data. ``unread``: items whose questions are not known here."""
+    """How much of one evaluation stands in training data. ``alike``: further items that resemble rows no more than they resemble
+    other items of the suite. ``unread``: items whose questions are not known here."""
 
     suite: str
     items: int
     touched: int
     answered: int
     matches: dict[str, int] = {}
+    alike: int = 0
     unread: int = 0
 
 

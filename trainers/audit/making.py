@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from harness.environment import environment
-from harness.records import Audit, Check, Exposure, Spot, Spread, Tally, Touched
+from harness.records import Audit, Check, Exposure, Spot, Spread, Tally
 from trainers.audit import consistency, diversity, garbled, languages, listed, personal, repetition
-from trainers.audit.contamination import GRAM, SHARE, Question, touched
+from trainers.audit.contamination import GRAM, SHARE, Given, given_away
 from trainers.audit.duplicates import NEAR
 from trainers.audit.entries import Progress, Read, Use, read
 from trainers.audit.found import check
 from trainers.audit.personal import without
+from trainers.audit.questions import Question
 
 
 class Source(NamedTuple):
@@ -71,14 +72,16 @@ def audit(
             checks += seen.checks
             spreads += seen.spreads
     asked = [*questions, *(question for source, part in parts if source.use == "validation" for question in _held(source, part))]
-    given = touched(learned, asked, near=near, gram=gram, progress=progress) if asked and learned else []
+    given = Given([], {})
+    if asked and learned:
+        given = given_away(learned, asked, near=near, gram=gram, progress=progress)
     return Audit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files=tuple(part.file for _, part in parts),
         rows=len(learned),
         checks=tuple(_masked(each) for each in checks),
         exposures=tuple(exposures(asked, given, unread or {})),
-        touched=tuple(structs.replace(each, text=without(each.text), found=without(each.found)) for each in given),
+        touched=tuple(structs.replace(each, text=without(each.text), found=without(each.found)) for each in given.touched),
         spreads=tuple(spreads),
         tallies=tuple(_unnamed(each) for each in tallies),
         measures=diversity.measures(learned) if learned else {},
@@ -115,19 +118,20 @@ def _held(source: Source, part: Read) -> list[Question]:
     ]  # fmt: skip
 
 
-def exposures(questions: Sequence[Question], given: Sequence[Touched], unread: Mapping[str, int]) -> list[Exposure]:
+def exposures(questions: Sequence[Question], given: Given, unread: Mapping[str, int]) -> list[Exposure]:
     """How much of each suite was found."""
     suites = dict.fromkeys([*(question.suite for question in questions), *unread])
     found = []
     for suite in suites:
-        mine = [each for each in given if each.suite == suite]
+        mine = [each for each in given.touched if each.suite == suite]
         matches: dict[str, int] = {}
         for each in mine:
             matches[each.match] = matches.get(each.match, 0) + 1
         found.append(
             Exposure(
                 suite=suite, items=sum(question.suite == suite for question in questions) + unread.get(suite, 0),
-                touched=len(mine), answered=sum(each.answered for each in mine), matches=matches, unread=unread.get(suite, 0),
+                touched=len(mine), answered=sum(each.answered for each in mine), matches=matches,
+                alike=given.alike.get(suite, 0), unread=unread.get(suite, 0),
             )
         )  # fmt: skip
     return found

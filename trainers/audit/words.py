@@ -19,6 +19,7 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 _SINGLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _LIGHT = re.escape(".,;:!?'\"()[]`…–—·•“”‘’„«»‹›。，、；：？！「」『』（）【】《》〈〉")
 _WORD = re.compile(rf"[{_SINGLE}]|[^\W_{_SINGLE}]+|[^\w\s{_LIGHT}]|_")
+_CLAUSE = re.compile(r"[.?!;:\n。？！；：…]+")
 _NUMBER = re.compile(r"\d+")
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -73,6 +74,16 @@ def shingles(text: str) -> Hashes:
 def contains(text: str, part: str) -> bool:
     """Whether the plain ``part`` stands in the plain ``text``, word for word."""
     return bool(part) and f" {part} " in f" {text} "
+
+
+def ends(text: str, part: Sequence[str]) -> bool:
+    """Whether the words ``part`` stand in a text in a row, and a clause ends with them."""
+    laid: list[str] = []
+    for clause in _CLAUSE.split(unicodedata.normalize("NFKC", text)):
+        laid += words(clause)
+        if laid[-len(part) :] == list(part):
+            return True
+    return False
 
 
 def shorten(text: str, most: int = 200) -> str:
