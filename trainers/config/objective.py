@@ -20,8 +20,9 @@ class ObjectiveConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     What keeps the model near its base: ``kl`` nats of KL(base || model) per nat of loss, on all trained tokens or on those of
     replay rows only (``kl_on``); ``ewc`` counts the rise of the loss on ``ewc_data`` (files as in ``data.train``), as the diagonal
-    Fisher information of the base foresees it (Kirkpatrick 2017), ``ewc_rows`` of its rows are looked at (0: all); ``l2_sp`` is
-    half a squared distance from the base (Li 2018). An adapter's base is the model without it; a full fine-tune keeps a second
+    Fisher information of the base foresees it (Kirkpatrick 2017), ``ewc_rows`` of its rows are looked at (0: all). The diagonal
+    knows nothing of weights that move together and foresees too little: strengths of hundreds are usual. ``l2_sp`` is half a
+    squared distance from the base (Li 2018). An adapter's base is the model without it; a full fine-tune keeps a second
     model for ``kl``.
 
     ``head_chunk`` is how many tokens go through the LM head at once (0: all of a batch); by default 1024 where that is proved to
