@@ -11,6 +11,7 @@ from harness.checkpoints import frozen_clock
 from harness.errors import ConfigError
 from tests.trainers.tinychat import byte_tokenizer, chat
 from trainers.data.masks import Template, marked_text, tokenize
+from trainers.data.thoughts import told_to_all
 
 pytestmark = pytest.mark.models
 
@@ -133,7 +134,7 @@ def test_a_thought_inside_the_content_is_the_same_thought() -> None:
 
 
 def test_gptoss_trains_the_channel_of_thoughts() -> None:
-    template, [row] = made("gptoss", [ONE[0], {**ONE[1], "thinking": "They greet."}])
+    template, [row] = made("gptoss", [ONE[0], told_to_all({**ONE[1], "reasoning": "They greet."})])
     told = marked_text(template, row).rpartition("⟧")[2]
     assert told == "<|channel|>analysis<|message|>They greet.<|end|><|start|>assistant<|channel|>final<|message|>Yo<|return|>"
 

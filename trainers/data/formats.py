@@ -15,6 +15,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from trainers.data.thoughts import told_to_all
+
 Message = dict[str, Any]
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function", "ipython")
 _SPEAKERS = {
@@ -154,7 +156,7 @@ def _message(raw: Any, here: str) -> Message:
         raise ValueError(f"{here} needs a 'role' and 'content'; found {raw!r:.80}")
     if raw["role"] not in _ROLES:
         raise ValueError(f"{here}.role is {raw['role']!r}; expected one of {', '.join(_ROLES)}")
-    message = {**raw, "content": _content(raw, here)}
+    message = told_to_all({**raw, "content": _content(raw, here)})
     if message.get("tool_calls"):
         message["tool_calls"] = _calls(message["tool_calls"], f"{here}.tool_calls")
     else:

@@ -139,8 +139,8 @@ def _shorter(
 
 def _assert_ends(tokens: Tokens, template: Template, place: str) -> None:
     """Every trained stretch ends with the end-of-turn token."""
-    for index, weight in enumerate(tokens.weights):
-        last = index + 1 == len(tokens.ids) or not tokens.weights[index + 1]
-        if weight and last and tokens.ids[index] != template.end_id:
+    trained = np.asarray(tokens.weights, dtype=np.float32) > 0
+    for index in np.flatnonzero(trained & ~np.append(trained[1:], False)):
+        if tokens.ids[index] != template.end_id:
             found = template.tokenizer.decode([tokens.ids[index]])
             raise ConfigError(f"a trained turn ends with {found!r}, not with {template.end!r}", file=place)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 KEYS = ("reasoning_content", "reasoning", "thinking")
+"""What rows and templates call a thought beside the answer."""
+
 OPEN, CLOSE = "<think>", "</think>"
 
 
@@ -18,14 +20,20 @@ class Parts(NamedTuple):
 
 def parts_of(message: Mapping[str, Any]) -> Parts:
     """Thought and answer of a message, without white space around them; empty where there is none."""
-    content = str(message["content"])
-    for key in KEYS:
-        if isinstance(message.get(key), str) and message[key].strip():
-            return Parts(message[key].strip(), content.strip())
+    content, beside = str(message["content"]), message.get(KEYS[0])
+    if isinstance(beside, str) and beside.strip():
+        return Parts(beside.strip(), content.strip())
     thought, closed, answer = content.rpartition(CLOSE)
     if not closed:
         return Parts("", content.strip())
     return Parts(thought.strip().removeprefix(OPEN).strip(), answer.strip())
+
+
+def told_to_all(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with its thought under every name, as templates differ in which they read (gpt-oss: ``thinking``)."""
+    thought = next((message[key] for key in KEYS if isinstance(message.get(key), str) and message[key].strip()), None)
+    kept = {key: value for key, value in message.items() if key not in KEYS}
+    return kept if thought is None else kept | dict.fromkeys(KEYS, thought)
 
 
 def without_thought(message: dict[str, Any]) -> dict[str, Any]:
