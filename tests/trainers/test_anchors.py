@@ -159,7 +159,7 @@ def test_ewc_foresees_what_a_small_change_costs_on_the_general_rows(configure: A
     assert 0.5 < float(np.median(ratios)) < 2
 
 
-@pytest.mark.parametrize(("method", "form"), [("full", "ewc"), ("lora", "l2_sp")])
+@pytest.mark.parametrize(("method", "form"), [("full", "ewc"), pytest.param("lora", "l2_sp", marks=pytest.mark.full)])
 def test_a_strong_penalty_keeps_the_model_where_it_was(configure: Any, tiny_base: Path, method: str, form: str) -> None:
     settings = {"method": method, "optimizer__epochs": 3, "optimizer__learning_rate": 3e-3, "data__validation": "general.jsonl"}
     free = training_of(train(configure(tiny_base, name="free", **settings)))

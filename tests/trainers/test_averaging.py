@@ -90,7 +90,7 @@ def test_the_candidate_itself_is_what_it_is_without_averaging(configure: Any, ti
     assert (plain / name).read_bytes() == (beside / name).read_bytes()
 
 
-@pytest.mark.parametrize("settings", [RUN, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("settings", [pytest.param(RUN, id="full", marks=pytest.mark.full), pytest.param(LORA, id="lora")])
 def test_a_killed_run_averages_what_a_whole_one_does(configure: Any, tiny_base: Path, settings: dict[str, Any]) -> None:
     whole = configure(tiny_base, checkpoint_steps=3, **SNAPSHOTS, **settings)
     train(whole)

@@ -366,7 +366,7 @@ def test_penalties_on_weights_are_refused_where_no_weight_is_trained(configure: 
         configure(method=method, data__packing=packing, **{f"objective__{key}": 1.0}, **settings)
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.full)])
 def test_a_run_in_half_precision_measures_its_distance_from_the_base_and_not_from_itself(
     configure: Any, tiny_base: Path, method: str
 ) -> None:
