@@ -58,7 +58,8 @@ class Template:
             return
         if not tokenizer.chat_template:
             raise ConfigError(
-                "the base has no chat template. Use an instruct model, or put a chat_template.jinja that fits it into its folder.",
+                "the base has no chat template. Use an instruct model, or put a chat_template.jinja that fits it into its folder; "
+                'data.format = "text" trains documents without one.',
                 where="base",
             )
         self.marked = bool(_MARKER.search(tokenizer.get_chat_template()))
