@@ -35,6 +35,9 @@ def fingerprint(config: TrainConfig, base: Path, measured: str = "") -> str:
         "validation": {name: content_digest(path) for name, path in config.validation.items()},
         "format": {content_digest(file): config.data.format_of(file) for path in data_files(config) for file in files_of(path)},
     }
+    for table in ("repeats", "shares"):
+        given = settings["mixing"][table]
+        settings["mixing"][table] = [given.get(path) for path in config.train]
     settings["objective"] |= {"ewc_data": [content_digest(path) for path in config.objective.general]}
     settings["checkpoints"] |= {"gate": measured}
     del settings["averaging"]["alphas"]  # made of what a run has left, whenever they are asked for

@@ -20,6 +20,7 @@ from trainers.compiling import compile_layers
 from trainers.config import TrainConfig
 from trainers.data import batches
 from trainers.data.context import check_context
+from trainers.data.curriculum import ORDER, heard_once
 from trainers.data.masks import Template
 from trainers.data.order import Step, plan
 from trainers.data.rows import Progress
@@ -100,7 +101,12 @@ class _Run:
         self.data = read_sets(config, self.template, self.tell)
         check_context(self.base, self.data.longest)
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
-        self.steps = plan(config, train, replay, processes=self.accelerator.num_processes)
+        keys = self.data.keys if config.mixing.order != "loss" else heard_once(
+            config, self.base, self.data.train.rows, self.make, self.accelerator, self.kept / ORDER, tell=self.tell
+        )  # fmt: skip
+        self.steps = plan(
+            config, train, replay, sources=self.data.sources, keys=keys, processes=self.accelerator.num_processes
+        )
         self._foresee(min(config.data.tokens_per_batch, sum(train + replay)))
         self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)
         self.mean = Mean(config, len(self.steps))
@@ -169,7 +175,7 @@ class _Run:
         """One optimiser step over all micro-batches of ``step``, normalised by the weights of their tokens together."""
         rows, processes = self.data.trained, self.accelerator.num_processes
         taken = [rows[index] for indices in step.batches for index in indices]
-        supervised, weight = sum(int(row.trained.sum()) for row in taken), sum(float(row.weights.sum()) for row in taken)
+        supervised, weight = sum(int(row.trained.sum()) for row in taken), sum(float(row.losses.sum()) for row in taken)
         mine = step.batches[self.accelerator.process_index :: processes]
         idle = not mine  # every process takes part in the gradient exchange, if need be with a weight of nothing
         total = 0.0
@@ -228,7 +234,7 @@ class _Run:
             resume.restore_best(self.kept, self.bare, best)
         trained = sum(parameter.numel() for _, parameter in trained_parameters(self.bare))
         training = training_of(
-            config, state, self.data, watched, last=self.steps[state.step - 1], parameters=(trained, self.total_parameters),
+            config, state, self.data, watched, steps=self.steps[: state.step], parameters=(trained, self.total_parameters),
             fingerprint=self.fingerprint,
             machine={
                 "device": str(self.device), "processes": self.accelerator.num_processes, "head_chunk": self.objective.chunk,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from harness.records import Training
 from trainers import folder
 from trainers.config import TrainConfig
 from trainers.data.order import Step
+from trainers.data.packing import fill
 from trainers.data.sets import DataSets
 from trainers.data.sources import content_digest
 from trainers.resume import State
@@ -23,12 +26,12 @@ def training_of(
     data: DataSets,
     watched: Watched,
     *,
-    last: Step,
+    steps: Sequence[Step],
     parameters: tuple[int, int],
     fingerprint: str,
     machine: dict[str, Any],
 ) -> Training:
-    """The record. ``parameters``: trained, all; ``last``: the last step that was made; ``machine``: device and processes."""
+    """The record. ``parameters``: trained, all; ``steps``: those that were made; ``machine``: device and processes."""
     sets = {
         name: {
             "conversations": rows.conversations, "rows": len(rows.rows), "tokens": sum(rows.lengths), "dropped": rows.dropped,
@@ -43,7 +46,7 @@ def training_of(
         base=config.base,
         seed=config.seed,
         steps=state.step,
-        epochs=round(last.epochs, 4),
+        epochs=round(steps[-1].epochs, 4),
         best_step=state.best_step,
         points=tuple(state.points),
         validations=tuple(state.validations),
@@ -59,7 +62,33 @@ def training_of(
         parameters_trained=parameters[0],
         parameters_total=parameters[1],
         trained_text=data.train.shown,
-        data={"fingerprint": fingerprint, "files": files, "overlap": data.overlap, **sets},
+        data={
+            "fingerprint": fingerprint,
+            "files": files,
+            "overlap": data.overlap,
+            "batches": _batches(config, data, steps),
+            **sets,
+        },
         config=msgspec.to_builtins(config),
         environment=environment() | machine,
     )
+
+
+def _batches(config: TrainConfig, data: DataSets, steps: Sequence[Step]) -> dict[str, Any]:
+    """Of the micro-batches that were trained: how many, which share of ``tokens_per_batch`` real tokens fill, which share of what
+    went through the model is padding, and how many tokens came from where."""
+    lengths = [len(row.ids) for row in data.trained]
+    bins = [indices for step in steps for indices in step.batches]
+    real = sum(lengths[index] for indices in bins for index in indices)
+    laid = real if config.data.packing else sum(len(indices) * max(lengths[index] for index in indices) for indices in bins)
+    tokens = Counter[str]()
+    for step in steps:
+        for index in (index for indices in step.batches for index in indices):
+            replayed = "review" if step.review else "replay"
+            tokens[config.train[data.sources[index]] if index < len(data.sources) else replayed] += lengths[index]
+    return {
+        "count": len(bins),
+        "fill": round(fill(bins, lengths, config.data.tokens_per_batch), 4),
+        "padding": round(1 - real / laid, 4),
+        "tokens": dict(tokens),
+    }

@@ -5,6 +5,7 @@ from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.loading import load, load_all, parse
 from trainers.config.methods import AdaloraConfig, Ia3Config, LoraConfig, PrefixConfig, PromptConfig
+from trainers.config.mixing import MixingConfig
 from trainers.config.objective import ObjectiveConfig
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.parameters import GroupConfig, ParametersConfig
@@ -14,6 +15,6 @@ from trainers.config.watching import WatchingConfig
 
 __all__ = [
     "AdaloraConfig", "AveragingConfig", "CheckpointsConfig", "DataConfig", "GroupConfig", "Ia3Config", "LoraConfig",
-    "ObjectiveConfig", "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig", "TrainConfig",
-    "WatchingConfig", "load", "load_all", "parse",
+    "MixingConfig", "ObjectiveConfig", "OptimizerConfig", "ParametersConfig", "PrefixConfig", "PromptConfig", "StoppingConfig",
+    "TrainConfig", "WatchingConfig", "load", "load_all", "parse",
 ]  # fmt: skip

@@ -82,8 +82,8 @@ def of_files(data: DataConfig, files: Sequence[tuple[str, str]], *, documents: b
             yield f"data.{key}", "is given, but plain text has no turns: it would do nothing. Remove it."
 
 
-def complaints(data: DataConfig) -> Iterable[Complaint]:
-    """(where, what) of everything that types alone do not catch."""
+def complaints(data: DataConfig, *, reviewed: bool = False) -> Iterable[Complaint]:
+    """(where, what) of everything that types alone do not catch; ``reviewed``: are replay rows trained after the last epoch?"""
     yield from ranges(
         Range("data.validation_share", data.validation_share, 0 <= data.validation_share <= 0.5, "0 to 0.5"),
         Range("data.replay_ratio", data.replay_ratio, 0 <= data.replay_ratio < math.inf, "0 or more"),
@@ -102,7 +102,7 @@ def complaints(data: DataConfig) -> Iterable[Complaint]:
         yield "data.train", "expected at least one file, found none"
     if data.replay_ratio > 0 and not data.replay:
         yield "data.replay_ratio", f"is {data.replay_ratio}, but data.replay names no file. Name one, or set the ratio to 0."
-    if data.replay and not data.replay_ratio:
+    if data.replay and not data.replay_ratio and not reviewed:
         yield (
             "data.replay",
             "is given, but data.replay_ratio is 0. Set the ratio (0.5: half as many replay tokens as training tokens).",

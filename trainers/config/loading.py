@@ -21,6 +21,7 @@ from trainers.config import (
     combinations,
     data,
     methods,
+    mixing,
     objective,
     optimizer,
     parameters,
@@ -52,7 +53,7 @@ def load_all(path: str | Path, overrides: Iterable[str] = ()) -> list[TrainConfi
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
-    for table in ("optimizer", "objective", "averaging", "lora", "adalora", "stopping", "watching", "sweep"):
+    for table in ("optimizer", "objective", "averaging", "mixing", "lora", "adalora", "stopping", "watching", "sweep"):
         if isinstance(raw.get(table), dict):
             raw[table] = _number(raw[table])
     for assignment in overrides:
@@ -105,10 +106,15 @@ def _absolute(config: TrainConfig, folder: Path) -> TrainConfig:
         validation={name: place(text) for name, text in config.validation.items()},
         format={place(text): form for text, form in form.items()} if isinstance(form := config.data.format, dict) else form,
     )
+    mixture = replace(
+        config.mixing,
+        repeats={place(text): value for text, value in config.mixing.repeats.items()},
+        shares={place(text): value for text, value in config.mixing.shares.items()},
+    )
     base = place(config.base) if (folder / config.base).exists() else config.base
     loss = replace(config.objective, ewc_data=tuple(place(text) for text in config.objective.general))
     looked = replace(config.checkpoints, gate=place(config.checkpoints.gate) if config.checkpoints.gate else "")
-    return replace(config, base=base, out=place(config.out), data=data, objective=loss, checkpoints=looked)
+    return replace(config, base=base, out=place(config.out), data=data, mixing=mixture, objective=loss, checkpoints=looked)
 
 
 def _complaints(config: TrainConfig) -> Iterable[Complaint]:
@@ -123,7 +129,8 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from _missing_files(config)
     yield from data.of_files(config.data, _named_files(config), documents=config.documents)
     yield from _missing_gate(config)
-    yield from data.complaints(config.data)
+    yield from data.complaints(config.data, reviewed=config.mixing.review_ratio > 0)
+    yield from mixing.complaints(config.mixing, config.data, files=config.train, documents=config.documents)
     yield from objective.complaints(config.objective, replay=bool(config.replay))
     yield from optimizer.complaints(config.optimizer)
     yield from methods.complaints(config.method, config.lora, config.adalora, config.prefix, config.prompt)

@@ -10,6 +10,7 @@ from trainers.config.averaging import AveragingConfig
 from trainers.config.checkpoints import CheckpointsConfig
 from trainers.config.data import DataConfig
 from trainers.config.methods import RATES, AdaloraConfig, Ia3Config, LoraConfig, Method, PrefixConfig, PromptConfig
+from trainers.config.mixing import MixingConfig
 from trainers.config.objective import ObjectiveConfig
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.parameters import ParametersConfig
@@ -50,6 +51,7 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ia3: Ia3Config = Ia3Config()
     prefix: PrefixConfig = PrefixConfig()
     prompt: PromptConfig = PromptConfig()
+    mixing: MixingConfig = MixingConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     stopping: StoppingConfig = StoppingConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()

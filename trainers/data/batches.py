@@ -15,8 +15,9 @@ class Batch(NamedTuple):
     """Arguments for the model, and what it should have said.
 
     ``inputs`` keep logits at positions with a trained next token only: (1 or rows, kept, vocabulary). ``chosen`` picks among them
-    (None: all); ``targets`` (supervised,) int64 are the next tokens, ``weights`` (supervised,) float32 those of their losses,
-    ``replayed`` (supervised,) bool whether they are of a replay row. ``tokens`` counts real tokens.
+    (None: all); ``targets`` (predicted,) int64 are the next tokens, ``weights`` (predicted,) float32 those of their losses,
+    ``replayed`` (predicted,) bool whether they are of a replay row, ``answers`` (predicted,) bool whether an answer's: all but
+    where prompts have a weight. ``tokens`` counts real tokens, ``supervised`` those of answers.
     """
 
     inputs: dict[str, Any]
@@ -24,6 +25,7 @@ class Batch(NamedTuple):
     targets: Any
     weights: Any
     replayed: Any
+    answers: Any
     tokens: int
     supervised: int
 
@@ -34,7 +36,8 @@ def packed(rows: Sequence[Row], device: Any) -> Batch:
 
     lengths = [len(row.ids) for row in rows]
     ids = np.concatenate([row.ids for row in rows])
-    weights = np.concatenate([row.weights for row in rows])
+    weights = np.concatenate([row.losses * np.float32(row.scale) for row in rows])
+    trained = np.concatenate([row.trained for row in rows])
     positions = np.concatenate([np.arange(length) for length in lengths])
     again = np.repeat([row.replayed for row in rows], lengths)
     predicted = np.flatnonzero(weights)
@@ -49,8 +52,8 @@ def packed(rows: Sequence[Row], device: Any) -> Batch:
         "logits_to_keep": tensor(predicted - 1),
         "use_cache": False,
     }
-    targets, losses, replayed = (tensor(array[predicted]) for array in (ids, weights, again))
-    return Batch(inputs, None, targets, losses, replayed, len(ids), len(predicted))
+    targets, losses, replayed, answers = (tensor(array[predicted]) for array in (ids, weights, again, trained))
+    return Batch(inputs, None, targets, losses, replayed, answers, len(ids), int(trained.sum()))
 
 
 def padded(rows: Sequence[Row], device: Any) -> Batch:
@@ -60,9 +63,11 @@ def padded(rows: Sequence[Row], device: Any) -> Batch:
     longest = max(len(row.ids) for row in rows)
     shape = (len(rows), longest)
     ids, real, weights = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.float32)
+    trained = np.zeros(shape, dtype=np.bool_)
     for number, row in enumerate(rows):
         length = len(row.ids)
-        ids[number, :length], real[number, :length], weights[number, :length] = row.ids, 1, row.weights
+        ids[number, :length], real[number, :length], trained[number, :length] = row.ids, 1, row.trained
+        weights[number, :length] = row.losses * np.float32(row.scale)
     columns = np.flatnonzero(weights.any(axis=0))
     chosen = weights[:, columns] > 0
 
@@ -76,5 +81,5 @@ def padded(rows: Sequence[Row], device: Any) -> Batch:
         "use_cache": False,
     }
     again = np.repeat([[row.replayed] for row in rows], longest, axis=1)
-    targets, losses, replayed = (tensor(array[:, columns][chosen]) for array in (ids, weights, again))
-    return Batch(inputs, tensor(chosen), targets, losses, replayed, int(real.sum()), int(chosen.sum()))
+    targets, losses, replayed, answers = (tensor(array[:, columns][chosen]) for array in (ids, weights, again, trained))
+    return Batch(inputs, tensor(chosen), targets, losses, replayed, answers, int(real.sum()), int(trained.sum()))

@@ -60,6 +60,25 @@ def group(lengths: Sequence[int], budget: int, *, seed: int, window: int = 16) -
     return [batches[number] for number in rng.permutation(len(batches)).tolist()]
 
 
+def in_turn(lengths: Sequence[int], budget: int, *, packing: bool) -> list[list[int]]:
+    """Indices of rows per batch as the rows come, for those whose order matters: each batch takes what still fits.
+
+    Packed batches hold at most ``budget`` tokens, padded ones rows x longest <= ``budget``.
+    """
+    if len(lengths) and max(lengths) > budget:
+        raise ValueError(f"a row of {max(lengths)} tokens does not fit a batch of {budget}")
+    batches: list[list[int]] = []
+    held = longest = 0
+    for index, length in enumerate(lengths):
+        held, longest = held + length, max(longest, length)
+        size = held if packing else (len(batches[-1]) + 1 if batches else 1) * longest
+        if not batches or size > budget:
+            batches.append([])
+            held = longest = length
+        batches[-1].append(index)
+    return batches
+
+
 def fill(bins: Sequence[Sequence[int]], lengths: Sequence[int], budget: int) -> float:
     """Share of the bins' token budget that rows fill."""
     return sum(lengths[index] for indices in bins for index in indices) / max(1, budget * len(bins))

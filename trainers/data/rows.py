@@ -21,28 +21,41 @@ class Row(NamedTuple):
     """One training row: token ``ids`` (int64) and the ``weights`` (float32) of their losses, both of the row's length.
 
     A weight of 0 is a token that is not trained; without any weighting the others are 1. The first is 0: nothing predicts it.
-    ``replayed``: the row is there against forgetting.
+    ``replayed``: the row is there against forgetting. ``prompt`` is the weight of the other tokens (``mixing.prompt_weight``),
+    and the whole row counts ``scale`` times.
     """
 
     ids: np.ndarray[Any, np.dtype[np.int64]]
     weights: np.ndarray[Any, np.dtype[np.float32]]
     replayed: bool = False
+    prompt: float = 0.0
+    scale: float = 1.0
 
     @property
     def trained(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which tokens have a loss."""
+        """Which tokens are answers that have a loss."""
         return self.weights > 0
+
+    @property
+    def losses(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The weights of all losses, those of the prompt among them, before they are scaled."""
+        if not self.prompt:
+            return self.weights
+        weights = np.where(self.weights > 0, self.weights, np.float32(self.prompt))
+        weights[0] = 0
+        return weights
 
 
 class Rows(NamedTuple):
     """The rows of one data set: of how many conversations, how many of those were too long and left out or cut, and two or three
-    rows shown as text."""
+    rows shown as text. ``origins``: which conversation each row is of."""
 
     rows: list[Row]
     conversations: int
     dropped: int
     cut: int
     shown: tuple[str, ...]
+    origins: tuple[int, ...] = ()
 
     @property
     def lengths(self) -> list[int]:
@@ -68,6 +81,7 @@ def make_rows(
     texts: list[str] = []
     long: list[tuple[str, int]] = []
     mute: list[str] = []
+    origins: list[int] = []
     dropped = 0
     for done, (example, pieces) in enumerate(_tokenised(template, examples), start=1):
         kept, longest = pieces, max((len(piece.ids) for piece in pieces), default=0)
@@ -82,6 +96,7 @@ def make_rows(
                 mute.append(example.place)
             elif len(texts) < shown:
                 texts.append(marked_text(template, piece))
+            origins.append(done - 1)
             rows.append(Row(np.asarray(piece.ids, dtype=np.int64), np.asarray(piece.weights, dtype=np.float32)))
         if progress and (done % _CHUNK == 0 or done == len(examples)):
             progress(done, len(examples))
@@ -100,7 +115,7 @@ def make_rows(
         raise ConfigError(
             f"there is nothing to train on: all {dropped} rows are longer than {max_length} tokens", file=examples[0].place
         )
-    return Rows(rows, len(examples), dropped, len(long) if too_long == "cut" else 0, tuple(texts))
+    return Rows(rows, len(examples), dropped, len(long) if too_long == "cut" else 0, tuple(texts), tuple(origins))
 
 
 def _tokenised(template: Template, examples: Sequence[Example]) -> Iterator[tuple[Example, list[Tokens]]]:

@@ -12,24 +12,25 @@ from trainers.data.masks import Template
 from trainers.data.rows import Progress, Row, Rows, make_rows
 from trainers.data.sources import files_of
 from trainers.data.splitting import hold_out, parted
+from trainers.data.weighing import number_of, prompted, weighed
 
 
 class DataSets(NamedTuple):
     """The rows of one run; ``validation`` by the name of the set, ``general`` those whose loss EWC guards.
 
-    ``overlap`` counts the conversations to train on that validation asks too: left out, or allowed.
+    ``overlap`` counts the conversations to train on that validation asks too: left out, or allowed. ``trained`` are the rows that
+    ``Step.batches`` counts, as they are weighed: training rows, then replay rows. Of each training row ``sources`` is the number of
+    its file in ``data.train``, and ``keys`` the number under ``mixing.order_field``, 1 without.
     """
 
     train: Rows
     replay: Rows | None
     validation: dict[str, Rows]
-    general: Rows | None = None
-    overlap: int = 0
-
-    @property
-    def trained(self) -> list[Row]:
-        """Training rows, then replay rows: what ``Step.batches`` counts."""
-        return self.train.rows + (self.replay.rows if self.replay else [])
+    general: Rows | None
+    overlap: int
+    trained: list[Row]
+    sources: list[int]
+    keys: list[float]
 
     @property
     def named(self) -> dict[str, Rows]:
@@ -60,16 +61,26 @@ def read_sets(config: TrainConfig, template: Template, progress: Progress) -> Da
             progress=lambda done, total: progress(f"read {name}", done, total),
         )  # fmt: skip
 
-    train = read(config.train)
+    files = [read([path]) for path in config.train]
+    train = [example for found in files for example in found]
+    places = {example.place: number for number, found in enumerate(files) for example in found}
     validation = {name: read([path]) for name, path in config.validation.items()}
     if config.data.validation_share:
         train, validation["target"] = hold_out(train, config.data.validation_share)
     trained, overlap = parted(
         {"train": train, "replay": read(config.replay) if config.replay else []}, validation, config.data.overlap
     )
+    examples, mixing = trained["train"], config.mixing
+    learned = rows("train", examples, shown=3)
+    weighted = weighed(learned, examples, mixing)
     replay = rows("replay", trained["replay"]) if config.replay else None
     if replay:
         replay = replay._replace(rows=[row._replace(replayed=True) for row in replay.rows])
+        weighted += prompted(replay, trained["replay"], mixing.prompt_weight)
     general = rows("ewc", read(config.objective.general)) if config.objective.general else None
     validated = {name: rows(name, examples) for name, examples in validation.items()}
-    return DataSets(rows("train", trained["train"], shown=3), replay, validated, general, overlap)
+    return DataSets(
+        learned, replay, validated, general, overlap, weighted,
+        sources=[places[examples[at].place] for at in learned.origins],
+        keys=[number_of(examples[at], mixing.order_field, "mixing.order_field") for at in learned.origins],
+    )  # fmt: skip

@@ -24,7 +24,8 @@ _CHUNK = 1024
 
 class Minimised(NamedTuple):
     """Of one micro-batch, as sums over its tokens: the weighted ``total`` to minimise (a scalar with gradient);
-    ``measured`` without gradient, (2,) float32: plain nats, and those of the KL to the base that count in the total."""
+    ``measured`` without gradient, (2,) float32, of the answers among them: plain nats, and those of the KL to the base that count
+    in the total."""
 
     total: Any
     measured: Any
@@ -148,13 +149,15 @@ class Objective:
         import torch
 
         minimised, nats = shaped(logits, batch.targets[tokens], self.settings)
+        answers = batch.answers[tokens]
         apart = torch.zeros_like(nats)
         if base is not None:
             apart = divergence(logits, base)
             if self.settings.kl_on == "replay":
                 apart = apart * batch.replayed[tokens]
             minimised = minimised + self.settings.kl * apart
-        return torch.stack([(minimised * batch.weights[tokens]).sum(), nats.detach().sum(), apart.detach().sum()])
+        measured = [(each.detach() * answers).sum() for each in (nats, apart)]
+        return torch.stack([(minimised * batch.weights[tokens]).sum(), *measured])
 
     def add_penalties(self) -> Any:
         """Add the gradients of decoupled penalties to those of the trained weights: once per step, before clipping.
