@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     said = "".join(f" {word}" for word in (sys.argv[1:] if arguments is None else arguments))
     known = f"{_share(base.right[: chosen.items])} of the target, {_share(base.right[chosen.items :])} of the rest"
     text = (
-        f"`python -m benchmarks.methods{said}`: {time.perf_counter() - started:.0f} s on one CPU thread, load average {load:.1f} at "
-        f"the start, torch {torch.__version__}. The base has {known} right.\n\n"
+        f"`python -m benchmarks.methods{said}`: {time.perf_counter() - started:.0f} s on one CPU thread, load average {load:.1f} "
+        f"at the start, torch {torch.__version__}. The base has {known} right.\n\n"
         f"{table(base, found, questions)}\n\n{ordering(found, questions)}\n"
     )
     print(text)

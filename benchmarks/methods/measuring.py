@@ -32,7 +32,7 @@ class Item(Record, frozen=True, kw_only=True):
 
 
 class Measured(Record, frozen=True, kw_only=True):
-    """What one line cost and gave. ``right``: per item. ``seconds`` of processor time; ``memory``: bytes held at most while training,
+    """What one line cost and gave. ``right``: per item. ``seconds`` of processor time; ``memory``: most bytes held while training,
     above those before."""
 
     right: tuple[bool, ...]
