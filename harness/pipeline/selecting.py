@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from harness.pipeline.measuring import bring
 from harness.pipeline.preparing import Prepared, assemble
 from harness.pipeline.progress import SILENT, Progress
 from harness.plugins import did_you_mean
-from harness.records import IMPORTED, SHARES, Candidate, Evaluation, Finding, Reading, Record, Severity
+from harness.records import IMPORTED, SHARES, Candidate, Evaluation, Finding, Reading, Record, Rule, Severity
 
 _TARGET = "what training is for"
 _KEEPING = ("non_inferior", "not_regressed")
@@ -126,15 +126,12 @@ def evaluated(step: int, findings: Sequence[Finding], target: str, *, seconds: f
     gains = [reading.gain for reading in readings if reading.role == "target" and reading.gain is not None]
     whole = len(gains) == sum(reading.role == "target" for reading in readings)
     bound = [reading for reading in readings if reading.role == "bound"]
-    losses = {
-        (reading.metric, reading.against): -reading.gain
-        for finding, reading in zip(findings, readings, strict=True)
-        if reading.role == "bound" and reading.gain is not None and _is_kept(finding)
-    }
+    held = [finding for finding, reading in zip(findings, readings, strict=True) if reading.role == "bound"]
+    losses = _losses(held, _is_kept) or _losses(held, _is_lost)
     return Evaluation(
         step=step,
         target=fmean(gains) if gains and whole else None,
-        loss=fmean(losses.values()) if losses else None,
+        loss=fmean(losses) if losses else None,
         broken=sum(reading.outcome not in ("pass", *_OPEN) for reading in bound),
         unproven=sum(reading.outcome in _OPEN for reading in bound),
         readings=tuple(readings),
@@ -142,10 +139,27 @@ def evaluated(step: int, findings: Sequence[Finding], target: str, *, seconds: f
     )
 
 
-def _is_kept(finding: Finding) -> bool:
-    """Whether it is about a share that must not fall, as the user says."""
-    rule, comparison = finding.rule, finding.comparison
-    return comparison is not None and comparison.kind in SHARES and rule.require in _KEEPING and not rule.implicit
+def _losses(findings: Iterable[Finding], counts: Callable[[Rule], bool]) -> list[float]:
+    """What was lost of shares that rules of the user's are about, each metric against each other side once."""
+    found = {
+        (finding.metric, each.baseline): -each.gain
+        for finding in findings
+        if (each := finding.comparison) is not None
+        and each.kind in SHARES
+        and not finding.rule.implicit
+        and counts(finding.rule)
+    }
+    return list(found.values())
+
+
+def _is_kept(rule: Rule) -> bool:
+    """Whether it says that something must not fall."""
+    return rule.require in _KEEPING
+
+
+def _is_lost(rule: Rule) -> bool:
+    """Whether it bounds how many items may be lost: the same losses, counted without what was gained."""
+    return rule.metric.rpartition("/")[2] == "lost"
 
 
 def _reading(finding: Finding, target: str) -> Reading:

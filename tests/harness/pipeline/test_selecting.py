@@ -135,6 +135,23 @@ def test_the_target_is_the_mean_gain_and_missing_where_it_cannot_be_measured(tmp
     assert evaluated(1, findings, TARGET, seconds=0).target is None
 
 
+def test_where_only_lost_items_are_bounded_they_are_the_loss(tmp_path: Path) -> None:
+    budget = {"metric": "facts/*/lost", "require": "at_most", "value": 0.5, "against": "base", "split": "gate"}
+    suites = [
+        {"name": name, "use": "prompted", "options": {"items": f"{name}.jsonl"}, "retained": name == "facts"}
+        for name in ("facts", "skill")
+    ]
+    candidates = [
+        {"name": "base", "engine": "fake", "model": "b"},
+        {"name": "tuned", "engine": "fake", "options": {"answers": {f"facts {key}": "?" for key in KEYS[::2]}}},
+    ]
+    rules = [{**budget, "against": "reference"}, CLAIM]
+    found = evaluation(config(tmp_path, rules=rules, suites=suites, candidates=candidates))
+    assert found.loss == pytest.approx(0.5, abs=0.2)
+    both = evaluation(config(tmp_path, rules=[*rules, {**BOUND, "margin": 0.7}], suites=suites, candidates=candidates))
+    assert both.loss == pytest.approx(found.loss), "what is lost counts once"
+
+
 def test_only_the_suites_that_are_named_are_asked(tmp_path: Path) -> None:
     rules = [{key: value for key, value in BOUND.items() if key != "split"}, CLAIM]
     found = evaluation(config(tmp_path, rules=rules), suites=("skill",))
