@@ -144,10 +144,7 @@ def _losses(findings: Iterable[Finding], counts: Callable[[Rule], bool]) -> list
     found = {
         (finding.metric, each.baseline): -each.gain
         for finding in findings
-        if (each := finding.comparison) is not None
-        and each.kind in SHARES
-        and not finding.rule.implicit
-        and counts(finding.rule)
+        if (each := finding.comparison) is not None and each.kind in SHARES and not finding.rule.implicit and counts(finding.rule)
     }
     return list(found.values())
 

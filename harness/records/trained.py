@@ -59,8 +59,8 @@ class Evaluation(Record, frozen=True, kw_only=True):
 
     ``target``: mean gain of the target metrics over the baseline; None where it could not be measured. ``loss``: mean loss of the
     shares that a rule says must not fall, else of those whose ``lost`` items a rule bounds; None where no rule does.
-    ``broken``: rules of the bound that fail, or cannot be read (too many errors, sides that cannot be compared); ``unproven``: those
-    that neither hold nor fail.
+    ``broken``: rules of the bound that fail, or cannot be read (too many errors, sides that cannot be compared); ``unproven``:
+    those that neither hold nor fail.
     """
 
     step: int
