@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from rich.table import Table
@@ -14,6 +14,7 @@ from rich.table import Table
 from harness.commands.console import Bars, out, printable
 from harness.errors import EXIT_FAIL, UsageError
 from harness.lines import located
+from harness.plugins import did_you_mean
 from harness.records import Audit, Item
 from harness.store import atomic_write
 
@@ -78,7 +79,11 @@ def _trains(data: Sequence[str]) -> bool:
 
 def _sources(arguments: argparse.Namespace) -> tuple[list[Source], TrainConfig | None]:
     from trainers.audit.making import Source
+    from trainers.config.data import Format
 
+    known = get_args(Format)
+    if arguments.format not in known:
+        raise UsageError(f"--format {arguments.format!r} is not known. {did_you_mean(arguments.format, known)}")
     if not _trains(arguments.data):
         return [Source(path, declared=arguments.format) for path in arguments.data], None
     if len(arguments.data) > 1 or arguments.format != "auto":

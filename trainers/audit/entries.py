@@ -76,13 +76,16 @@ def read(path: str, use: Use, *, declared: str = "auto", system: str = "", progr
 
 
 def _rows(file: str) -> Iterator[tuple[int, Any]]:
-    """(number, row or what is wrong with it); a file that is no list of lines ends where it cannot be read any more."""
+    """(number, row or what is wrong with it); a file that is no list of lines ends where it cannot be read any more.
+    ConfigError where nothing of it can be read."""
     if not file.endswith(_LINES):
         number = 0
         try:
             for number, row in rows_of(file):
                 yield number, row
         except ConfigError as error:
+            if not number:
+                raise
             yield number + 1, error
         return
     try:

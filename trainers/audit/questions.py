@@ -34,14 +34,14 @@ def said(questions: Sequence[Question]) -> list[list[str]]:
 
 def cores(questions: Sequence[Question], asked: Sequence[Sequence[str]]) -> list[list[str]]:
     """Each question (``asked``: its words) without what all questions of its task begin and end with ("Question: … Answer:"); whole
-    where too little would be left, or where the task has few questions."""
+    where too little would be left, or where the task has few questions (all about one document share that, too)."""
     tasks: dict[tuple[str, str], list[int]] = {}
     for number, question in enumerate(questions):
         tasks.setdefault((question.suite, question.task), []).append(number)
     found = [list(text) for text in asked]
     for members in tasks.values():
         different = {tuple(asked[number]) for number in members}
-        if len(different) < _FEW:
+        if min(len(different), len({questions[number].cluster or questions[number].key for number in members})) < _FEW:
             continue
         before = _shared([list(text) for text in different])
         after = _shared([list(text[::-1][: len(text) - before]) for text in different])

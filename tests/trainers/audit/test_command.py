@@ -1,0 +1,136 @@
+"""``sftgate audit`` as a user calls it."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.cli import main
+from harness.config import load
+from harness.pipeline.left_out import contaminated
+from harness.records import Audit
+from tests.trainers.audit.rows import prose
+from tests.trainers.tinychat import chat, write_rows
+
+LEAKED = "Which of the two towers is older, the red one or the blue one?"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_rows(
+        tmp_path / "train.jsonl", [*(chat(prose(n, 12), prose(100 + n, 9)) for n in range(20)), chat(LEAKED, "The red one.")]
+    )
+    items = [{"key": f"k{n}", "prompt": prose(500 + n, 12), "target": "x"} for n in range(9)]
+    write_rows(tmp_path / "items.jsonl", [{"key": "leaked", "prompt": LEAKED, "target": "The red one"}, *items])
+
+
+def gate(folder: Path, **settings: Any) -> Path:
+    config = {
+        "store": "runs",
+        "baseline": "old",
+        "candidates": [{"name": "old", "model": "nowhere"}, {"name": "new", "model": "nowhere"}],
+        "suites": [{"name": "towers", "use": "prompted", "options": {"items": "items.jsonl", "score": "exact_match"}}],
+        "rules": [{"metric": "towers/*/exact_match", "require": "not_regressed", "exclude": "contaminated"}],
+        "contaminated": "given.jsonl",
+        **settings,
+    }
+    path = folder / "gate.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def audited(path: Path) -> Audit:
+    return msgspec.json.decode(path.read_bytes(), type=Audit)
+
+
+def test_what_is_given_away_goes_into_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = gate(tmp_path)
+    assert main(["audit", "train.jsonl", "--against", str(config), "--contaminated", "given.jsonl", "--json", "a.json"]) == 0
+    assert contaminated(load(config)) == {"towers": ("leaked",)}
+    found = audited(tmp_path / "a.json")
+    (exposure,) = found.exposures
+    assert (exposure.suite, exposure.items, exposure.touched, exposure.answered) == ("towers", 10, 1, 1)
+    assert (found.touched[0].line, found.touched[0].match) == (21, "exact")
+    assert "towers: 1 of 10 items stand in training data (10.0%: 1 exact), 1 of them with the answer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("share", "code"), [("0", 10), ("0.05", 10), ("0.1", 0), ("0.5", 0)])
+def test_more_than_a_share_is_refused(share: str, code: int) -> None:
+    assert main(["audit", "train.jsonl", "--against", "items.jsonl", "--refuse", share]) == code
+
+
+def test_a_train_config_brings_all_of_its_data(tmp_path: Path, tiny_base: Path) -> None:
+    write_rows(tmp_path / "valid.jsonl", [chat(LEAKED, "The red one."), chat(prose(77, 12), prose(78, 4))])
+    write_rows(tmp_path / "replay.jsonl", [chat(prose(80, 12), prose(81, 4))])
+    data = {"train": "train.jsonl", "replay": "replay.jsonl", "replay_ratio": 0.5, "validation": "valid.jsonl", "overlap": "drop"}
+    (tmp_path / "train.yaml").write_text(json.dumps({"name": "one", "base": str(tiny_base), "data": data}), encoding="utf-8")
+    assert main(["audit", "train.yaml", "--json", "a.json", "--refuse", "0.6"]) == 0
+    found = audited(tmp_path / "a.json")
+    assert [(file.use, file.rows) for file in found.files] == [("train", 21), ("replay", 1), ("validation", 2)]
+    assert found.rows == 22
+    assert [(each.items, each.touched) for each in found.exposures] == [(2, 1)]
+    assert "length of a row" in {spread.name for spread in found.spreads}
+    assert main(["audit", "train.yaml", "--refuse", "0.4"]) == 10
+
+
+def test_bad_rows_are_counted_and_the_rest_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (tmp_path / "train.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{broken\n\n{"unknown": 1}\n[1]\n{"messages": [{"role": "user", "content": "only a question"}]}\n')
+    assert main(["audit", "train.jsonl", "--json", "a.json"]) == 0
+    found = audited(tmp_path / "a.json")
+    (check,) = (check for check in found.checks if check.level == "error")
+    assert [spot.line for spot in check.spots] == [22, 24, 25, 26]
+    assert (check.count, check.of, found.rows) == (4, 25, 21)
+    assert "train.jsonl:22" in capsys.readouterr().out
+
+
+def test_the_page_says_what_the_json_says_and_runs_nothing(tmp_path: Path) -> None:
+    evil = '<script>alert(1)</script><img src=x onerror="x">'
+    write_rows(
+        tmp_path / "evil.jsonl", [chat(f"{LEAKED} {evil}", evil), chat(f"{LEAKED} {evil}", evil), chat("a b c", "jane@acme.io")]
+    )
+    write_rows(tmp_path / "evil_items.jsonl", [{"prompt": f"{LEAKED} {evil}", "target": evil}])
+    assert main(["audit", "evil.jsonl", "--against", "evil_items.jsonl", "--json", "a.json", "--html", "a.html"]) == 0
+    text, found = (tmp_path / "a.html").read_text(encoding="utf-8"), audited(tmp_path / "a.json")
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    assert "jane@acme.io" not in text
+    assert "jane@acme.io" not in (tmp_path / "a.json").read_text(encoding="utf-8")
+    for check in found.checks:
+        assert check.name in html.unescape(text)
+    assert found.touched[0].key in text
+    assert "1 suite is given away in part" in text
+
+
+def test_two_audits_of_the_same_data_are_equal(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        assert main(["audit", "train.jsonl", "--against", "items.jsonl", "--json", name]) == 0
+    one, two = (msgspec.structs.replace(audited(tmp_path / name), created="", environment={}) for name in ("a.json", "b.json"))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train.jsonl", "--near", "0.2"], "expected 0.5 to 1"),
+        (["train.jsonl", "--refuse", "0.1"], "with --against"),
+        (["train.jsonl", "--refuse", "1.5", "--against", "items.jsonl"], "expected a share"),
+        (["train.jsonl", "--contaminated", "x.jsonl"], "with --against"),
+        (["train.jsonl", "--loss"], "Name it with --base"),
+        (["train.jsonl", "--words", "none.txt"], "cannot be read as a list"),
+        (["nowhere.jsonl"], "cannot be read"),
+        (["train.jsonl", "--against", "nowhere.jsonl"], "there is no file"),
+        (["train.jsonl", "--against", "nowhere.toml"], "nowhere.toml"),
+        (["train.xyz"], "rows are read from files that end with"),
+        (["train.jsonl", "--format", "sharegtp"], "Did you mean"),
+    ],
+)
+def test_what_cannot_be_audited_is_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", *words]) == 2
+    assert said in capsys.readouterr().err
