@@ -7,6 +7,7 @@ that does not fit even so is left out, and counted.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -44,21 +45,18 @@ def cut(template: Template, conversation: Conversation, max_length: int) -> Cut:
 
     while left:
         turn, taken = left[0], 1
-        for begin in [head, *(index for index in questions if index < turn)]:
-            if row := fitting(begin, [turn]):
-                break
+        begins = [head, *(index for index in questions if index < turn)]
+        first = bisect.bisect_left(begins, True, key=lambda begin: fitting(begin, [turn]) is not None)
+        if first < len(begins):
+            row = fitting(begins[first], [turn])
+            while taken < len(left) and (longer := fitting(begins[first], left[: taken + 1])):
+                row, taken = longer, taken + 1
         else:
-            begin = max((index for index in questions if index < turn), default=head)
-            row = _shortened(template, conversation, [*messages[:head], *messages[begin : turn + 1]], turn, max_length)
-            if row is None:
-                lost += 1
-            else:
-                rows.append(row)
-            left = left[1:]
-            continue
-        while taken < len(left) and (longer := fitting(begin, left[: taken + 1])):
-            row, taken = longer, taken + 1
-        rows.append(row)
+            row = _shortened(template, conversation, [*messages[:head], *messages[begins[-1] : turn + 1]], turn, max_length)
+        if row is None:
+            lost += 1
+        else:
+            rows.append(row)
         left = left[taken:]
     return Cut(rows, lost)
 
