@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainers.averaging.mean import Mean
 from trainers.compiling import compile_layers
 from trainers.config import TrainConfig
 from trainers.data import batches
+from trainers.data.answers import answered
 from trainers.data.context import check_context
 from trainers.data.curriculum import ORDER, heard_once
 from trainers.data.masks import Template
@@ -98,7 +100,8 @@ class _Run:
         self.tell("load", 0, 1)
         tokenizer = load_tokenizer(self.base)
         self.template = Template(tokenizer, options=config.data.template_options, chats=not config.documents)
-        self.data = read_sets(config, self.template, self.tell)
+        ask = partial(answered, config, self.base, template=self.template, accelerator=self.accelerator, tell=self.tell)
+        self.data = read_sets(config, self.template, self.tell, ask)
         check_context(self.base, self.data.longest)
         train, replay = self.data.train.lengths, self.data.replay.lengths if self.data.replay else []
         keys = self.data.keys if config.mixing.order != "loss" else heard_once(

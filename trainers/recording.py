@@ -40,6 +40,7 @@ def training_of(
         for name, rows in data.named.items()
     }  # fmt: skip
     files = {path: content_digest(path) for path in folder.data_files(config)}
+    answers = {data.answers: content_digest(data.answers)} if data.answers else {}
     return Training(
         name=config.name,
         method=config.method,
@@ -66,6 +67,7 @@ def training_of(
             "fingerprint": fingerprint,
             "files": files,
             "overlap": data.overlap,
+            "answers": answers,
             "batches": _batches(config, data, steps),
             **sets,
         },

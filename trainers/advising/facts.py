@@ -80,7 +80,7 @@ def facts_of(config: TrainConfig, tell: Progress) -> Facts:
         answer=fmean(end - begin for _, begin, end in places),
         prompt=fmean(_first(row) for row in rows),
         documents=config.documents,
-        replay=data.replay is not None,
+        replay=bool(config.replay),
         validation=bool(data.validation),
         device=torch.cuda.get_device_name(device) if cuda else "CPU",
         cuda=cuda,

@@ -130,7 +130,7 @@ def _complaints(config: TrainConfig) -> Iterable[Complaint]:
     yield from data.of_files(config.data, _named_files(config), documents=config.documents)
     yield from _missing_gate(config)
     yield from data.complaints(config.data, reviewed=config.mixing.review_ratio > 0)
-    yield from mixing.complaints(config.mixing, config.data, files=config.train, documents=config.documents)
+    yield from mixing.complaints(config.mixing, config.data, files=config.train, replay=config.replay, documents=config.documents)
     yield from objective.complaints(config.objective, replay=bool(config.replay))
     yield from optimizer.complaints(config.optimizer)
     yield from methods.complaints(config.method, config.lora, config.adalora, config.prefix, config.prompt)

@@ -22,7 +22,9 @@ class MixingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``order`` is a curriculum, in every epoch: rows as they are ``given``, short before long (``length``), by the number under
     ``order_field`` of each row (``field``), or easy before hard by the base's own nats per trained token (``loss``); ties are
     shuffled. Replay rows are spread evenly among them. ``review_ratio`` adds replay rows after the last epoch, so many of their
-    tokens per token of ``data.train``.
+    tokens per token of ``data.train``. ``replay_answers = "base"`` takes only the questions of the rows of ``data.replay``, which
+    may then have no answer, and has the base answer them: at most ``answer_tokens`` (256) tokens, sampled at ``temperature`` (1: as
+    the base speaks; 0: its likeliest words).
 
     ``weight_field`` names the number that each training row's loss is multiplied by; ``balance_field`` a class of which each gets
     the same weight in total (inverse frequency, counted in trained tokens). The weights are scaled so that their mean over the
@@ -36,12 +38,27 @@ class MixingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     order: Literal["random", "given", "length", "field", "loss"] = "random"
     order_field: str = ""
     review_ratio: float = 0.0
+    replay_answers: Literal["given", "base"] = "given"
+    answer_tokens: int | None = None
+    temperature: float | None = None
     weight_field: str = ""
     balance_field: str = ""
     prompt_weight: float = 0.0
 
+    @property
+    def longest_answer(self) -> int:
+        """Most tokens of an answer of the base."""
+        return 256 if self.answer_tokens is None else self.answer_tokens
 
-def complaints(mixing: MixingConfig, data: DataConfig, *, files: Sequence[str], documents: bool) -> Iterable[Complaint]:
+    @property
+    def warmth(self) -> float:
+        """The temperature that the base answers at."""
+        return 1.0 if self.temperature is None else self.temperature
+
+
+def complaints(
+    mixing: MixingConfig, data: DataConfig, *, files: Sequence[str], replay: Sequence[str], documents: bool
+) -> Iterable[Complaint]:
     """(where, what) of everything that types alone do not catch. ``files``: those of ``data.train``; ``documents``: are they, and
     all others, plain text?"""
     yield from ranges(
@@ -49,6 +66,7 @@ def complaints(mixing: MixingConfig, data: DataConfig, *, files: Sequence[str], 
         Range("mixing.review_ratio", mixing.review_ratio, 0 <= mixing.review_ratio < math.inf, "0 (off) or more"),
     )
     yield from _sources(mixing, files)
+    yield from _answers(mixing, data, replay)
     if mixing.order_field and mixing.order != "field":
         yield "mixing.order_field", f'is given, but mixing.order is "{mixing.order}". Set it to "field", or remove this.'
     if mixing.order == "field" and not mixing.order_field:
@@ -66,6 +84,25 @@ def complaints(mixing: MixingConfig, data: DataConfig, *, files: Sequence[str], 
                 f'is given, but with data.{key} = "{value}" answers that are not trained stand in prompts, and would be trained '
                 "as such. Remove one of them.",
             )
+
+
+def _answers(mixing: MixingConfig, data: DataConfig, replay: Sequence[str]) -> Iterable[Complaint]:
+    yield from ranges(
+        Range("mixing.answer_tokens", mixing.longest_answer, mixing.longest_answer >= 1, "1 or more"),
+        Range("mixing.temperature", mixing.warmth, 0 <= mixing.warmth < math.inf, "0 (the likeliest words) or more"),
+    )
+    if mixing.replay_answers == "given":
+        for key in ("answer_tokens", "temperature"):
+            if getattr(mixing, key) is not None:
+                yield f"mixing.{key}", 'is given, but the base answers nothing. Set mixing.replay_answers = "base", or remove it.'
+        return
+    if not replay:
+        yield "mixing.replay_answers", 'is "base", but data.replay names no file. Name one of questions, or remove it.'
+    for path in replay:
+        if data.format_of(path) == "text":
+            yield "mixing.replay_answers", f'is "base", but {path} is plain text, which asks nothing. Remove one of them.'
+    if mixing.longest_answer >= (data.max_length or data.tokens_per_batch):
+        yield "mixing.answer_tokens", f"{mixing.longest_answer} leaves no room for a prompt: a row has fewer tokens. Lower it."
 
 
 def _sources(mixing: MixingConfig, files: Sequence[str]) -> Iterable[Complaint]:

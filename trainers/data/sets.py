@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from harness.errors import ConfigError
 from trainers.config import TrainConfig
-from trainers.data.conversations import Example, read_examples
+from trainers.data.answers import prompts_of
+from trainers.data.conversations import Conversation, Example, read_examples
 from trainers.data.masks import Template
 from trainers.data.rows import Progress, Row, Rows, make_rows
 from trainers.data.sources import files_of
 from trainers.data.splitting import hold_out, parted
 from trainers.data.weighing import number_of, prompted, weighed
+
+Ask = Callable[[Sequence[Conversation]], tuple[Rows, str]]
 
 
 class DataSets(NamedTuple):
@@ -20,7 +23,8 @@ class DataSets(NamedTuple):
 
     ``overlap`` counts the conversations to train on that validation asks too: left out, or allowed. ``trained`` are the rows that
     ``Step.batches`` counts, as they are weighed: training rows, then replay rows. Of each training row ``sources`` is the number of
-    its file in ``data.train``, and ``keys`` the number under ``mixing.order_field``, 1 without.
+    its file in ``data.train``, and ``keys`` the number under ``mixing.order_field``, 1 without. ``answers`` is the file of
+    what the base answered to replay questions.
     """
 
     train: Rows
@@ -31,6 +35,7 @@ class DataSets(NamedTuple):
     trained: list[Row]
     sources: list[int]
     keys: list[float]
+    answers: str = ""
 
     @property
     def named(self) -> dict[str, Rows]:
@@ -45,12 +50,16 @@ class DataSets(NamedTuple):
         return max(max(rows.lengths) for rows in self.named.values())
 
 
-def read_sets(config: TrainConfig, template: Template, progress: Progress) -> DataSets:
-    """Every file that the config names, tokenised. ConfigError for bad rows, and for rows that are trained and validated on."""
+def read_sets(config: TrainConfig, template: Template, progress: Progress, ask: Ask | None = None) -> DataSets:
+    """Every file that the config names, tokenised. ConfigError for bad rows, and for rows that are trained and validated on.
 
-    def read(paths: Sequence[str]) -> list[Example]:
+    ``ask`` gives the rows of replay questions with the base's answers, and their file, for ``mixing.replay_answers = "base"``;
+    without it they are left out.
+    """
+
+    def read(paths: Sequence[str], reader: Callable[..., Iterable[Example]] = read_examples) -> list[Example]:
         files = [file for path in paths for file in files_of(path)]
-        found = [example for file in files for example in read_examples(file, config.data)]
+        found = [example for file in files for example in reader(file, config.data)]
         if not found:
             raise ConfigError("there is nothing to train on", file=", ".join(paths))
         return found
@@ -67,13 +76,17 @@ def read_sets(config: TrainConfig, template: Template, progress: Progress) -> Da
     validation = {name: read([path]) for name, path in config.validation.items()}
     if config.data.validation_share:
         train, validation["target"] = hold_out(train, config.data.validation_share)
-    trained, overlap = parted(
-        {"train": train, "replay": read(config.replay) if config.replay else []}, validation, config.data.overlap
-    )
+    asks = config.mixing.replay_answers == "base"
+    again = read(config.replay, prompts_of if asks else read_examples) if config.replay else []
+    trained, overlap = parted({"train": train, "replay": again}, validation, config.data.overlap)
     examples, mixing = trained["train"], config.mixing
     learned = rows("train", examples, shown=3)
     weighted = weighed(learned, examples, mixing)
-    replay = rows("replay", trained["replay"]) if config.replay else None
+    replay, answers = None, ""
+    if config.replay and not asks:
+        replay = rows("replay", trained["replay"])
+    elif config.replay and ask is not None:
+        replay, answers = ask([example for example in trained["replay"] if isinstance(example, Conversation)])
     if replay:
         replay = replay._replace(rows=[row._replace(replayed=True) for row in replay.rows])
         weighted += prompted(replay, trained["replay"], mixing.prompt_weight)
@@ -83,4 +96,5 @@ def read_sets(config: TrainConfig, template: Template, progress: Progress) -> Da
         learned, replay, validated, general, overlap, weighted,
         sources=[places[examples[at].place] for at in learned.origins],
         keys=[number_of(examples[at], mixing.order_field, "mixing.order_field") for at in learned.origins],
+        answers=answers,
     )  # fmt: skip
