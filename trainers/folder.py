@@ -16,13 +16,16 @@ from harness.errors import UsageError
 from harness.fingerprint import digest, tokenizer_digest, weights_digest
 from trainers import export
 from trainers.averaging.places import DERIVED
+from trainers.changes import Known, changed
 from trainers.config import TrainConfig
 from trainers.data.sources import content_digest, files_of
 
 STATES = "resume"
 CHECKPOINTS = "checkpoints"
-_OWNER = "fingerprint"
+_OWNER, _KNOWN = "fingerprint", "run.json"
 _NO_MATTER = ("out", "overwrite", "threads", "checkpoint_steps", "base")
+
+_BESIDE = ("averaging.alphas", "watching.trackers")
 
 
 def fingerprint(config: TrainConfig, base: Path, measured: str = "") -> str:
@@ -77,23 +80,40 @@ def claim(config: TrainConfig, wanted: str) -> Iterator[bool]:
         if export.finished_fingerprint(place) == wanted and not config.overwrite:
             yield False
             return
-        _make_room(place, wanted, overwrite=config.overwrite)
+        _make_room(place, wanted, config)
         (place / STATES).mkdir(exist_ok=True)
+        (place / STATES / _KNOWN).write_bytes(msgspec.json.encode(_known(config)._asdict()))
         (place / STATES / _OWNER).write_text(wanted)
         yield True
 
 
-def _make_room(place: Path, wanted: str, *, overwrite: bool) -> None:
+def _known(config: TrainConfig) -> Known:
+    return Known(msgspec.to_builtins(config), {path: content_digest(path) for path in data_files(config)})
+
+
+def _held(place: Path) -> Known | None:
+    """What is known of the run that a folder holds, half done or finished; None where there is none that can be read."""
+    for file in (place / STATES / _KNOWN, place / export.TRAINING):
+        with contextlib.suppress(OSError, msgspec.DecodeError, KeyError, TypeError):
+            record = msgspec.json.decode(file.read_bytes())
+            return Known(record["config"], record["files"] if "files" in record else record["data"]["files"])
+    return None
+
+
+def _make_room(place: Path, wanted: str, config: TrainConfig) -> None:
     contents = [path for path in place.iterdir() if path.name != ".lock"]
     owner = place / STATES / _OWNER
     half_done = not (place / export.CANDIDATE).exists() and owner.is_file() and owner.read_text() == wanted
-    untouched = all(path.name == STATES and not any(file.name != _OWNER for file in path.iterdir()) for path in contents)
-    if untouched or (half_done and not overwrite):
+    ours_only = (_OWNER, _KNOWN)
+    untouched = all(path.name == STATES and not any(file.name not in ours_only for file in path.iterdir()) for path in contents)
+    if untouched or (half_done and not config.overwrite):
         return
-    if not overwrite:
+    if not config.overwrite:
+        held = _held(place)
+        different = f" What differs: {changed(held, _known(config), beside=(*_NO_MATTER, *_BESIDE))}." if held else ""
         raise UsageError(
-            f"{place} holds something else: a run with another config or other data, or files of your own. Give this candidate "
-            "another name, or set overwrite = true."
+            f"{place} holds something else: a run with another config or other data, or files of your own.{different} Give this "
+            "candidate another name, or set overwrite = true."
         )
     written = {"weights", "adapter", "weights.partial", "adapter.partial", export.CANDIDATE, export.TRAINING}
     ours = {STATES, CHECKPOINTS, DERIVED, *written}

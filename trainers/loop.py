@@ -28,6 +28,7 @@ from trainers.data.order import Step, plan
 from trainers.data.rows import Progress
 from trainers.data.sets import read_sets
 from trainers.evaluate import leak
+from trainers.exhausted import explained
 from trainers.methods.adalora import Ranks
 from trainers.methods.loading import check_base, count_parameters, load_model, load_tokenizer, trained_parameters
 from trainers.methods.serving import serving_of
@@ -88,11 +89,12 @@ class _Run:
         self._prepare()
         self.state = resume.load_state(self.kept, self.bare, self.optimizer, self.ranks, self.mean, fingerprint=self.fingerprint)
         self.started = time.monotonic() - self.state.seconds
-        self._check_packing()
-        self._train()
-        watched = self.watch.end(self.state)
-        if self.accelerator.is_main_process:
-            self._hand_over(watched)
+        with explained(self.config, longest=self.data.longest):
+            self._check_packing()
+            self._train()
+            watched = self.watch.end(self.state)
+            if self.accelerator.is_main_process:
+                self._hand_over(watched)
 
     def _prepare(self) -> None:
         """Rows, steps, model, objective, optimiser: all that can be wrong before the first step."""
@@ -169,7 +171,7 @@ class _Run:
                 state.points.append(self._step(self.steps[state.step]))
             state.step += 1
             self.tell("train", state.step, len(self.steps))
-            if self.looks.due(state.step) or (every and state.step % every == 0):
+            if self.looks.due(state.step) or (state.step % every == 0 if every else self.steps[state.step - 1].ends_epoch):
                 self.looks.look(state, self._save_state)
                 self.watch.look(state)
                 self._save_state()

@@ -108,18 +108,29 @@ def _write(path: Path, value: Any) -> None:
     import torch
 
     temporary = path.with_suffix(".partial")
-    torch.save(value, temporary)
+    try:
+        with temporary.open("wb") as file:
+            torch.save(value, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     os.replace(temporary, path)
 
 
 def _read(path: Path) -> Any:
     import pickle
+    import zipfile
 
     import torch
 
     try:
+        with zipfile.ZipFile(path) as file:
+            if damaged := file.testzip():  # torch does not look at checksums: it would go on with wrong weights
+                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise EvaluationError(
             f"{path}: the saved state cannot be read ({error}). Delete {path.parent} to train from the start."
         ) from error

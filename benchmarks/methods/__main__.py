@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
     parser.add_argument("--size", choices=("test", "full"), default="test", help="of the lab (test)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only lines whose name contains this; the page is not written")
-    parser.add_argument("--epochs", type=float, default=3.0, help="over the target skill (3)")
-    parser.add_argument("--items", type=int, default=300, help="questions of the target skill, and as many of the rest (300)")
+    parser.add_argument("--epochs", type=float, default=5.0, help="over the target skill (5)")
+    parser.add_argument("--items", type=int, default=200, help="questions of the target skill, and as many of the rest (200)")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     wanted = {name: settings for name, settings in RECIPES.items() if chosen.only in name}

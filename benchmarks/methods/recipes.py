@@ -10,19 +10,17 @@ from typing import Any
 
 Settings = Mapping[str, Any]
 
-CARELESS, CAREFUL = "careless: high rate, twice as long", "full, replay"
+CARELESS, CAREFUL = "full, high rate (careless)", "full, replay (careful)"
 FULL = {"optimizer.learning_rate": 2e-3}
 LORA = {"method": "lora", "optimizer.learning_rate": 4e-3, "lora.r": 16, "lora.alpha": 32.0}
 REPLAY = {"data.replay": "{data}/replay.train.jsonl", "data.replay_ratio": 1.0}
 UNPACKED = {"data.packing": False}
 
 RECIPES: dict[str, Settings] = {
-    CARELESS: {"optimizer.learning_rate": 4e-3, "optimizer.epochs": 6},
+    CARELESS: {"optimizer.learning_rate": 4e-3},
     "full": FULL,
     CAREFUL: FULL | REPLAY,
-    "full, a tenth of the rate": {"optimizer.learning_rate": 2e-4},
-    "full, lowest layers frozen": FULL | {"parameters.freeze_layers": 2},
-    "full, rates falling with depth": FULL | {"parameters.layer_decay": 0.5},
+    "full, lowest layer frozen": FULL | {"parameters.freeze_layers": 1},
     "LoRA": LORA,
     "LoRA, replay": LORA | REPLAY,
     "rsLoRA": LORA | {"lora.rslora": True, "lora.alpha": 8.0},
@@ -35,10 +33,7 @@ RECIPES: dict[str, Settings] = {
     "prompt tuning": {"method": "prompt", "optimizer.learning_rate": 1e-1} | UNPACKED,
     "full, focal": FULL | {"objective.loss": "focal"},
     "full, DFT": FULL | {"objective.loss": "dft"},
-    "full, label smoothing 0.1": FULL | {"objective.label_smoothing": 0.1},
-    "full, NEFTune 5": FULL | {"objective.neftune": 5.0},
     "full, KL to the base 0.3": FULL | {"objective.kl": 0.3},
-    "LoRA, KL to the base 0.3": LORA | {"objective.kl": 0.3},
     "full, EWC 10": FULL
     | {"objective.ewc": 10.0, "objective.ewc_data": "{data}/general.validation.jsonl", "objective.ewc_rows": 100},
     "full, L2-SP 0.01": FULL | {"objective.l2_sp": 0.01},
@@ -59,5 +54,4 @@ def config(settings: Settings, *, name: str, base: str, data: str, out: str, epo
         for table in tables:
             target = target.setdefault(table, {})
         target[last] = value.replace("{data}", data) if isinstance(value, str) else value
-    raw["optimizer"]["epochs"] *= epochs / 3 if "optimizer.epochs" in settings else 1
     return raw

@@ -23,9 +23,9 @@ class TrainConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     ``precision`` ``bf16`` is autocast over float32 master weights. ``merge`` hands an adapter over as part of the base's weights
     (``trainers.methods.merging``). ``save_dtype`` is that of whole weights on disk: float32, or the base's own.
-    ``checkpoint_steps`` is how often a state to resume from is written (0: at every validation). ``threads`` 0 stands for one per
-    process on a CPU. ``compile`` runs each layer through torch.compile (``trainers.compiling``): minutes at the start, for long
-    runs on a GPU.
+    ``checkpoint_steps`` is how often a state to resume from is written (0: at every validation, and where an epoch ends).
+    ``threads`` 0 stands for one per process on a CPU. ``compile`` runs each layer through torch.compile (``trainers.compiling``):
+    minutes at the start, for long runs on a GPU.
     """
 
     name: str

@@ -1,0 +1,166 @@
+"""What goes wrong while a run is going on or between two sittings: said in a sentence, and nothing that was saved is lost."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import EvaluationError, UsageError
+from tests.trainers.test_loop import losses, training_of
+from tests.trainers.tinychat import chat, write_rows
+from trainers.loop import train
+
+pytestmark = pytest.mark.models
+
+LONG: dict[str, Any] = {"optimizer__steps": 8, "checkpoint_steps": 2}
+
+
+def stop_at(step: int) -> Callable[[str, int, int], None]:
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "train" and done == step:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.fixture
+def half_done(configure: Any, tiny_base: Path) -> Any:
+    """A config whose run was stopped after step 5, with the state of step 4 on disk."""
+    config = configure(tiny_base, **LONG)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, progress=stop_at(5))
+    return config
+
+
+def test_every_bit_of_a_state_is_checked_before_it_is_used(half_done: Any) -> None:
+    """torch.load reads a flipped bit as another weight and says nothing."""
+    state = half_done.folder / "resume" / "state.pt"
+    raw, damaged = state.read_bytes(), 0
+    for place in range(0, len(raw), len(raw) // 12):
+        state.write_bytes(raw[:place] + bytes([raw[place] ^ 4]) + raw[place + 1 :])
+        with pytest.raises((EvaluationError, KeyboardInterrupt)) as caught:  # some bytes say nothing of any value
+            train(half_done, progress=stop_at(5))
+        damaged += isinstance(caught.value, EvaluationError) and "state.pt: the saved state cannot be read" in str(caught.value)
+        state.write_bytes(raw)
+    assert damaged > 8
+    state.write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(EvaluationError, match=r"cannot be read.*Delete .*resume to train from the start"):
+        train(half_done)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full on this system")
+def test_a_full_disk_costs_nothing_that_was_saved(half_done: Any, configure: Any, tiny_base: Path) -> None:
+    partial = half_done.folder / "resume" / "state.partial"
+    partial.symlink_to("/dev/full")
+    with pytest.raises(EvaluationError, match=r"no room to write.*free some space"):
+        train(half_done)
+    assert not partial.is_symlink()
+    steps: list[int] = []
+    train(half_done, progress=lambda stage, done, total: steps.append(done) if stage == "train" else None)
+    assert steps[0] == 5
+    whole = train(configure(tiny_base, name="whole", **LONG))
+    assert losses(training_of(half_done.folder)) == losses(training_of(whole))
+
+
+def test_a_disk_that_is_full_at_the_end_costs_the_end_only(
+    configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainers import export
+
+    config = configure(tiny_base, optimizer__steps=3, checkpoint_steps=3)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "model.safetensors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "export_weights", full)
+        with pytest.raises(EvaluationError, match=r"no room to write \(model.safetensors\)"):
+            train(config)
+    steps: list[str] = []
+    train(config, progress=lambda stage, done, total: steps.append(stage))
+    assert "train" not in steps
+    assert (config.folder / "candidate.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), MemoryError(), "cuda"]
+)
+def test_memory_that_runs_out_is_told_with_what_to_set(
+    configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, raised: Any
+) -> None:
+    import torch
+
+    from trainers.objective.minimised import Objective
+
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB") if raised == "cuda" else raised
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Objective, "__call__", fail)
+    with pytest.raises(EvaluationError, match=r"ran out of memory with data.tokens_per_batch = 128") as caught:
+        train(configure(tiny_base))
+    for advice in ("data.tokens_per_batch = 37", "optimizer.accumulation = 3", "gradient_checkpointing = true", 'method = "lora"'):
+        assert advice in str(caught.value)
+
+
+def test_other_errors_stay_what_they_are(configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainers.objective.minimised import Objective
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("shapes (3) and (4) do not match")
+
+    monkeypatch.setattr(Objective, "__call__", fail)
+    with pytest.raises(RuntimeError, match="do not match"):
+        train(configure(tiny_base))
+
+
+class TestWhatChanged:
+    def test_the_config_of_a_half_done_run(self, half_done: Any, configure: Any, tiny_base: Path) -> None:
+        other = configure(tiny_base, **LONG, optimizer__learning_rate=5e-3, method="lora", lora__r=4)
+        with pytest.raises(UsageError, match=r"What differs: ") as caught:
+            train(other)
+        for named in (
+            "optimizer.learning_rate (was 0.001, now 0.005)",
+            "method (was 'full', now 'lora')",
+            "lora.r (was 16, now 4)",
+        ):
+            assert named in str(caught.value)
+        assert (half_done.folder / "resume" / "state.pt").is_file()
+
+    def test_the_data_of_a_half_done_run(self, half_done: Any) -> None:
+        write_rows(Path(half_done.train[0]), [chat("other", "rows")])
+        with pytest.raises(UsageError, match=r"What differs: the contents of .*train\.jsonl\."):
+            train(half_done)
+
+    def test_the_data_of_a_finished_run(self, configure: Any, tiny_base: Path) -> None:
+        config = configure(tiny_base, optimizer__steps=1)
+        train(config)
+        write_rows(Path(config.train[0]), [chat("other", "rows")])
+        with pytest.raises(UsageError, match=r"What differs: the contents of .*train\.jsonl\."):
+            train(config)
+
+    def test_what_decides_nothing_changes_nothing(self, half_done: Any, configure: Any, tiny_base: Path) -> None:
+        train(configure(tiny_base, **(LONG | {"checkpoint_steps": 3}), threads=1))
+
+    def test_files_of_a_user_are_told_without_a_difference(self, configure: Any, tiny_base: Path) -> None:
+        config = configure(tiny_base)
+        config.folder.mkdir(parents=True)
+        (config.folder / "thesis.tex").write_text("ten years of work")
+        with pytest.raises(UsageError, match=r"files of your own\. Give") as caught:
+            train(config)
+        assert "differs" not in str(caught.value)
+
+
+def test_a_run_without_validation_keeps_a_state_at_the_end_of_each_epoch(configure: Any, tiny_base: Path) -> None:
+    config = configure(tiny_base, optimizer__epochs=3)
+    epoch = len(training_of(train(configure(tiny_base, name="one-epoch"))).points)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, progress=stop_at(2 * epoch + 1))
+    steps: list[int] = []
+    train(config, progress=lambda stage, done, total: steps.append(done) if stage == "train" else None)
+    assert steps[0] == 2 * epoch + 1
