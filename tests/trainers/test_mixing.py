@@ -191,7 +191,6 @@ def test_a_file_that_is_named_twice_cannot_be_mixed(configure: Configure) -> Non
 
 @pytest.mark.models
 def test_easy_rows_come_first_as_the_base_sees_it(configure: Configure, tiny_base: Path) -> None:
-    """And the order is kept for a sitting after this one."""
     from trainers.data.curriculum import difficulties
     from trainers.data.masks import Template
     from trainers.data.sets import read_sets
@@ -217,3 +216,48 @@ def test_easy_rows_come_first_as_the_base_sees_it(configure: Configure, tiny_bas
     assert sum(batches["tokens"].values()) == training.tokens
     assert training.epochs == 1.0
     assert training.validations[-1].step == training.steps
+
+
+@pytest.mark.models
+def test_a_killed_run_goes_on_in_the_same_order(configure: Configure, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the base made of the rows is not found out again: on a GPU it might come out a little otherwise."""
+    from trainers import loop
+    from trainers.data import curriculum
+
+    settings: dict[str, Any] = {
+        "mixing": {"order": "loss", "repeats": {"train.jsonl": 0.7}, "review_ratio": 0.3, "prompt_weight": 0.1},
+        "data__replay": "replay.jsonl", "optimizer__epochs": 2, "checkpoint_steps": 2,
+    }  # fmt: skip
+    mixed(configure)
+    whole = loop.train(configure(tiny_base, name="whole", **settings))
+    update, steps = loop._Run._update, []
+
+    def interrupted(self: Any, *given: Any) -> Any:
+        steps.append(1)
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        return update(self, *given)
+
+    monkeypatch.setattr(loop._Run, "_update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(configure(tiny_base, name="half", **settings))
+    monkeypatch.setattr(loop._Run, "_update", update)
+    monkeypatch.setattr(curriculum, "difficulties", lambda *_, **__: pytest.fail("found out again"))
+    half = loop.train(configure(tiny_base, name="half", **settings))
+    one, two = (msgspec.json.decode((folder / "training.json").read_bytes(), type=Training) for folder in (whole, half))
+    assert [point.loss for point in one.points] == [point.loss for point in two.points]
+    assert one.data["batches"] == two.data["batches"]
+
+
+def test_every_key_is_another_run(configure: Configure, tiny_base: Path) -> None:
+    from trainers.folder import fingerprint
+
+    tables: list[dict[str, Any]] = [
+        {}, {"repeats": {"train.jsonl": 2}}, {"repeats": {"more.jsonl": 2}}, {"shares": {"train.jsonl": 1, "more.jsonl": 2}},
+        {"order": "length"}, {"order": "field", "order_field": "stage"}, {"review_ratio": 0.1}, {"weight_field": "quality"},
+        {"balance_field": "label"}, {"prompt_weight": 0.1}, {"replay_answers": "base"},
+        {"replay_answers": "base", "answer_tokens": 9}, {"replay_answers": "base", "temperature": 0.0},
+    ]  # fmt: skip
+    replay = {"data__replay": "replay.jsonl", "data__replay_ratio": 0.5, "data__tokens_per_batch": 512}
+    found = {fingerprint(mixed(configure, mixing=table, **replay), tiny_base) for table in tables}
+    assert len(found) == len(tables)
