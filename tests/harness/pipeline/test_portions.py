@@ -162,7 +162,7 @@ def test_a_smoke_run_asks_everybody_the_same(tmp_path: Path) -> None:
         ({"suites": ["qq"]}, r"sequential\.suites\[0\]: no suite is named 'qq'\. Did you mean 'qa'\?"),
         ({"method": "group_sequental"}, r"sequential\.method: .*Did you mean 'group_sequential'"),
         ({"spending": "pocok"}, r"sequential\.spending: .*Did you mean 'pocock'"),
-        ({"look": 3}, r"sequential: .*'look'.*Did you mean 'looks'"),
+        ({"look": 3}, r"sequential.look: unknown key 'look'\. Did you mean 'looks'"),
     ],
 )
 def test_mistakes_in_the_settings_are_found_before_anything_is_asked(tmp_path: Path, sequential: dict[str, Any], says: str) -> None:
