@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from markupsafe import Markup
 
-from harness.records import Record, Training
+from harness.records import Concern, Record, Training, Written
 from reports.checkpoints import CheckpointCard, checkpoint_card
 from reports.checkpoints import shown as shown_checkpoints
 from reports.figures import Figure, count_figure, pointer
@@ -47,6 +47,8 @@ class TrainingCard(Record, frozen=True, kw_only=True):
     losses: tuple[LastLoss, ...]
     best_step: int | None
     checkpoints: CheckpointCard | None
+    concerns: tuple[Concern, ...] = ()
+    written: tuple[Written, ...] = ()
     trained_text: tuple[str, ...]
 
 
@@ -82,6 +84,11 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
         ("of all", Figure(text=f"{significant(share * 100, 2)}%", value=share, at=f"{at}/share_trained")),
         ("seconds", Figure(text=f"{fixed(training.seconds, 1)} s", value=training.seconds, at=f"{at}/seconds")),
     ]
+    if training.speed:
+        speed = training.speed.tokens_per_second
+        facts.append(("tokens per second", Figure(text=f"{fixed(speed, 0)}", value=speed, at=f"{at}/tokens_per_second")))
+    if training.speed and (used := training.speed.utilisation) is not None:
+        facts.append(("of the device (MFU)", Figure(text=f"{significant(used * 100, 2)}%", value=used, at=f"{at}/utilisation")))
     losses = []
     for key, line in shown.validations.items():
         here = pointer("training", name, "series", "validations", key)
@@ -104,12 +111,21 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
         losses=tuple(losses),
         best_step=training.best_step,
         checkpoints=checkpoint_card(index, name, training),
+        concerns=training.concerns,
+        written=_last_written(training),
         trained_text=_shortened(training.trained_text),
     )
 
 
 def _shortened(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} …" for text in texts)
+
+
+def _last_written(training: Training) -> tuple[Written, ...]:
+    """What the model answered after the step that was handed over, else after the last one."""
+    steps = [each.step for each in training.written]
+    step = training.best_step if training.best_step in steps else max(steps, default=0)
+    return tuple(each for each in training.written if each.step == step)
 
 
 def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
@@ -125,10 +141,18 @@ def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
                 "parameters_trained": each.parameters_trained,
                 "share_trained": each.parameters_trained / each.parameters_total if each.parameters_total else 1.0,
                 "seconds": each.seconds,
+                **_speed(each),
             },
+            "concerns": each.concerns,
+            "written": _last_written(each),
         }
         for name, each in training.items()
     }
+
+
+def _speed(training: Training) -> dict[str, float | None]:
+    speed = training.speed
+    return {"tokens_per_second": speed.tokens_per_second, "utilisation": speed.utilisation} if speed else {}
 
 
 def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup | None:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -60,7 +61,7 @@ class Bars:
     def told(self, stage: str, done: int, total: int) -> None:
         """What trainers call: (stage, done, total), several stages side by side or one after the other."""
         if stage not in self._told:
-            self._told[stage] = self._progress.add_task(stage, total=total)
+            self._told[stage] = self._progress.add_task(escape(stage), total=total)
         self._progress.update(self._told[stage], completed=done, total=total)
 
     def note(self, text: str) -> None:

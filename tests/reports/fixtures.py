@@ -17,6 +17,7 @@ from harness.gate import Policy, conclude
 from harness.records import (
     Admission,
     Candidate,
+    Concern,
     Conclusion,
     Evaluation,
     Fingerprints,
@@ -26,9 +27,11 @@ from harness.records import (
     Rule,
     Run,
     Sample,
+    Speed,
     Training,
     TrainingPoint,
     ValidationPoint,
+    Written,
 )
 
 HOSTILE = (
@@ -372,6 +375,18 @@ def _training(name: str) -> Training:
         for step in range(60, steps + 1, 60)
     )
     lora = "lora" in name
+    concerns = (
+        ()
+        if forgets < 1
+        else (
+            Concern(
+                kind="overfitting", step=steps, seen="the loss on <device> was best at step 120", advice="Train for fewer epochs"
+            ),
+        )
+    )
+    written = tuple(
+        Written(step=step, prompt="<|im_start|>user\nsay 1", answer=f"<b>{step}</b>", expected="1", cut=True) for step in (0, steps)
+    )
     return Training(
         name=name,
         method="lora" if lora else "full",
@@ -382,6 +397,18 @@ def _training(name: str) -> Training:
         validations=validations,
         evaluations=evaluations if "replay" not in name or not lora else (),
         supervised_tokens=steps * 512,
+        concerns=concerns,
+        written=written,
+        speed=Speed(
+            tokens_per_second=41_200.0,
+            supervised_tokens_per_second=9_000.0,
+            steps=steps - 1,
+            seconds=13.9,
+            flops_per_second=4e14,
+            device="NVIDIA H200",
+            peak_flops=989e12,
+            utilisation=0.41,
+        ),
         seconds=14.2,
         parameters_trained=65_536 if lora else 1_042_048,
         parameters_total=1_042_048,

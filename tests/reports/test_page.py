@@ -168,6 +168,18 @@ def test_what_was_trained_is_shown_as_text_and_as_nothing_else() -> None:
     assert json.loads(tree.get_element_by_id("data").text)["training"]["careless"]["trained_text"] == shown
 
 
+def test_what_was_seen_of_a_training_is_told_with_what_to_try(tree: Any, data: Any) -> None:
+    words = tree.xpath("//section[@id='training']")[0].text_content()
+    assert "the loss on <device> was best at step 120. Train for fewer epochs" in words
+    assert data["training"]["careless"]["concerns"][0]["kind"] == "overfitting"
+    assert words.count("of the device (MFU)41%") == len(fixtures.CANDIDATES)
+    rows = tree.xpath("//section[@id='training']//tr[@class='written']")
+    assert [row.xpath("td")[1].text_content() for row in rows][:2] == ["<b>240</b> …", "<b>180</b> …"], (
+        "after the last step: no other"
+    )
+    assert not tree.xpath("//tr[@class='written']//b")
+
+
 def test_lone_surrogates_and_null_characters_do_not_break_the_page() -> None:
     conclusion, measured, training = fixtures.small()
     suite = measured["device", "careless"]

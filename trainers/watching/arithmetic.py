@@ -57,8 +57,8 @@ def arithmetic(model: Any) -> Arithmetic:
     if head_module is not None:
         weights = [parameter for parameter in head_module.parameters() if parameter.ndim >= 2]
         head = sum(_matrix(parameter, True) for parameter in weights)
-    width, passes = _attention_width(model.config), 3 if lowest <= total else 1
-    return Arithmetic(body, head, 4.0 * width * total * passes)
+    through = total - max(0, lowest - 1)  # layers that gradients go through: twice the work of going forward, on top
+    return Arithmetic(body, head, 4.0 * _attention_width(model.config) * (total + 2 * through))
 
 
 def _matrix(parameter: Any, through: bool) -> float:
