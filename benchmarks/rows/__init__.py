@@ -7,6 +7,7 @@ from benchmarks.rows.adapter_fleet_commands import AdapterFleetCommands
 from benchmarks.rows.conclude_fleet import ConcludeFleet
 from benchmarks.rows.not_the_model import NotTheModel
 from benchmarks.rows.one_adapter_changed import OneAdapterChanged
+from benchmarks.rows.packed_training import PackedTraining
 from benchmarks.rows.paired_resamples import PairedResamples
 from benchmarks.rows.second_run import SecondRun
 
@@ -20,6 +21,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     SecondRun(),
     OneAdapterChanged(),
     PairedResamples(),
+    PackedTraining(),
     ConcludeFleet(),
     NotTheModel(),
 )
