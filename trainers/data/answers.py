@@ -91,7 +91,7 @@ def answered(
             for ids, found in zip(prompts, answers, strict=True)
         ]
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".partial")
+        temporary = file.with_suffix(f".{os.getpid()}.partial")  # another run may be asking the same
         temporary.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
         os.replace(temporary, file)
     accelerator.wait_for_everyone()

@@ -153,7 +153,7 @@ class Watch:
         rows = [self.subject.data.trained[index] for indices in step.batches for index in indices]
         lengths, supervised = [len(row.ids) for row in rows], sum(int(row.trained.sum()) for row in rows)
         self.seconds += seconds
-        self.needed += self.arithmetic.needed(lengths, supervised)
+        self.needed += self.arithmetic.needed(lengths, sum(int(np.count_nonzero(row.losses)) for row in rows))
         self.tokens += sum(lengths)
         self.supervised += supervised
         self.steps += 1
@@ -180,7 +180,7 @@ class Watch:
 def _first_tokens(row: Row) -> Row:
     """A row up to where ``_HEARD_TOKENS`` follow its first trained one."""
     end = int(np.flatnonzero(row.trained)[0]) + _HEARD_TOKENS
-    return row._replace(ids=row.ids[:end], weights=row.weights[:end])
+    return Row(row.ids[:end], row.weights[:end])
 
 
 def _still(model: Any) -> tuple[list[str], int]:
