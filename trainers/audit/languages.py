@@ -15,7 +15,7 @@ from trainers.audit.consistency import tally
 from trainers.audit.entries import Entry, Progress
 from trainers.audit.found import check
 
-SAMPLE = 1000
+SAMPLE = 300
 _SHORTEST = 20
 _MAIN = 0.7
 _CODE = re.compile(r"```.*?```", re.DOTALL)
@@ -49,7 +49,7 @@ def checks(entries: Sequence[Entry]) -> Iterator[Check]:
 
 
 def tallies(entries: Sequence[Entry], *, progress: Progress) -> Iterator[Tally]:
-    """Languages of the answers (langdetect), on a fixed sample of at most a thousand with enough letters to tell."""
+    """Languages of the answers (langdetect), on a fixed sample of at most three hundred with enough letters to tell."""
     long = [entry.answer for entry in entries if sum(map(str.isalpha, entry.answer[:400])) >= _SHORTEST]
     sample = random.Random(0).sample(long, min(SAMPLE, len(long)))
     found = []
@@ -76,7 +76,7 @@ def _language(text: str) -> str:
     from langdetect.lang_detect_exception import LangDetectException
 
     detector = _factory().create()
-    detector.append(text[:1000])
+    detector.append(text[:500])
     try:
         return str(detector.detect())
     except LangDetectException:
