@@ -20,7 +20,7 @@ def answered(
     """The first trained stretch of each row, as the model would have written it, with at most ``tokens`` tokens."""
     places = [stretches(row)[0] for row in rows]
     prompts = [row.ids[:begin] for row, (begin, _) in zip(rows, places, strict=True)]
-    found = greedy(model, rows, prompts, template.end_id, make, device, tokens=tokens)
+    found = greedy(model, prompts, template.end_id, make, device, tokens=tokens)
     decode = template.tokenizer.decode
     return tuple(
         Written(
@@ -34,9 +34,7 @@ def answered(
     )
 
 
-def greedy(
-    model: Any, rows: Sequence[Row], prompts: Sequence[Any], end: int, make: MakeBatch, device: Any, *, tokens: int
-) -> list[list[int]]:
+def greedy(model: Any, prompts: Sequence[Any], end: int, make: MakeBatch, device: Any, *, tokens: int) -> list[list[int]]:
     """The likeliest tokens after each prompt, ``end`` the last of them where it comes. Leaves the model in the mode it was in."""
     import torch
 
@@ -49,7 +47,7 @@ def greedy(
                 open_ = [index for index, ids in enumerate(written) if not ids or ids[-1] != end]
                 if not open_:
                     break
-                asked = [_asking(rows[index], prompts[index], written[index]) for index in open_]
+                asked = [_asking(prompts[index], written[index]) for index in open_]
                 batch = make(asked, device)
                 logits = model(**batch.inputs).logits
                 logits = logits[0] if batch.chosen is None else logits[batch.chosen]
@@ -60,9 +58,9 @@ def greedy(
     return written
 
 
-def _asking(row: Row, prompt: Any, written: Sequence[int]) -> Row:
+def _asking(prompt: Any, written: Sequence[int]) -> Row:
     """A row whose only trained token comes after all that is known: batches keep logits there. That token itself says nothing."""
     ids = np.concatenate((prompt, np.asarray([*written, 0], dtype=np.int64)))
     weights = np.zeros(len(ids), dtype=np.float32)
     weights[-1] = 1
-    return row._replace(ids=ids, weights=weights)
+    return Row(ids, weights)

@@ -60,7 +60,7 @@ def _cut(row: Row) -> Row | None:
     end = min(end, begin + LONGEST)
     weights = np.zeros(end, dtype=np.float32)
     weights[begin:] = 1
-    return row._replace(ids=row.ids[:end], weights=weights)
+    return Row(row.ids[:end], weights)
 
 
 def _batches(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
