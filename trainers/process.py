@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from harness.errors import UsageError
 from trainers.config import TrainConfig
+
+SHARDING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed", "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM"}
+"""What ``accelerate launch`` sets for launchers that cut weights into pieces: a state or a checkpoint would hold one of them."""
 
 
 @contextlib.contextmanager
@@ -15,7 +20,14 @@ def training_process(config: TrainConfig) -> Iterator[Any]:
     """An Accelerator, with threads and random state that are put back afterwards.
 
     Where one process has checkpoints measured, the others wait for it a day, not the ten minutes after which they would give up.
+    UsageError under a launcher that shards weights.
     """
+    for variable, name in SHARDING.items():
+        if os.environ.get(variable, "").lower() in ("1", "true"):
+            raise UsageError(
+                f"{name} shards the weights, and every process here needs all of them. Launch without it, and for less memory set "
+                'method = "lora", gradient_checkpointing = true or optimizer.weights = "bf16".'
+            )
     import torch
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState, PartialState

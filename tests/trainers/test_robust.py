@@ -164,3 +164,12 @@ def test_a_run_without_validation_keeps_a_state_at_the_end_of_each_epoch(configu
     steps: list[int] = []
     train(config, progress=lambda stage, done, total: steps.append(done) if stage == "train" else None)
     assert steps[0] == 2 * epoch + 1
+
+
+@pytest.mark.parametrize(("variable", "name"), [("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")])
+def test_launchers_that_shard_weights_are_refused(
+    configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, variable: str, name: str
+) -> None:
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(UsageError, match=f"{name} shards the weights.*lora"):
+        train(configure(tiny_base))
