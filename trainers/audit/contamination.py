@@ -28,6 +28,7 @@ from trainers.audit.words import contains, ends, plain, shorten, words
 GRAM = 8
 SHARE = 0.5
 _CHUNK = 256
+_PAIR = 2
 _RANK: dict[Match, int] = {"exact": 3, "contained": 2, "near": 1, "n-gram": 1}
 
 Progress = Callable[[str, int, int], None]
@@ -81,8 +82,8 @@ class _Search:
         asked = said(questions)
         self._cores = cores(questions, asked)
         self._forms: dict[str, list[int]] = {}
-        for number, pair in enumerate(zip(asked, self._cores, strict=True)):
-            for form in {" ".join(text) for text in pair} - {""}:
+        for number, texts in enumerate(zip(asked, self._cores, cores(questions, asked, least=_PAIR), strict=True)):
+            for form in {" ".join(text) for text in texts} - {""}:
                 self._forms.setdefault(form, []).append(number)
         self._neighbours = Neighbours(near)
         for form in self._forms:

@@ -32,9 +32,9 @@ def said(questions: Sequence[Question]) -> list[list[str]]:
     return [[word for text in question.texts for word in words(text)] for question in questions]
 
 
-def cores(questions: Sequence[Question], asked: Sequence[Sequence[str]]) -> list[list[str]]:
+def cores(questions: Sequence[Question], asked: Sequence[Sequence[str]], *, least: int = SHORTEST) -> list[list[str]]:
     """Each question (``asked``: its words) without what all questions of its task begin and end with ("Question: … Answer:"); whole
-    where too little would be left, or where the task has few questions (all about one document share that, too)."""
+    where fewer than ``least`` words would be left, or where the task has few questions (all about one document share that, too)."""
     tasks: dict[tuple[str, str], list[int]] = {}
     for number, question in enumerate(questions):
         tasks.setdefault((question.suite, question.task), []).append(number)
@@ -47,7 +47,7 @@ def cores(questions: Sequence[Question], asked: Sequence[Sequence[str]]) -> list
         after = _shared([list(text[::-1][: len(text) - before]) for text in different])
         for number in members:
             core = asked[number][before : len(asked[number]) - after]
-            if len(core) >= SHORTEST:
+            if len(core) >= least:
                 found[number] = list(core)
     return found
 

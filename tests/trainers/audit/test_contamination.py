@@ -121,6 +121,15 @@ def test_what_all_questions_of_a_task_begin_and_end_with_is_not_asked() -> None:
     assert set(found(asked((f"{places[1]}?", "Marañón")), *questions)) == {"k1"}
 
 
+def test_short_questions_are_found_as_turns_without_what_all_have_around_them() -> None:
+    questions = [
+        question(f"<|im_start|>user\n{n} minus {n % 4}?<|im_end|>\n<|im_start|>assistant\n", f"k{n}") for n in range(4, 12)
+    ]
+    assert {key: each.match for key, each in found(asked(("8 minus 0?", "8"), ("7 minus 2?", "5")), *questions).items()} == {
+        "k8": "exact"
+    }
+
+
 def test_few_questions_of_a_task_are_taken_whole() -> None:
     questions = [question("What is the oldest town there?", "a"), question("What is the newest house there?", "b")]
     assert cores(questions, said(questions)) == [words(each.texts[0]) for each in questions]
