@@ -123,7 +123,7 @@ def test_a_run_that_cannot_fit_is_refused_before_its_model_is_loaded(
 
     monkeypatch.setattr(loop, "load_model", lambda *_, **__: pytest.fail("loaded"))
     monkeypatch.setattr(memory, "has", lambda device: 100_000)
-    with pytest.raises(UsageError, match=r"needs about .* GB, and 0\.0001 GB are free on cpu: .*the optimiser alone\. Take a smaller base"):
+    with pytest.raises(UsageError, match=r"about .* GB, and 0\.0001 GB are free on cpu: .*the optimiser alone\. Take a smaller"):
         train(configure(tiny_base))
 
 
