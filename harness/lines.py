@@ -60,9 +60,15 @@ def located(file: str) -> Iterator[None]:
 def _resolved(path: Path, where: str) -> tuple[int | None, bool, bool]:
     """The line of a place, whether all of it is in the file, and whether its first step is."""
     lines, raw = _lines(path), _raw(path)
+    dotted = [steps for steps in lines if "." in str(steps[-1])]
     known: Steps = ()
-    for index, step in _STEP.findall(where):
-        next_step = int(index) if index else _named(raw, step)
+    while where:
+        quoted = next((str(steps[-1]) for steps in dotted if steps[:-1] == known and _begins(where, str(steps[-1]))), "")
+        found = _STEP.match(where)
+        if found is None:
+            break
+        next_step = quoted or (int(found[1]) if found[1] else _named(raw, found[2]))
+        where = where.removeprefix(".").removeprefix(quoted) if quoted else where[found.end() :]
         if (*known, next_step) not in lines:
             if isinstance(raw, list) and not (isinstance(next_step, int) and next_step < len(raw)):
                 return None, False, True
@@ -70,6 +76,12 @@ def _resolved(path: Path, where: str) -> tuple[int | None, bool, bool]:
         known = (*known, next_step)
         raw = _inside(raw, next_step)
     return lines.get(known), bool(known), bool(known)
+
+
+def _begins(where: str, key: str) -> bool:
+    """Whether the way goes on with a key that holds dots itself, as one written in quotation marks may."""
+    where = where.removeprefix(".")
+    return where.startswith(key) and where[len(key) : len(key) + 1] in ("", ".", "[")
 
 
 def _named(raw: Any, step: str) -> str | int:
