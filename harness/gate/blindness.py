@@ -29,7 +29,6 @@ from harness.compare import Column, Pair
 from harness.gate.measurements import Measurements
 from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, Job, absolute_margin, suites_of
 from harness.gate.sentences import amount, joined, share
-from harness.records import SHARES
 
 Array = NDArray[np.float64]
 
@@ -86,9 +85,8 @@ def _few(job: Job, pair: Pair) -> Blind | None:
     if rule.require != "not_regressed" or rule.implicit or evidence is None:
         return None
     able = evidence.units
-    if column.metric.kind in SHARES and column.metric.aggregator == "mean":
-        worst = 0.0 if column.metric.direction == "higher" else 1.0
-        able = len(np.unique(column.clusters[column.table[:, 0] != worst]))
+    if (ends := _ends(pair)) is not None:
+        able = len(np.unique(column.clusters[column.table[:, 0] != ends[0]]))
     if 0.5**able <= rule.alpha:
         return None
     needed = math.ceil(-math.log2(rule.alpha))
@@ -123,48 +121,57 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     require, column = job.rule.require, pair.baseline
     if require == "at_most" and column.name == "lost":
         return _nothing_to_lose(job, pair, measurements, candidate)
-    if require not in ("superior", "non_inferior", "not_regressed") or column.metric.kind not in SHARES or not pair.items:
+    ends = _ends(pair)
+    if require not in ("superior", "non_inferior", "not_regressed") or ends is None or not pair.items:
         return None
-    best = 1.0 if column.metric.direction == "higher" else 0.0
-    scores = column.table[:, 0]
+    worst, best = ends
+    scores, kind = column.table[:, 0], column.metric.kind
     if column.name in ("lost", "gained") or column.flag:
-        none_left = pair.values[0] == (0.0 if column.metric.direction == "higher" else 1.0)
-        return None if require == "superior" or none_left else _all_of_it(job, pair, other)
-    if bool(np.all(scores == 1.0 - best)) and require != "superior":
-        why = f"{other} is at {share(1.0 - best, 'binary')} on every item: nothing is left to lose, so no loss could be seen"
+        return None if require == "superior" or pair.values[0] == worst else _all_of_it(job, pair, other, worst)
+    if bool(np.all(scores == worst)) and require != "superior":
+        why = f"{other} is at {share(worst, kind)} on every item: nothing is left to lose, so no loss could be seen"
         return Blind(why, FLOOR)
     chance = column.metric.chance
     if require != "superior" and chance is not None and not _above(scores, chance):
         value, guess = share(float(scores.mean()), "binary"), share(chance, "binary")
         why = f"{other} is at {value}, not proven to be above the {guess} of guessing: what it does not know it cannot lose"
         return Blind(why, "needs items that the baseline knows")
-    if require != "superior" and (insensitive := _all_of_it(job, pair, other)) is not None:
+    if require != "superior" and (insensitive := _all_of_it(job, pair, other, worst)) is not None:
         return insensitive
     if not bool(np.all(scores == best)):
         return None
     if require == "superior":
-        why = f"{other} is at {share(best, 'binary')} on every item: no gain is possible, so none could be seen"
+        why = f"{other} is at {share(best, kind)} on every item: no gain is possible, so none could be seen"
         return Blind(why, "needs harder items")
     meant = column.retained or _expected(column, best, measurements)
     if meant or pair.differences.any():
         return None
     return Blind(
-        f"{other} and the candidate are both at {share(best, 'binary')} on every item: nothing shows that the suite can tell right "
+        f"{other} and the candidate are both at {share(best, kind)} on every item: nothing shows that the suite can tell right "
         "from wrong",
         "needs harder items, or an expect band that includes the ceiling",
     )
 
 
-def _all_of_it(job: Job, pair: Pair, other: str) -> Blind | None:
+def _ends(pair: Pair) -> tuple[float, float] | None:
+    """The worst and the best score of an item; None where nothing says them, or items have no score of their own."""
+    metric = pair.baseline.metric
+    if pair.bounds is None or metric.aggregator != "mean":
+        return None
+    low, high = pair.bounds
+    return (low, high) if metric.direction == "higher" else (high, low)
+
+
+def _all_of_it(job: Job, pair: Pair, other: str, worst: float) -> Blind | None:
     """A margin that is all that the other side has: whatever the candidate loses, it could never fail."""
-    score, margin = pair.values[0], absolute_margin(job.rule, pair.values[0])
-    left = score if pair.baseline.metric.direction == "higher" else 1.0 - score
+    score, kind = pair.values[0], pair.baseline.metric.kind
+    margin, left = absolute_margin(job.rule, score), abs(score - worst)
     if margin == 0 or margin < left:
         return None
     return Blind(
-        f"{other} is at {share(score, 'binary')} and can lose no more than {amount(left, 'binary')}, all within the margin of "
-        f"{amount(margin, 'binary')}: no loss could fail it",
-        f"needs a margin under {amount(left, 'binary')}, or items that the other side gets right",
+        f"{other} is at {share(score, kind)} and can lose no more than {amount(left, kind)}, all within the margin of "
+        f"{amount(margin, kind)}: no loss could fail it",
+        f"needs a margin under {amount(left, kind)}, or items that the other side gets right",
     )
 
 

@@ -48,7 +48,8 @@ def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: C
     """ConfigError for a margin that is all that a score can lose, and for a value that none can be on the wrong side of, or
     none can be proven to be on the right side of."""
     for index, rule in enumerate(rules):
-        meant = [metric for name, metric in metrics.items() if matches(rule.metric, name, groups)]
+        named = {name: metric for name, metric in metrics.items() if matches(rule.metric, name, groups)}
+        meant = list(named.values())
         shares = [metric.kind in SHARES for metric in meant]
         rising = all(metric.direction == "higher" for metric in meant)
         whole = rising and rule.require != "superior" if rule.relative else all(shares)
@@ -57,7 +58,7 @@ def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: C
             raise ConfigError(
                 f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose. {said}.", where=f"rules[{index}].margin"
             )
-        _check_ranges(rule, meant, f"rules[{index}]")
+        _check_ranges(rule, named, f"rules[{index}]")
         if rule.value is not None and any(shares) and not (-1 if rule.above_noise else 0) < rule.value < 1:
             never = (rule.value >= 1) == (rule.require == "at_least")
             told = "can never be proven" if never else "always holds"
@@ -68,22 +69,29 @@ def check_scales(rules: Sequence[Rule], metrics: Mapping[str, Metric], groups: C
             )
 
 
-def _check_ranges(rule: Rule, meant: Sequence[Metric], where: str) -> None:
-    """The same for scores that are no shares and have a range all the same."""
-    ranges = [metric.range for metric in meant if metric.range is not None and metric.kind not in SHARES]
-    if len(ranges) < len(meant) or not ranges:
+def _check_ranges(rule: Rule, meant: Mapping[str, Metric], where: str) -> None:
+    """The same for each score that is no share and has a range all the same; pooled, they have that of all of them."""
+    ranges = {name: metric.range for name, metric in meant.items() if metric.range is not None and metric.kind not in SHARES}
+    if rule.pool and len(ranges) == len(meant) and ranges:
+        ranges = {rule.metric: (min(low for low, _ in ranges.values()), max(high for _, high in ranges.values()))}
+    elif rule.pool:
         return
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    for name, limits in sorted(ranges.items()):
+        _check_range(rule, name, limits, where)
+
+
+def _check_range(rule: Rule, name: str, limits: tuple[float, float], where: str) -> None:
+    low, high = limits
     if rule.margin is not None and not rule.relative and rule.margin >= high - low:
         raise ConfigError(
-            f"a margin of {rule.margin:g} is all that {rule.metric!r} can ever lose: its scores go from {low:g} to {high:g}.",
+            f"a margin of {rule.margin:g} is all that {name!r} can ever lose: its scores go from {low:g} to {high:g}.",
             where=f"{where}.margin",
         )
     if rule.value is not None and not low < rule.value < high:
         never = (rule.value >= high) == (rule.require == "at_least")
         told = "can never be proven" if never else "always holds"
         raise ConfigError(
-            f"the scores of {rule.metric!r} go from {low:g} to {high:g}, so that {rule.require} {rule.value:g} {told}; expected a "
+            f"the scores of {name!r} go from {low:g} to {high:g}, so that {rule.require} {rule.value:g} {told}; expected a "
             "value in between.",
             where=f"{where}.value",
         )

@@ -16,7 +16,7 @@ from tests.harness.gate.deciding import decide, verdict
 from tests.harness.runs import measured, samples
 
 MARGIN = Rule(metric="facts/*/acc", require="non_inferior", margin=0.02)
-ALIKE = [1.0] * 200
+ALIKE = [1.0] * 199 + [0.9]
 
 
 def graded(low: float, high: float, **fields: object) -> dict[str, Metric]:
@@ -43,6 +43,40 @@ def test_what_may_yet_be_lost_is_the_declared_range_and_not_the_largest_score_se
     assert found.p is not None
     assert found.p >= 0.99 * (1 - 0.02 / 2.5) ** 200, "as likely as that none of 200 items is lost, where they are that often"
     assert decided(graded(-1.5, 1), scores=ALIKE * 3).outcome == "pass", "three times the items do"
+
+
+@pytest.mark.parametrize(
+    ("score", "direction", "rule", "why"),
+    [
+        (0.0, "higher", MARGIN, "base is at 0 on every item: nothing is left to lose"),
+        (5.0, "lower", MARGIN, "base is at 5 on every item: nothing is left to lose"),
+        (5.0, "higher", MARGIN, "both at 5 on every item"),
+        (5.0, "higher", Rule(metric="facts/*/acc", require="superior"), "base is at 5 on every item: no gain is possible"),
+        (0.3, "higher", Rule(metric="facts/*/acc", require="non_inferior", margin=0.5), "can lose no more than 0.3"),
+        (4.7, "lower", Rule(metric="facts/*/acc", require="non_inferior", margin=0.5), "can lose no more than 0.3"),
+    ],
+)
+def test_at_the_ends_of_a_declared_range_nothing_passes_unseen(score: float, direction: str, rule: Rule, why: str) -> None:
+    found = decided(graded(0, 5, direction=direction), rule, [score] * 200).findings[0]
+    assert found.outcome == "insensitive"
+    assert why in found.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Rule(metric="*/t/acc", require="non_inferior", margin=2.0), "a margin of 2 is all that 'facts/t/acc' can ever lose"),
+        (Rule(metric="*/t/acc", require="at_least", value=-1), "the scores of 'facts/t/acc' go from 0 to 1, so that at_least -1"),
+    ],
+)
+def test_a_rule_about_several_scales_must_fit_each_of_them(rule: Rule, words: str) -> None:
+    runs = [
+        measured(name, samples(scores), suite=suite, metrics=metrics)
+        for name, scores in (("base", [0.9] * 90), ("new", [0.1] * 90))
+        for suite, metrics in (("facts", graded(0, 1)), ("essays", graded(-100, 100)))
+    ]
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        decide(*runs, rules=(rule,))
 
 
 def test_a_pass_without_a_range_says_once_what_no_test_can_know() -> None:
