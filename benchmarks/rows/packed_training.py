@@ -25,7 +25,7 @@ class PackedTraining:
 
     def run(self, setting: Setting) -> Outcome:
         """Sides take turns; loading, tokenising and packing are not timed."""
-        budget, bins, width = (512, 4, 64) if setting.quick else (2048, 10, 256)
+        budget, bins, width = (512, 4, 64) if setting.quick else (2048, 6, 128)
         base = _base(setting.place, width, budget)
         _rows(setting.place / "train.jsonl", budget, bins)
         tokenised = _tokenised(base, setting.place / "train.jsonl", budget)
