@@ -38,7 +38,8 @@ def test_the_comment_shows_worst_retained_losses_without_the_runs(conclusion: Co
 def test_the_comment_shows_failures_open_and_passes_folded(conclusion: Conclusion) -> None:
     text = markdown(conclusion)
     assert text.index("keeps refusals") < text.index("<details>")
-    assert text.count("<details>") == text.count("</details>") == len(conclusion.verdicts) + 2  # and for what was not equal, and slices
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("<details>") == len(conclusion.verdicts) + 2, "and for what was not equal, and for slices"
 
 
 def test_rules_of_one_metric_are_told_apart_beside_their_candidate() -> None:
