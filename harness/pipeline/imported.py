@@ -15,16 +15,21 @@ from harness.store import Store
 
 
 def find_imported(loaded: Loaded, suite: str, name: str, current: dict[tuple[str, str], Path]) -> Measured:
-    """What was imported last for a candidate; ComparabilityError, with the command that imports, where nothing was."""
+    """What was imported last for a candidate; ComparabilityError, with the command that imports, where nothing was, or where what
+    is selected are the scores of another one."""
     store, path = Store(loaded.store), current.get((suite, name))
+    command = shlex.join(["sftgate", "import", "scores", "FILE", "--candidate", name, "--suite", suite, "--config", loaded.file])
     if path is None or store.run(path).use != IMPORTED:
-        command = shlex.join(
-            ["sftgate", "import", "scores", "FILE", "--candidate", name, "--suite", suite, "--config", loaded.file]
-        )
         raise ComparabilityError(
             f"no scores of {name!r} were imported for suite {suite!r} (store {str(loaded.store)!r}). Run: {command}"
         )
-    return store.read(path)
+    found = store.read(path)
+    if (found.run.suite, found.run.candidate.name) != (suite, name):
+        raise ComparabilityError(
+            f"what the store {str(loaded.store)!r} selects as the scores of {name!r} in suite {suite!r} are those of "
+            f"{found.run.candidate.name!r} in {found.run.suite!r}: current.json was changed. Run: {command}"
+        )
+    return found
 
 
 def adopt_imported(loaded: Loaded, suites: Mapping[str, Suite]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.store import Store
 from tests.suites.test_scores import GOOD, Imports, changed
 
 CONFIG = """
@@ -41,3 +42,17 @@ def test_rules_about_forgetting_look_at_the_reference_of_the_config(tmp_path: Pa
     imports.config.write_text(CONFIG.replace(', reference = "base"', ""))
     imports("gate", str(imports.config), code=12)
     assert "no reference of" in imports.conclusion().verdicts[0].sentence, "a reference is the config's word, not the run's"
+
+
+def test_scores_that_are_selected_for_another_candidate_decide_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A hand-merged ``current.json``: the runs are as they were written, and stand for each other."""
+    imports = Imports(tmp_path, capsys)
+    imports.config.write_text(CONFIG)
+    for name, rows in (("prod", GOOD), ("base", GOOD), ("new", changed(q1=0))):
+        imports.scores(name, rows)
+    store = Store(tmp_path / "runs")
+    selected = store.current()
+    store.set_current({**selected, ("mmlu", "new"): selected["mmlu", "base"], ("mmlu", "base"): selected["mmlu", "new"]})
+    assert "as the scores of 'base' in suite 'mmlu' are those of 'new'" in imports("gate", str(imports.config), code=12)
+    store.set_current(selected)
+    imports("gate", str(imports.config))
