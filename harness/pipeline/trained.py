@@ -15,8 +15,10 @@ def read_training(loaded: Loaded) -> dict[str, Training]:
     """``training.json`` of every candidate that has one beside its weights or adapter. UsageError for one that cannot be read."""
     found = {}
     for candidate in loaded.config.candidates:
-        place = Path(candidate.adapter or candidate.model)
-        for folder in (place, place.parent):
+        named = candidate.adapter or candidate.model
+        place = Path(named).expanduser()
+        here = bool(named) and (place.exists() or place.parent != Path())  # else a name, with no folder beside it
+        for folder in (place, place.parent) if here else ():
             file = folder / "training.json"
             if file.is_file():
                 try:
