@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -83,8 +84,8 @@ def same_runs(one: Pin, other: Pin) -> bool:
 
 def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
     """What ``verdict.json`` says about the runs of a candidate as they are selected now, and against which baseline; None where it
-    speaks of other runs, or not of this candidate, or was decided by other rules, or where there is none. UsageError where it
-    cannot be read, or was changed since the gate wrote it.
+    speaks of other runs, of this candidate or of the one that is the baseline, or not of this candidate, or was decided by other
+    rules, or where there is none. UsageError where it cannot be read, or was changed since the gate wrote it.
 
     Where all blocking rules are about recipes, so that no replicate has a verdict of its own, that about its recipe counts, as long
     as it speaks of all replicates as they are selected now."""
@@ -98,7 +99,11 @@ def verdict_about(loaded: Loaded, name: str) -> tuple[Verdict, str] | None:
         judged, speaks_of = f"{RECIPE}{recipe}", replicates_of(loaded, recipe)
     if judged not in verdicts or not all(_is_about(conclusion, loaded, each) for each in speaks_of):
         return None
-    return verdicts[judged], conclusion.baseline
+    against = conclusion.baseline
+    here = against == loaded.config.baseline and against in {each.name for each in loaded.config.candidates}
+    if here and not _rests_on(conclusion, against, read_candidate(loaded, against)):
+        return None
+    return verdicts[judged], against
 
 
 def replicates_of(loaded: Loaded, recipe: str | None) -> list[str]:
@@ -124,11 +129,15 @@ def _concluded(loaded: Loaded) -> Conclusion | None:
 def _is_about(conclusion: Conclusion, loaded: Loaded, name: str) -> bool:
     """Whether a conclusion rests on the runs of a candidate as they are selected now, against the reference that it has now."""
     runs = read_candidate(loaded, name)
-    gated = {suite: names.get(name, "") for suite, names in conclusion.runs.items()}
-    if any(gated.get(suite) != each.run.graded or conclusion.created < each.run.created for suite, each in runs.items()):
+    if not _rests_on(conclusion, name, runs):
         return False
     references = [each.run.reference for each in runs.values() if each.run.reference]
     return conclusion.reference.get(name, "") == "".join(references[-1:])
+
+
+def _rests_on(conclusion: Conclusion, name: str, runs: Mapping[str, Measured]) -> bool:
+    gated = {suite: names.get(name, "") for suite, names in conclusion.runs.items()}
+    return all(gated.get(suite) == each.run.graded and conclusion.created >= each.run.created for suite, each in runs.items())
 
 
 def by_other_rules(loaded: Loaded, pins: Pins, name: str) -> bool:

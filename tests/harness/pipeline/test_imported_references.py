@@ -56,3 +56,17 @@ def test_scores_that_are_selected_for_another_candidate_decide_nothing(tmp_path:
     assert "as the scores of 'base' in suite 'mmlu' are those of 'new'" in imports("gate", str(imports.config), code=12)
     store.set_current(selected)
     imports("gate", str(imports.config))
+
+
+def test_a_verdict_against_what_the_baseline_was_before_promotes_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    imports = Imports(tmp_path, capsys)
+    imports.config.write_text(CONFIG)
+    imports.scores("prod", changed(q1=0))
+    imports.scores("base", GOOD)
+    imports.scores("new", GOOD)
+    imports("gate", str(imports.config))
+    imports.scores("prod", GOOD)
+    said = imports("baseline", "promote", str(imports.config), "new", "--by", "me", code=12)
+    assert "no verdict about 'new'" in said
+    imports("gate", str(imports.config))
+    imports("baseline", "promote", str(imports.config), "new", "--by", "me")
