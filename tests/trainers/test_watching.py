@@ -99,6 +99,15 @@ def test_a_gradient_that_is_no_number_is_named(configure: Any, tiny_base: Path, 
         train(configure(tiny_base))
 
 
+def test_a_loss_that_is_no_number_is_told_where_every_gradient_is_one(
+    configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "not_finite", lambda model: [])
+    settings = {"optimizer__learning_rate": 1e30, "optimizer__clip": 0.0, "optimizer__warmup_ratio": 0.0}
+    with pytest.raises(EvaluationError, match=r"diverged at step \d of 7: loss (nan|inf), gradient norm [a-z0-9.e+]+\. Lower"):
+        train(configure(tiny_base, **settings))
+
+
 # ------------------------------------------------------------------------------------------------ nothing is changed
 
 

@@ -83,11 +83,12 @@ class Watch:
         """A loss or a gradient that is no number: where, and what to try."""
         config = self.subject.config
         weights = not_finite(self.subject.bare)
-        first = f"; the gradient of {weights[0]} is not finite" + (f", nor are {len(weights) - 1} more" if weights[1:] else "")
+        more = f", nor are {len(weights) - 1} more" if weights[1:] else ""
+        first = f"; the gradient of {weights[0]} is not finite{more}" if weights else ""
         half = ' Or set precision = "float32".' if config.precision == "bf16" else ""
         return EvaluationError(
             f"training {config.name!r} diverged at step {step} of {len(self.subject.steps)}: loss {loss}, gradient norm {norm}"
-            f"{first if weights else ''}. Lower optimizer.learning_rate ({config.learning_rate:g}), or warm up for longer.{half}"
+            f"{first}. Lower optimizer.learning_rate ({config.learning_rate:g}), or warm up for longer.{half}"
         )
 
     def look(self, state: State) -> None:
