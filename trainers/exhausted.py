@@ -33,11 +33,25 @@ def _said(error: Exception, config: TrainConfig, longest: int) -> str | None:
             f"training {config.name!r} ran out of memory with data.tokens_per_batch = {config.data.tokens_per_batch}. "
             f"Set {smaller or 'nothing more: take a smaller base, or a larger device.'}"
         )
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if full or any(words in text for words in _ROOM):
-        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    for each in _chain(error):
+        if not _is_full(each):
+            continue
+        where = f" ({each.filename})" if isinstance(each, OSError) and each.filename else ""
         return (
             f"{config.folder}: there is no room to write{where}. What was saved before is whole: free some space, and start the "
             "same command again; it goes on from there."
         )
     return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was raised over: where a file cannot be closed, torch hides why it could not be written."""
+    yield error
+    if within := error.__cause__ or error.__context__:
+        yield from _chain(within)
+
+
+def _is_full(error: BaseException) -> bool:
+    said = str(error).lower()
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return full or any(words in said for words in _ROOM)

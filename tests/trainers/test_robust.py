@@ -12,7 +12,9 @@ import pytest
 from harness.errors import EvaluationError, UsageError
 from tests.trainers.test_loop import losses, training_of
 from tests.trainers.tinychat import chat, write_rows
+from trainers.exhausted import explained
 from trainers.loop import train
+from trainers.resume import _write
 
 pytestmark = pytest.mark.models
 
@@ -64,6 +66,23 @@ def test_a_full_disk_costs_nothing_that_was_saved(half_done: Any, configure: Any
     assert steps[0] == 5
     whole = train(configure(tiny_base, name="whole", **LONG))
     assert losses(training_of(half_done.folder)) == losses(training_of(whole))
+
+
+def test_a_disk_that_fills_in_the_middle_of_a_state_is_told_too(configure: Any, tiny_base: Path, tmp_path: Path) -> None:
+    """torch then speaks of an "unexpected pos"; why is in what it was raised over."""
+    import torch
+
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    values = {str(number): torch.zeros(30_000) for number in range(5)}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(EvaluationError, match=r"no room to write.*free some space") as caught:
+            with explained(configure(tiny_base), longest=8):
+                _write(tmp_path / "state.pt", values)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(caught.value.__cause__, RuntimeError), "what torch says last is not the reason"
 
 
 def test_a_disk_that_is_full_at_the_end_costs_the_end_only(
