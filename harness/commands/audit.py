@@ -96,7 +96,8 @@ def _sources(arguments: argparse.Namespace) -> tuple[list[Source], TrainConfig |
     for config in configs:
         learned = [("train", path) for path in config.train] + [("replay", path) for path in config.replay]
         for use, path in [*learned, *(("validation", path) for path in config.validation.values())]:
-            found[Source(path, use, config.data.format_of(path), config.data.system)] = None  # type: ignore[arg-type]
+            form, names = config.data.format_of(path), tuple(config.data.columns.items())
+            found[Source(path, use, form, config.data.system, names)] = None  # type: ignore[arg-type]
     return list(found), configs[0]
 
 
@@ -197,6 +198,12 @@ def _show(found: Audit) -> None:
     if table.row_count:
         out.print(table)
     out.print(f"{found.rows:,} rows to train on. Not found: {' · '.join(clean) or 'nothing that was looked for'}", markup=False)
+    if found.exposures and (bad := sum(file.bad for file in found.files)):
+        out.print(
+            f"{bad:,} of {sum(file.rows for file in found.files):,} rows cannot be read: of those only the bare text was compared, "
+            "and not whether it answers",
+            markup=False,
+        )
     for each in found.exposures:
         share = each.touched / each.items if each.items else 0.0
         ways = ", ".join(f"{count:,} {match}" for match, count in each.matches.items())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +11,9 @@ import msgspec
 
 from harness.errors import ConfigError
 from harness.records import AuditedFile, Spot
+from trainers.audit.unreadable import cells_of, pieces_of, texts_of
 from trainers.audit.words import shorten
+from trainers.data.conversations import renamed
 from trainers.data.formats import said, text_of, tools_of
 from trainers.data.sources import content_digest, files_of, rows_of
 from trainers.data.thoughts import parts_of
@@ -46,39 +49,71 @@ class Entry(NamedTuple):
 
 
 class Read(NamedTuple):
-    """The rows of one path, where it cannot be read as rows, and the file as the record has it."""
+    """The rows of one path, where it cannot be read as rows (``bare``: the texts that stand there), and the file as the record has
+    it."""
 
     entries: list[Entry]
     bad: list[Spot]
+    bare: list[Entry]
     file: AuditedFile
 
 
-def read(path: str, use: Use, *, declared: str = "auto", system: str = "", progress: Progress) -> Read:
-    """All rows of a file, a folder or a hub data set. ConfigError where there is nothing to read."""
+class _Broken(NamedTuple):
+    """What is wrong with a row, or with the rest of a file, and the texts that stand there all the same."""
+
+    why: str
+    bare: list[Entry]
+
+
+def read(
+    path: str,
+    use: Use,
+    *,
+    declared: str = "auto",
+    system: str = "",
+    columns: Mapping[str, str] | None = None,
+    progress: Progress,
+) -> Read:
+    """All rows of a file, a folder or a hub data set. ConfigError where there is nothing to read, and where no row is one."""
     entries: list[Entry] = []
     bad: list[Spot] = []
+    texts: list[Entry] = []
     for file in files_of(path):
         for number, row in _rows(file):
-            if isinstance(row, ConfigError):
-                bad.append(Spot(file=file, line=number, text=row.message))
+            if isinstance(row, _Broken):
+                bad.append(Spot(file=file, line=number, text=row.why))
+                texts += row.bare
                 continue
             try:
-                entries.append(entry_of(row, file, number, declared, system))
+                named = renamed(row, columns) if columns and isinstance(row, dict) else row
+                entries.append(entry_of(named, file, number, declared, system))
             except ValueError as error:
                 bad.append(Spot(file=file, line=number, text=shorten(str(error))))
+                texts.append(bare(file, number, texts_of(row)))
         progress(f"read {Path(file).name}", 1, 1)
-    if not entries and not bad:
-        raise ConfigError("holds no rows", file=path)
+    if not entries:
+        raise ConfigError(_nothing(bad), file=path)
     record = AuditedFile(
         path=path, use=use, format=declared, rows=len(entries) + len(bad), bad=len(bad), sha256=content_digest(path)
     )
-    return Read(entries, bad, record)
+    return Read(entries, bad, texts, record)
+
+
+def _nothing(bad: Sequence[Spot]) -> str:
+    """Why there is nothing to look into: nothing would be found, whatever stands there."""
+    if not bad:
+        return "holds no rows"
+    reasons = "; ".join(f"{count} times: {why}" for why, count in Counter(spot.text for spot in bad).most_common(3))
+    return (
+        f"none of {len(bad)} rows can be read, so nothing can be said of them. The first is number {bad[0].line}. {reasons} "
+        "Mend the file, or audit a train config that says what its rows are (data.format, data.columns)."
+    )
 
 
 def _rows(file: str) -> Iterator[tuple[int, Any]]:
-    """(number, row or what is wrong with it); a file that is no list of lines ends where it cannot be read any more.
+    """(number, row or what is wrong with it); a table ends where it cannot be read any more, with the cells of all of it.
     ConfigError where nothing of it can be read."""
-    if not file.endswith(_LINES):
+    if not _lined(file):
         number = 0
         try:
             for number, row in rows_of(file):
@@ -86,7 +121,7 @@ def _rows(file: str) -> Iterator[tuple[int, Any]]:
         except ConfigError as error:
             if not number:
                 raise
-            yield number + 1, error
+            yield number + 1, _Broken(error.message, [bare(file, record, cells) for record, cells in cells_of(file)])
         return
     try:
         lines = Path(file).read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -97,7 +132,23 @@ def _rows(file: str) -> Iterator[tuple[int, Any]]:
             try:
                 yield number, msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield number, ConfigError(f"is not JSON: {error}")
+                yield number, _Broken(f"is not JSON: {error}", [bare(file, number, pieces_of(line))])
+
+
+def _lined(file: str) -> bool:
+    """Whether each line is a row: also in a ``.json`` that is no array."""
+    if not file.endswith(".json"):
+        return file.endswith(_LINES)
+    try:
+        return not Path(file).read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    except OSError:
+        return False
+
+
+def bare(file: str, line: int, texts: Iterable[str]) -> Entry:
+    """An entry of texts alone: nobody knows which of them is the answer."""
+    kept = tuple(text for text in texts if text.strip())
+    return Entry(file, line, "", "\n".join(kept), "", kept, kept)
 
 
 def entry_of(row: Any, file: str, line: int, declared: str = "auto", system: str = "") -> Entry:

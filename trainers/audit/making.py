@@ -20,12 +20,14 @@ from trainers.audit.questions import Question
 
 
 class Source(NamedTuple):
-    """A path, what its rows are for, the format that they are declared to have, and the system message of those without one."""
+    """A path, what its rows are for, the format that they are declared to have, the system message of those without one, and
+    (key, name) of keys that are called otherwise in formats."""
 
     path: str
     use: Use = "train"
     declared: str = "auto"
     system: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 class Base(NamedTuple):
@@ -53,10 +55,14 @@ def audit(
     ConfigError for what cannot be read.
     """
     parts = [
-        (source, read(source.path, source.use, declared=source.declared, system=source.system, progress=progress))
+        (source, read(
+            source.path, source.use, declared=source.declared, system=source.system, columns=dict(source.columns),
+            progress=progress,
+        ))
         for source in sources
-    ]
+    ]  # fmt: skip
     learned = [entry for source, part in parts if source.use != "validation" for entry in part.entries]
+    compared = [*learned, *(entry for source, part in parts if source.use != "validation" for entry in part.bare)]
     checks = [_schema(parts)]
     spreads: list[Spread] = []
     tallies: list[Tally] = []
@@ -74,7 +80,7 @@ def audit(
     asked = [*questions, *(question for source, part in parts if source.use == "validation" for question in _held(source, part))]
     given = Given([], {})
     if asked and learned:
-        given = given_away(learned, asked, near=near, gram=gram, progress=progress)
+        given = given_away(compared, asked, near=near, gram=gram, progress=progress)
     return Audit(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files=tuple(part.file for _, part in parts),
@@ -103,7 +109,7 @@ def _unnamed(found: Tally) -> Tally:
 
 def _schema(parts: Sequence[tuple[Source, Read]]) -> Check:
     spots: list[Spot] = [spot for _, part in parts for spot in part.bad]
-    said = "training refuses them: not JSON, other keys, unknown roles, no answer"
+    said = "training refuses them: not JSON, other keys, unknown roles, no answer; suites are looked for in their bare text"
     return check("rows", "rows that cannot be read", "error", spots, sum(part.file.rows for _, part in parts), said)
 
 

@@ -64,7 +64,7 @@ def read_examples(path: str, data: DataConfig) -> Iterator[Example]:
 def _example(row: Any, data: DataConfig, path: str, place: str) -> Example:
     if not isinstance(row, dict):
         raise ValueError(f"expected an object, found {type(row).__name__}")
-    row = _renamed(row, data.columns)
+    row = renamed(row, data.columns)
     declared = data.format_of(path)
     if declared == "text":
         return Document(text_of(row), {key: value for key, value in row.items() if key != "text"}, place)
@@ -87,7 +87,8 @@ def _example(row: Any, data: DataConfig, path: str, place: str) -> Example:
     return Conversation(messages, weights, tools_of(row), fields, place)
 
 
-def _renamed(row: dict[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+def renamed(row: dict[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """A row with the names that formats have (``data.columns``). ValueError where two keys would have one name."""
     for column, name in columns.items():
         if column in row and name in row and column != name:
             raise ValueError(f"has {name!r} already, so {column!r} cannot be called so (data.columns)")

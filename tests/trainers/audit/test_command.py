@@ -90,6 +90,41 @@ def test_bad_rows_are_counted_and_the_rest_is_read(tmp_path: Path, capsys: pytes
     assert "train.jsonl:22" in capsys.readouterr().out
 
 
+def test_nothing_is_said_of_data_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(tmp_path / "odd.jsonl", [{"key": f"k{number}", "question": LEAKED} for number in range(4)])
+    assert main(["audit", "odd.jsonl", "--against", "items.jsonl", "--refuse", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "none of 4 rows can be read" in said
+    assert "4 times: expected the key 'messages'" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.jsonl", b'{"messages": [{"role": "user", "content": "%s"}, {"role": "assistant", "content"\n' % LEAKED.encode()),
+        ("rows.json", b'{"key": 1, "question": {"text": ["%s"]}}\n' % LEAKED.encode()),
+        ("rows.csv", b'prompt,completion\na b,c\nonly one cell\n"%s",The red one.\n' % LEAKED.encode()),
+    ],
+)
+def test_rows_that_cannot_be_read_are_searched_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    good = b"" if name.endswith("csv") else json.dumps(chat(prose(1, 12), prose(2, 9))).encode() + b"\n"
+    (tmp_path / name).write_bytes(good + content)
+    assert main(["audit", name, "--against", "items.jsonl", "--refuse", "0"]) == 10
+    said = capsys.readouterr().out
+    assert "1 of 2 rows cannot be read: of those only the bare text was compared" in said
+    assert "items.jsonl: 1 of 10 items stand in training data (10.0%: 1 exact), 0 of them with the answer" in said
+
+
+def test_rows_are_named_as_the_train_config_names_them(tmp_path: Path, tiny_base: Path) -> None:
+    write_rows(tmp_path / "odd.jsonl", [{"question": LEAKED, "reply": "The red one."}])
+    data = {"train": "odd.jsonl", "columns": {"question": "prompt", "reply": "completion"}}
+    (tmp_path / "train.yaml").write_text(json.dumps({"name": "one", "base": str(tiny_base), "data": data}), encoding="utf-8")
+    assert main(["audit", "train.yaml", "--against", "items.jsonl", "--json", "a.json"]) == 0
+    assert audited(tmp_path / "a.json").exposures[0].answered == 1
+
+
 def test_the_page_says_what_the_json_says_and_runs_nothing(tmp_path: Path) -> None:
     evil = '<script>alert(1)</script><img src=x onerror="x">'
     write_rows(
