@@ -115,9 +115,23 @@ class TestLoadedRows:
             self.load(path, strict)
         assert f"{path}:2" in str(caught.value)
 
-    def test_an_empty_answer_still_teaches_to_stop(self, tmp_path: Path) -> None:
-        rows = self.load(write_rows(tmp_path / "rows.jsonl", [chat("q", "")]))
+    def test_an_empty_answer_teaches_to_stop_where_that_is_meant(self, tmp_path: Path) -> None:
+        meant = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "", "train": True}]}
+        rows = self.load(write_rows(tmp_path / "rows.jsonl", [meant]))
         assert int(rows.rows[0].trained.sum()) == 1
+
+    def test_empty_answers_are_refused_with_their_count(self, tmp_path: Path) -> None:
+        path = write_rows(tmp_path / "rows.jsonl", [chat("q", "a"), chat("q", " \n"), chat("q", "", "r", "b")])
+        with pytest.raises(ConfigError, match=r"2 rows train an empty answer.*\(rows 2, 3\).*train = true"):
+            self.load(path)
+        thought = {"role": "assistant", "content": "<think>t</think>"}
+        path = write_rows(tmp_path / "rows.jsonl", [{"messages": [{"role": "user", "content": "q"}, thought]}])
+        with pytest.raises(ConfigError, match="1 row trains an empty answer"):
+            self.load(path, data={"thoughts": "drop"})
+
+    def test_an_empty_answer_that_is_not_trained_is_none(self, tmp_path: Path) -> None:
+        path = write_rows(tmp_path / "rows.jsonl", [chat("q", "", "r", "b")])
+        assert len(self.load(path, data={"turns": "last"}).rows) == 1
 
     def test_progress_is_told(self, tmp_path: Path) -> None:
         told: list[tuple[int, ...]] = []

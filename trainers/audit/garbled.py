@@ -73,7 +73,9 @@ def _about_itself(entry: Entry) -> str:
 
 
 _SIGNS = (
-    _Sign("empty answers", "warning", "an answer with nothing in it teaches the model to stop at once", _empty),
+    _Sign(
+        "empty answers", "error", "training refuses them: an answer with nothing in it teaches the model to stop at once", _empty
+    ),
     _Sign("broken encoding", "warning", "text was decoded with the wrong encoding, or replaced (U+FFFD)", _first(_MOJIBAKE)),
     _Sign("control characters", "warning", "characters that no text needs", _first(_CONTROL)),
     _Sign("hidden characters", "note", "zero-width or direction marks: they can carry what nobody sees", _first(_HIDDEN)),

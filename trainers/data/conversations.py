@@ -9,7 +9,7 @@ from harness.errors import ConfigError
 from trainers.config.data import DataConfig
 from trainers.data.formats import Message, said, text_of, tools_of
 from trainers.data.sources import place_of, rows_of
-from trainers.data.thoughts import without_thought
+from trainers.data.thoughts import parts_of, without_thought
 
 
 class Conversation(NamedTuple):
@@ -36,23 +36,36 @@ class Document(NamedTuple):
 Example = Conversation | Document
 
 
+class _BlankAnswerError(Exception):
+    """An answer to train says nothing, and its turn does not say that this is meant."""
+
+
 def read_examples(path: str, data: DataConfig) -> Iterator[Example]:
     """The conversations of a file, as ``data`` wants them, or its documents where its format is ``text``.
 
     ConfigError (file:line) for what is not JSON, has other keys or an unknown shape; and with a count for rows that say nothing
-    that could be trained.
+    that could be trained, and for answers to train with nothing in them (a turn that says ``train = true`` may be empty).
     """
-    silent = []
+    silent, blank = [], []
     for number, row in rows_of(path):
         place = place_of(path, number)
         try:
             example = _example(row, data, path, place)
+        except _BlankAnswerError:
+            blank.append(number)
+            continue
         except ValueError as error:
             raise ConfigError(str(error), file=place) from error
         if example.text.strip() if isinstance(example, Document) else example.trained:
             yield example
         else:
             silent.append(number)
+    if blank:
+        raise ConfigError(
+            f"{len(blank)} {'rows train' if len(blank) > 1 else 'row trains'} an empty answer, which teaches to stop at once (rows "
+            f"{_some(blank)}). Remove or mend them; give the turn train = true where it is meant.",
+            file=path,
+        )
     if silent:
         raise ConfigError(
             f"{len(silent)} rows hold no assistant turn to train, so nothing of them would be learned (rows {_some(silent)}). "
@@ -80,11 +93,19 @@ def _example(row: Any, data: DataConfig, path: str, place: str) -> Example:
         weights = {index: weight for index, weight in weights.items() if index == last}
     if data.thoughts == "drop":
         messages = [without_thought(message) if message["role"] == "assistant" else message for message in messages]
+    meant = {index for index, message in enumerate(found.messages) if message.get("train") is True}
+    if any(_says_nothing(messages[index]) for index in weights.keys() - meant):
+        raise _BlankAnswerError
     if data.system and messages[0]["role"] not in ("system", "developer"):
         messages = [{"role": "system", "content": data.system}, *messages]
         weights = {index + 1: weight for index, weight in weights.items()}
     fields = {key: value for key, value in row.items() if key not in (*found.keys, "tools")}
     return Conversation(messages, weights, tools_of(row), fields, place)
+
+
+def _says_nothing(message: Message) -> bool:
+    parts = parts_of(message)
+    return not (parts.answer or parts.thought or message.get("tool_calls"))
 
 
 def renamed(row: dict[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
