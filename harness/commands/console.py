@@ -59,11 +59,15 @@ class Bars:
             self._progress.advance(self._task, steps)
 
     def told(self, stage: str, done: int, total: int) -> None:
-        """What trainers call: (stage, done, total), several stages side by side or one after the other."""
+        """What trainers call: (stage, done, total), several stages side by side or one after the other. What is over when it is
+        first heard of is a sentence: a line of its own, for a bar has no room for it."""
+        if stage not in self._told and done == total == 1:
+            self.note(stage)
+            return
         if stage not in self._told:
             self._told[stage] = self._progress.add_task(escape(stage), total=total)
         self._progress.update(self._told[stage], completed=done, total=total)
 
     def note(self, text: str) -> None:
-        """A line above the bars."""
-        self._progress.console.print(text, markup=False)
+        """A line above the bars, whole."""
+        self._progress.console.print(printable(text), markup=False, soft_wrap=True)
