@@ -77,9 +77,11 @@ def test_a_disk_that_fills_in_the_middle_of_a_state_is_told_too(configure: Any, 
     values = {str(number): torch.zeros(30_000) for number in range(5)}
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
     try:
-        with pytest.raises(EvaluationError, match=r"no room to write.*free some space") as caught:
-            with explained(configure(tiny_base), longest=8):
-                _write(tmp_path / "state.pt", values)
+        with (
+            pytest.raises(EvaluationError, match=r"no room to write.*free some space") as caught,
+            explained(configure(tiny_base), longest=8),
+        ):
+            _write(tmp_path / "state.pt", values)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert isinstance(caught.value.__cause__, RuntimeError), "what torch says last is not the reason"
