@@ -85,6 +85,14 @@ def _tell(folder: Path) -> None:
             f"{bound if chosen.broken or chosen.unproven else 'every rule kept'}, on the items that select",
             markup=False,
         )
+    _warn(training)
+
+
+def _warn(training: Training) -> None:
+    """A ruined model is said last and loudly; what becomes of it is for the gate to decide."""
+    for concern in training.concerns:
+        if concern.kind == "worse":
+            err.print(f"WARNING: {training.name}: {concern.seen}. {concern.advice}", markup=False, soft_wrap=True)
 
 
 def _train(config: TrainConfig) -> Path:

@@ -105,7 +105,7 @@ class Written(Record, frozen=True, kw_only=True):
 class Concern(Record, frozen=True, kw_only=True):
     """Something about a run that does not look right: what was ``seen`` up to ``step``, and what to try (``advice``)."""
 
-    kind: Literal["vanishing", "exploding", "rising", "stuck", "spikes", "overfitting", "memorised", "dead", "unmoved"]
+    kind: Literal["vanishing", "exploding", "rising", "stuck", "spikes", "worse", "overfitting", "memorised", "dead", "unmoved"]
     step: int
     seen: str
     advice: str

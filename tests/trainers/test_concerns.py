@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import fisher_exact
 
 from harness.records import Flow, TrainingPoint, ValidationPoint, Verbatim
-from trainers.watching.concerns import Course, _chance, concerns, unheard, unmoved
+from trainers.watching.concerns import Course, _chance, concerns, unheard, unmoved, worse
 
 
 def points(losses: list[float], norm: float = 1.0) -> list[TrainingPoint]:
@@ -119,14 +119,31 @@ def test_validation_that_rises_while_training_falls_is_overfitting() -> None:
     assert kinds(fitted([2.0, 1.5, 1.4, 1.5, 1.7], gap=0.51)) == []
     assert kinds(fitted([2.0, 1.5, 1.4, 1.5, 1.7], gap=0.49)) == ["overfitting"]
     assert "overfitting" not in kinds(fitted([2.0, 1.5, 1.4, 1.5, 1.7], falls=False)), "training does not fall: no over-fitting"
-    assert kinds(fitted([1.4, 1.5, 1.7])) == ["overfitting"], "the base was best"
+    (found,) = concerns(fitted([1.4, 1.41, 1.7, 1.8]))
+    assert found.kind == "overfitting"
+    assert found.advice.endswith("No step is better than the base.")
+
+
+def test_a_model_that_is_worse_than_its_base_at_every_look_does_not_overfit() -> None:
+    (found,) = concerns(fitted([1.4, 9.7, 4.6]))
+    assert (found.kind, found.step) == ("worse", 20)
+    assert "1.400 nats on 'target' before training, never less than 4.600 (step 20) since" in found.seen
+    assert "optimizer.learning_rate = 1e-05" in found.advice
+    assert kinds(fitted([1.4, 1.5])) == [], "one look is too early"
+    assert worse(fitted([1.4, 1.5]), looks=1), "but not at the end"
+    assert not worse(fitted([1.4, 1.41]), looks=1), "as good as the base"
+    assert not worse(fitted([1.4]), looks=1)
+    assert kinds(fitted([1.95, 2.1, 2.3, 2.5])) == ["worse", "overfitting"], "training is better than the base was: it fits"
+    assert not worse(fitted([1.4, 9.7, 1.3]), looks=1)
+    half = fitted([1.4, 9.7, 4.6])
+    assert not worse(half._replace(validations=half.validations[1:]), looks=1), "what the base did is not known"
 
 
 def test_another_validation_set_does_not_make_overfitting() -> None:
     """It is forgetting that the general set shows."""
     known = fitted([2.0, 1.5, 1.4, 1.3, 1.2])
     assert kinds(known) == []
-    assert kinds(known._replace(metric="general")) == ["overfitting"]
+    assert kinds(known._replace(metric="general", points=points([0.9 - 0.01 * n for n in range(40)]))) == ["worse", "overfitting"]
 
 
 @pytest.mark.parametrize(

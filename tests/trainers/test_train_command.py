@@ -14,7 +14,7 @@ import harness.commands.train as command
 from harness.cli import main
 from harness.errors import EvaluationError
 from harness.gate.selection import half_of, traits_of
-from harness.records import Conclusion, Evaluation, Item, Training
+from harness.records import Concern, Conclusion, Evaluation, Item, Training
 from harness.store import Store
 
 
@@ -72,6 +72,26 @@ def test_a_member_that_diverges_does_not_stop_the_others_and_is_not_forgotten(
     (words,) = ran
     assert words[2:5] == ["harness.cli", "run", str(sweep.parent / "gate.yaml")]
     assert [word for word in words if "=" in word] == [f"{Path(folder).name}={folder}" for folder in folders]
+
+
+def test_a_model_that_is_worse_than_its_base_is_said_last_and_the_gate_decides(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    concern = Concern(
+        kind="worse", step=20, seen="the model is worse than its base " + "at every look " * 9, advice="Lower the rate."
+    )
+    other = Concern(kind="stuck", step=20, seen="it does not fall", advice="Raise the rate.")
+
+    def ruined(config: Any) -> Path:
+        config.folder.mkdir(parents=True)
+        training = Training(name=config.name, method="full", base="b", steps=20, concerns=(concern, other))
+        (config.folder / "training.json").write_bytes(msgspec.json.encode(training))
+        return Path(config.folder)
+
+    monkeypatch.setattr(command, "_train", ruined)
+    assert main(["train", str(sweep), "--set", "sweep={seed=[1]}"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"WARNING: one-seed-1: {concern.seen}. {concern.advice}"
 
 
 def test_one_candidate_that_fails_is_an_error(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:

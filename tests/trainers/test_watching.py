@@ -268,6 +268,14 @@ def test_a_run_that_moves_nothing_is_called_dead(configure: Any, tiny_base: Path
     assert not alive.concerns
 
 
+def test_a_run_that_ruins_the_model_is_called_worse_after_a_single_look(configure: Any, tiny_base: Path) -> None:
+    settings = {"optimizer__steps": 4, "optimizer__learning_rate": 3.0, "optimizer__warmup_ratio": 0.0, "stopping__every_steps": 9}
+    training = training_of(train(configure(tiny_base, **settings, **BOTH)))
+    first, last = training.validations
+    assert last.losses["target"] > first.losses["target"] + 1
+    assert [each.kind for each in training.concerns if each.kind in ("worse", "overfitting")] == ["worse"]
+
+
 def test_adapters_that_add_nothing_are_counted(configure: Any, tiny_base: Path) -> None:
     import torch
 

@@ -34,7 +34,7 @@ class Course(NamedTuple):
 
 def concerns(course: Course) -> list[Concern]:
     """All that can be said of a run so far, the gravest first; at most one of a kind."""
-    found = [_exploding(course), _rising(course), _stuck(course), _spikes(course)]
+    found = [_exploding(course), worse(course, looks=course.patience), _rising(course), _stuck(course), _spikes(course)]
     return [each for each in (*found, _vanishing(course), _overfitting(course), _memorised(course)) if each]
 
 
@@ -149,9 +149,33 @@ def _spikes(course: Course) -> Concern | None:
 # ------------------------------------------------------------------------------------------------------ over-fitting
 
 
+def worse(course: Course, *, looks: int) -> Concern | None:
+    """Validation above that of the base, by more than ``gap``, at every look since: ``looks`` of them or more."""
+    seen = _looks(course)
+    later = seen[1:]
+    if not later or len(later) < looks or seen[0][0] or not course.points:
+        return None
+    (_, base), (best, least), rate = seen[0], min(later, key=lambda look: look[1]), max(p.learning_rate for p in course.points)
+    if least - base <= course.gap:
+        return None
+    return Concern(
+        kind="worse", step=later[-1][0],
+        seen=f"the model is worse than its base at every look: {base:.3f} nats on {course.metric!r} before training, never less "
+        f"than {least:.3f} (step {best}) since",
+        advice=f"No step of this run is better than the base. Set optimizer.learning_rate = {rate / 10:.1g}, and see that "
+        f"{course.metric!r} is of the kind that is trained.",
+    )  # fmt: skip
+
+
+def _looks(course: Course) -> list[tuple[int, float]]:
+    """(step, nats per token on the set that counts)."""
+    return [(each.step, each.losses[course.metric]) for each in course.validations if course.metric in each.losses]
+
+
 def _overfitting(course: Course) -> Concern | None:
-    """Validation above its best at ``patience`` looks in a row, training below where it was then, the gap wider by ``gap``."""
-    looks = [(each.step, each.losses[course.metric]) for each in course.validations if course.metric in each.losses]
+    """Validation above its best at ``patience`` looks in a row, training below where it was then, the gap wider by ``gap``; not
+    in a run that is ``worse`` and whose training loss is no better than what the base says elsewhere: that fits nothing."""
+    looks = _looks(course)
     if len(looks) < 2:
         return None
     place = min(range(len(looks)), key=lambda index: looks[index][1])
@@ -161,12 +185,14 @@ def _overfitting(course: Course) -> Concern | None:
     then, now = _training_loss(course, looks, place), _training_loss(course, looks, len(looks) - 1)
     if since < course.patience or then is None or now is None or now >= then or (last - now) - (least - then) <= course.gap:
         return None
+    if now >= looks[0][1] and worse(course, looks=1):
+        return None
     return Concern(
         kind="overfitting", step=step,
         seen=f"the loss on {course.metric!r} was best at step {best} ({least:.3f} nats) and is {last:.3f} at step {step}, while "
         f"the training loss fell from {then:.3f} to {now:.3f}",
         advice="Train for fewer epochs or set stopping.patience; more data, a lower rate or a smaller adapter over-fit less. "
-        "With stopping.keep_best the best step is handed over, not the last.",
+        + ("With stopping.keep_best the best step is handed over, not the last." if best else "No step is better than the base."),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from trainers.resume import State
 from trainers.selecting.looking import Looks, Subject
 from trainers.watching.answering import answered
 from trainers.watching.arithmetic import arithmetic, peak_flops
-from trainers.watching.concerns import Course, concerns, news, unheard, unmoved
+from trainers.watching.concerns import Course, concerns, news, unheard, unmoved, worse
 from trainers.watching.flow import gradient_norms, not_finite, noted_steps
 from trainers.watching.memorised import answers_to_try, repeated
 from trainers.watching.trackers import Trackers
@@ -112,9 +112,11 @@ class Watch:
     def end(self, state: State) -> Watched:
         """After the last step, while the model is still what it left."""
         self.look(state)
-        found = concerns(self._course(state))
+        course = self._course(state)
+        found = concerns(course)
+        ruined = None if "worse" in {each.kind for each in found} else worse(course, looks=1)
         still = _still(self.subject.bare)
-        moved = (unheard(state.heard, self._hear(), step=state.step), unmoved(*still, step=state.step))
+        moved = (ruined, unheard(state.heard, self._hear(), step=state.step), unmoved(*still, step=state.step))
         found += [each for each in moved if each]
         self._say(found)
         self.trackers.end()
