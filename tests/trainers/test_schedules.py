@@ -38,6 +38,13 @@ def test_a_warm_up_longer_than_the_run_is_refused() -> None:
         made(warmup_ratio=None, warmup_steps=101)
 
 
+def test_a_warm_up_that_leaves_no_room_for_the_decay_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"optimizer.warmup_steps: 81 steps of warm-up and a decay over 0.2 of the 100 steps"):
+        made(schedule="wsd", decay_ratio=0.2, warmup_ratio=None, warmup_steps=81)
+    fits = made(schedule="wsd", decay_ratio=0.2, warmup_ratio=None, warmup_steps=80)
+    assert max(fits) == fits[80] > fits[-1]
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "wsd"])
 def test_it_falls_to_the_floor_and_the_last_step_still_learns(schedule: str) -> None:
     falling = made(schedule=schedule, final_ratio=0.1)[10:]

@@ -9,11 +9,18 @@ from trainers.config import OptimizerConfig
 
 
 def rates(total: int, *, peak: float, settings: OptimizerConfig) -> list[float]:
-    """The learning rate of each of ``total`` optimiser steps. ConfigError where the warm-up alone is longer than the run."""
+    """The learning rate of each of ``total`` optimiser steps. ConfigError where the warm-up is longer than the run, or
+    leaves too little of it for the decay that ``wsd`` is asked for."""
     ramp = settings.warmup(total)
     if ramp > total:
         raise ConfigError(
             f"{ramp} steps of warm-up are more than the {total} steps of this run. Lower it, or train for longer.",
+            where="optimizer.warmup_steps",
+        )
+    if settings.schedule == "wsd" and settings.warmup_steps and ramp + settings.decayed * total > total + 1e-9:
+        raise ConfigError(
+            f"{ramp} steps of warm-up and a decay over {settings.decayed:g} of the {total} steps of this run "
+            "(optimizer.decay_ratio) are more than all of them. Lower one, or train for longer.",
             where="optimizer.warmup_steps",
         )
     return [peak * share_at(step, total, ramp, settings) for step in range(total)]
