@@ -93,3 +93,13 @@ def test_what_is_wrong_with_any_member_is_said_before_training(tmp_path: Path, s
 def test_who_trains_one_candidate_refuses_a_sweep(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"stands for 2 candidates. Train them with: sftgate train"):
         load(written(tmp_path, MINIMAL + "[sweep]\nseed = [1, 2]\n"))
+
+
+@pytest.mark.parametrize("given", ["lora.r=4", "lora={r=4}"])
+def test_a_setting_that_the_sweep_would_ignore_is_refused(tmp_path: Path, given: str) -> None:
+    path = written(tmp_path, MINIMAL + '[sweep]\n"lora.r" = [8, 32]\n')
+    with pytest.raises(UsageError, match=r"--set 'lora.*4.*': lora.r is swept.*would do nothing"):
+        load_all(path, ["seed=2", given])
+    assert [config.lora.alpha for config in load_all(path, ["lora={alpha=4}"])] == [4, 4]
+    assert [config.lora.r for config in load_all(path, ["lora.r=4", "sweep={seed=[1, 2]}"])] == [4, 4]
+    assert [config.lora.r for config in load_all(path, ["sweep={lora.r=[4]}"])] == [4]

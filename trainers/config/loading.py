@@ -31,7 +31,7 @@ from trainers.config import (
 from trainers.config.complaints import Complaint, Range, ranges
 from trainers.config.data import HUB
 from trainers.config.record import TrainConfig
-from trainers.config.sweep import members
+from trainers.config.sweep import members, swept
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -49,7 +49,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
 
 def load_all(path: str | Path, overrides: Iterable[str] = ()) -> list[TrainConfig]:
     """The configs of all candidates that a file stands for: one, but for a sweep. All are checked."""
-    path = Path(path)
+    path, overrides = Path(path), list(overrides)
     raw = read(path)
     if not isinstance(raw, dict):
         raise ConfigError("a config is a table of keys", file=str(path))
@@ -58,6 +58,8 @@ def load_all(path: str | Path, overrides: Iterable[str] = ()) -> list[TrainConfi
             raw[table] = _number(raw[table])
     for assignment in overrides:
         override(raw, _from_here(assignment))
+    for assignment in overrides:
+        _check_swept(raw, assignment, str(path))
     whole = members(expand(raw, file=str(path)), file=str(path))
     return [parse(member, folder=path.resolve().parent, file=str(path)) for member in whole]
 
@@ -69,6 +71,22 @@ def parse(raw: dict[str, Any], *, folder: Path, file: str = "") -> TrainConfig:
     for where, wrong in _complaints(config):
         raise ConfigError(wrong, where=where, file=file)
     return config
+
+
+def _check_swept(raw: dict[str, Any], assignment: str, file: str) -> None:
+    """A value that every member of the sweep has one of its own for would be ignored."""
+    alone: dict[str, Any] = {}
+    override(alone, assignment)
+    for key in swept(raw, file=file):
+        *tables, last = key.split(".")
+        target: Any = alone
+        for table in tables:
+            target = target.get(table) if isinstance(target, dict) else None
+        if isinstance(target, dict) and last in target:
+            raise UsageError(
+                f"--set {assignment!r}: {key} is swept: every candidate has a value of its own for it, and this one would do "
+                f"nothing. Change the list in [sweep], or say what to sweep: --set 'sweep={{{key}=[VALUE]}}'."
+            )
 
 
 def _check_spelling(method: Any, file: str) -> None:

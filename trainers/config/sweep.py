@@ -39,6 +39,11 @@ def members(raw: dict[str, Any], *, file: str = "") -> list[dict[str, Any]]:
     return found
 
 
+def swept(raw: dict[str, Any], *, file: str = "") -> list[str]:
+    """The dotted keys of which a config has several values; none where it has no ``[sweep]``."""
+    return [key for key, _ in _flat(raw["sweep"], file)] if "sweep" in raw else []
+
+
 def _flat(table: Any, file: str, above: str = "") -> Iterator[tuple[str, list[Any]]]:
     """Dotted keys and their values."""
     if not isinstance(table, dict):
