@@ -109,9 +109,7 @@ class _Run:
         keys = self.data.keys if config.mixing.order != "loss" else heard_once(
             config, self.base, self.data.train.rows, self.make, self.accelerator, self.kept / ORDER, tell=self.tell
         )  # fmt: skip
-        self.steps = plan(
-            config, train, replay, sources=self.data.sources, keys=keys, processes=self.accelerator.num_processes
-        )
+        self.steps = plan(config, train, replay, sources=self.data.sources, keys=keys, processes=self.accelerator.num_processes)
         self._foresee(min(config.data.tokens_per_batch, sum(train + replay)))
         self.rates = rates(len(self.steps), peak=config.learning_rate, settings=config.optimizer)
         self.mean = Mean(config, len(self.steps))
