@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError, EvaluationError
+from harness.errors import ConfigError, EvaluationError, UsageError
 from harness.records import Training
 from tests.trainers.tinychat import chat, write_rows
 from trainers.data.batches import packed, padded
@@ -106,6 +106,15 @@ def test_a_loss_that_is_no_number_is_told_where_every_gradient_is_one(
     settings = {"optimizer__learning_rate": 1e30, "optimizer__clip": 0.0, "optimizer__warmup_ratio": 0.0}
     with pytest.raises(EvaluationError, match=r"diverged at step \d of 7: loss (nan|inf), gradient norm [a-z0-9.e+]+\. Lower"):
         train(configure(tiny_base, **settings))
+
+
+def test_a_diverged_run_says_how_to_train_under_its_name_again(configure: Any, tiny_base: Path) -> None:
+    settings = {"optimizer__clip": 0.0, "optimizer__warmup_ratio": 0.0, **BOTH}
+    with pytest.raises(EvaluationError, match=r"To train again under this name, set overwrite = true\."):
+        train(configure(tiny_base, optimizer__learning_rate=1e30, **settings))
+    with pytest.raises(UsageError, match=r"optimizer.learning_rate \(was 1e\+30, now 0.001\).*set overwrite = true"):
+        train(configure(tiny_base, **settings))
+    assert training_of(train(configure(tiny_base, overwrite=True, **settings))).steps == 7
 
 
 # ------------------------------------------------------------------------------------------------ nothing is changed

@@ -88,7 +88,8 @@ class Watch:
         half = ' Or set precision = "float32".' if config.precision == "bf16" else ""
         return EvaluationError(
             f"training {config.name!r} diverged at step {step} of {len(self.subject.steps)}: loss {loss}, gradient norm {norm}"
-            f"{first}. Lower optimizer.learning_rate ({config.learning_rate:g}), or warm up for longer.{half}"
+            f"{first}. Lower optimizer.learning_rate ({config.learning_rate:g}), or warm up for longer.{half} To train again "
+            "under this name, set overwrite = true."
         )
 
     def look(self, state: State) -> None:
