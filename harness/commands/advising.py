@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.table import Table
 
-from harness.commands.console import Bars, out, show_wide
+from harness.commands.console import Bars, out, printable, show_wide
+from harness.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainers.advising.facts import Facts
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show(config: TrainConfig) -> None:
-    """Read base and data, and print the advice: as a table, and as lines for the config."""
+    """Read base and data, and print the advice: as a table, and as a whole config."""
     from trainers.advising.facts import facts_of
     from trainers.advising.rules import advise
 
@@ -27,15 +30,78 @@ def show(config: TrainConfig) -> None:
     advice = advise(config, facts)
     out.print(_said(facts), markup=False)
     show_wide(_table(config, advice))
-    out.print("\n".join(lines(advice)), markup=False)
+    out.print("\n".join(["", "# a whole config, as advised:", *config_with(config, advice)]), markup=False)
 
 
-def lines(advice: Sequence[Advice]) -> list[str]:
-    """``key = value`` as TOML, in a comment where a file is wanted first that only the user can name."""
-    return [
-        f"{'# with data.replay = FILES: ' if each.key == 'data.replay_ratio' else ''}{each.key} = {json.dumps(each.value)}"
-        for each in advice
-    ]
+def config_with(config: TrainConfig, advice: Sequence[Advice]) -> list[str]:
+    """The lines of a whole config as TOML: what is set in ``config``, and what is advised. In a comment: what wants a file first
+    that only the user can name, and why training would refuse the config as it stands."""
+    from trainers.config import DataConfig, TrainConfig, parse
+
+    bare = TrainConfig(name="", base="", data=DataConfig(train=""))
+    raw = _changed(msgspec.to_builtins(config), msgspec.to_builtins(bare))
+    raw |= {"name": config.name, "base": config.base}
+    notes: list[str] = []
+    for each in advice:
+        if each.key == "data.replay_ratio":
+            notes.append(f"# with data.replay = FILES, also data.{_line('replay_ratio', each.value)}")
+            continue
+        *tables, last = each.key.split(".")
+        target = raw
+        for table in tables:
+            target = target.setdefault(table, {})
+        target[last] = each.value
+    _settle(raw)
+    try:
+        parse(raw, folder=Path())
+    except ConfigError as error:
+        notes.append(f"# training refuses this as it stands: {printable(str(error))}")
+    plain = [_line(key, value) for key, value in raw.items() if not isinstance(value, dict)]
+    parts = {key: value for key, value in raw.items() if isinstance(value, dict) and value}
+    return notes + plain + [
+        line for name, table in parts.items() for line in ("", f"[{name}]", *(_line(key, each) for key, each in table.items()))
+    ]  # fmt: skip
+
+
+def _changed(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    """What is not as it is by default, table by table."""
+    found = {}
+    for key, value in given.items():
+        if key in default and value == default[key]:
+            continue
+        own = isinstance(value, dict) and isinstance(default.get(key), dict) and default[key]
+        found[key] = _changed(value, default[key]) if own else value
+    return found
+
+
+def _settle(raw: dict[str, Any]) -> None:
+    """Take out what is set and cannot stand beside what is advised."""
+    rates, data = raw.get("optimizer", {}), raw.get("data", {})
+    if not rates.get("steps", 1):
+        del rates["steps"]
+    if "warmup_ratio" in rates:
+        rates.pop("warmup_steps", None)
+    if data.get("max_length", 0) > data["tokens_per_batch"]:
+        del data["max_length"]
+    method = raw["method"]
+    for table in {"lora", "adalora", "ia3", "prefix", "prompt"} - {method}:
+        raw.pop(table, None)
+
+
+def _line(key: str, value: Any) -> str:
+    return f"{_key(key)} = {_toml(value)}"
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(_line(key, each) for key, each in value.items() if each is not None)} }}" if value else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _said(facts: Facts) -> str:

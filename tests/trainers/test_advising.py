@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.commands.advising import lines
+from harness.commands.advising import config_with
+from tests.trainers.audit.rows import silent
 from tests.trainers.tinychat import chat, write_rows
 from trainers.advising.facts import Facts, facts_of
 from trainers.advising.rules import _bytes, _with, advise
 from trainers.config import load
+from trainers.data.masks import Template
+from trainers.data.order import plan
+from trainers.data.sets import read_sets
+from trainers.methods.loading import load_tokenizer
 from trainers.watching.memory import Shape
 
 pytestmark = pytest.mark.models
@@ -121,7 +126,7 @@ def test_the_task_is_told_by_the_form_of_its_answers(others: dict[str, Any], tas
 def test_facts_are_those_of_the_files(configure: Any, tiny_base: Path) -> None:
     config = configure(tiny_base, data__tokens_per_batch=10)
     write_rows(Path(config.train[0]), [chat("a", "yes"), chat("bb", "no"), chat("c", "yes"), chat("d", "no", "e", "yes")])
-    found = facts_of(config, lambda *_: None)
+    found = facts_of(config, silent)
     assert (found.conversations, found.rows, found.answers) == (4, 4, 5)
     assert found.distinct == 2 / 5
     assert found.answer == pytest.approx((3 * 4 + 2 * 3) / 5), "with the end of turn, byte by byte"
@@ -129,18 +134,49 @@ def test_facts_are_those_of_the_files(configure: Any, tiny_base: Path) -> None:
     assert found.shapes["lora"].trained == 2 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 64))
 
 
-def test_the_command_prints_lines_that_the_config_takes(
-    configure: Any, tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("also", ["", "optimizer.steps = 7\noptimizer.warmup_steps = 3\ndata.max_length = 400\n"])
+def test_the_command_prints_a_config_that_can_be_saved_as_it_is(
+    configure: Any, tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], also: str
 ) -> None:
     configure()
     place = tmp_path / "sft.toml"
-    place.write_text(f'name = "one"\nbase = "{tiny_base}"\ndevice = "cpu"\ndata.train = "train.jsonl"\n')
+    place.write_text(f'name = "one"\nbase = "{tiny_base}"\ndevice = "cpu"\ndata.train = "train.jsonl"\n{also}')
     assert main(["train", str(place), "--advise"]) == 0
     printed = capsys.readouterr().out
     assert "24 conversations" in printed
     assert not (tmp_path / "out").exists(), "nothing is trained"
-    wanted = lines(advise(load(place), facts_of(load(place), lambda *_: None)))
-    assert all(line in printed for line in wanted)
-    place.write_text(place.read_text() + "\n".join(wanted) + "\n")
-    config = load(place)
-    assert (config.method, config.lora.r, config.data.validation_share) == ("lora", 8, 0.1)
+    assert ("yours, 7, override the epochs" in printed) == bool(also)
+    (tmp_path / "advised.toml").write_text(printed[printed.index("# a whole config") :])
+    config = load(tmp_path / "advised.toml")
+    assert (config.method, config.lora.r, config.data.validation_share) == ("lora", 8, 0.21)
+    assert (config.device, config.optimizer.steps, config.optimizer.epochs) == ("cpu", 0, 3.0)
+    assert config.train == load(place).train
+
+
+def test_what_no_config_could_say_is_a_comment(configure: Any, tiny_base: Path) -> None:
+    config = configure(tiny_base, precision="bf16", optimizer__weights="bf16")
+    printed = config_with(config, advise(config, facts(half=False, cuda=False)))
+    assert any(line.startswith("# with data.replay = FILES, also data.replay_ratio = 0.1") for line in printed)
+    assert any(line.startswith("# training refuses this as it stands: ") for line in printed)
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_steps_are_those_that_the_run_takes(configure: Any, tiny_base: Path, packing: bool) -> None:
+    config = configure(tiny_base, data__packing=packing)
+    made = _with(config, [each for each in advise(config, facts_of(config, silent)) if each.key != "data.replay_ratio"])
+    told = next(each.reason for each in advise(config, facts_of(config, silent)) if each.key == "optimizer.accumulation")
+    data = read_sets(made, Template(load_tokenizer(tiny_base)), silent)
+    steps = plan(made, data.train.lengths, sources=data.sources, keys=data.keys)
+    about = int(told.partition("about ")[2].partition(" steps")[0])
+    assert about == pytest.approx(len(steps), abs=6), "which rows are held out is known to the run alone"
+    tokens = made.data.tokens_per_batch * made.optimizer.accumulation
+    assert about > 1.1 * made.optimizer.epochs * sum(data.train.lengths) / tokens, "batches are not filled to the brim"
+
+
+def test_texts_beyond_the_context_are_cut_and_one_row_is_not_parted(configure: Any, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("many words " * 300)
+    config = configure(tiny_base, data__train="book.txt", data__format="text")
+    found = {each.key: each.value for each in advise(config, facts_of(config, silent))}
+    assert (found["data.max_length"], found["data.too_long"]) == (512, "cut")
+    assert found["data.tokens_per_batch"] == 512
+    assert "data.validation_share" not in found

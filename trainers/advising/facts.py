@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -11,9 +12,11 @@ import numpy as np
 
 from harness.checkpoints import resolve_model
 from trainers.config import TrainConfig
+from trainers.data.context import context_of
 from trainers.data.masks import Template
+from trainers.data.order import plan
 from trainers.data.rows import Progress, Row
-from trainers.data.sets import read_sets
+from trainers.data.sets import DataSets, read_sets
 from trainers.methods.loading import check_base, load_tokenizer
 from trainers.watching.memorised import stretches
 from trainers.watching.memory import Shape, has, shape_of
@@ -25,7 +28,9 @@ _LABEL, _FEW, _SHORT = 12, 0.2, 64  # tokens of a label, share of different ones
 class Facts(NamedTuple):
     """``shapes``: the base with each of the methods ``full`` and ``lora`` (of rank 1). ``answers``: trained stretches; ``distinct``
     the share of them that are different, ``answer`` and ``prompt`` their mean tokens, and those before the first of a row.
-    ``free``: bytes of the device, None where unknown. ``half``: does it compute in bfloat16 fast?"""
+    ``free``: bytes of the device, None where unknown. ``half``: does it compute in bfloat16 fast? ``longest``: tokens of the
+    longest row that can be trained; ``beyond``: of the longest one that is there, 0 where it can be trained as it is. ``steps``:
+    how many a config makes of these rows; None: estimated from the tokens."""
 
     shapes: dict[str, Shape]
     conversations: int
@@ -44,6 +49,8 @@ class Facts(NamedTuple):
     cuda: bool
     half: bool
     free: int | None
+    beyond: int = 0
+    steps: Callable[[TrainConfig], int] | None = None
 
     @property
     def task(self) -> str:
@@ -67,6 +74,8 @@ def facts_of(config: TrainConfig, tell: Progress) -> Facts:
     cuda = config.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     rows = data.train.rows
+    most = _most(config, base)
+    longest = data.longest
     places = [(row, *place) for row in rows for place in stretches(row)]
     return Facts(
         shapes=_shapes(config, base),
@@ -74,7 +83,7 @@ def facts_of(config: TrainConfig, tell: Progress) -> Facts:
         rows=len(rows),
         tokens=sum(data.train.lengths),
         supervised=sum(int(row.trained.sum()) for row in rows),
-        longest=data.longest,
+        longest=min(longest, most),
         answers=len(places),
         distinct=len({row.ids[begin:end].tobytes() for row, begin, end in places}) / len(places),
         answer=fmean(end - begin for _, begin, end in places),
@@ -86,7 +95,34 @@ def facts_of(config: TrainConfig, tell: Progress) -> Facts:
         cuda=cuda,
         half=cuda and torch.cuda.is_bf16_supported(),
         free=has(device),
+        beyond=longest if longest > most else 0,
+        steps=lambda made: _steps(made, data, most),
     )
+
+
+def _most(config: TrainConfig, base: Path) -> int:
+    """Most tokens of a row: what the base knows positions for, or what the config cuts or drops rows at."""
+    from transformers import AutoConfig
+
+    context = context_of(AutoConfig.from_pretrained(str(base), local_files_only=True)) or _NO_LIMIT
+    return min(context, config.data.max_length if config.data.max_length and config.data.too_long != "refuse" else context)
+
+
+def _steps(config: TrainConfig, data: DataSets, most: int) -> int:
+    """Optimiser steps of a run, without as many rows as would be held out; those beyond ``most`` tokens are cut, or left out."""
+
+    def pieces(length: int) -> Sequence[int]:
+        if length > most and config.data.too_long == "drop":
+            return []
+        return [min(most, length - start) for start in range(0, length, most)]
+
+    share = 0.0 if data.validation else config.data.validation_share
+    kept = range(len(data.sources) - round(share * len(data.sources)))
+    train = [(length, data.sources[at], data.keys[at]) for at in kept for length in pieces(data.train.lengths[at])]
+    lengths, sources, keys = zip(*train, strict=True) if train else ((1,), (0,), (1.0,))
+    replay = [length for whole in (data.replay.lengths if data.replay else ()) for length in pieces(whole)]
+    shuffled = msgspec.structs.replace(config, mixing=msgspec.structs.replace(config.mixing, order="random"))
+    return len(plan(shuffled, lengths, replay, sources=sources, keys=keys))
 
 
 def _shapes(config: TrainConfig, base: Path) -> dict[str, Shape]:

@@ -14,6 +14,7 @@ from trainers.watching.memory import GB, needed
 _RANKS = (8, 16, 32, 64, 128, 256)
 _BITS_STORED, _BITS_TOKEN = 2.0, 1.0  # by a trained weight; of a trained token
 _FILLED = 0.9  # of the memory that is free
+_HELD = 5  # conversations to validate on, at least
 _STEPS = 150  # that a run should have
 _MOST_AT_ONCE = 16_384  # tokens of a micro-batch: more are no faster
 _FULL_RATES = ((20e6, 1e-3), (150e6, 1e-4), (1e9, 2e-5), (math.inf, 1e-5))  # parameters below which, rate of all weights
@@ -30,7 +31,9 @@ class Advice(NamedTuple):
 
 def advise(config: TrainConfig, facts: Facts) -> list[Advice]:
     """What to set for these facts; keys that a config of this base and data must have are not repeated."""
-    made = msgspec.structs.replace(config, precision="bf16" if facts.half else "float32")
+    made = msgspec.structs.replace(
+        config, precision="bf16" if facts.half else "float32", optimizer=msgspec.structs.replace(config.optimizer, steps=0)
+    )
     found = [
         Advice("precision", made.precision, *(
             ("the device computes in bfloat16; the weights that are trained stay float32", "bf16 weights lose most AdamW steps to "
@@ -41,14 +44,15 @@ def advise(config: TrainConfig, facts: Facts) -> list[Advice]:
     method = _method(made, facts)
     found += method
     made = _with(made, method)
-    epochs = _epochs(facts)
-    batch = _batch(_with(made, [epochs]), facts)
-    found += [*batch, epochs]
+    epochs, held, long = _epochs(facts), _validation(facts), _long(config, facts)
+    made = _with(made, [epochs, *held, *long])
+    batch = _batch(made, facts)
     made = _with(made, batch)
-    steps = _steps(facts, epochs.value, made.data.tokens_per_batch * made.optimizer.accumulation)
-    found += _rate(made, facts, steps)
-    found += _forgetting(facts)
-    return found + _validation(facts)
+    found += [*long, *batch, epochs]
+    if config.optimizer.steps:
+        overrides = f"yours, {config.optimizer.steps}, override the epochs; 0 leaves it to them"
+        found.append(Advice("optimizer.steps", 0, overrides, "trainers.config.optimizer"))
+    return [*found, *_rate(made, facts, _steps(made, facts)), *_forgetting(facts), *held]
 
 
 def _with(config: TrainConfig, advice: list[Advice]) -> TrainConfig:
@@ -121,6 +125,19 @@ def _checkpointing() -> Advice:
     return Advice("gradient_checkpointing", True, "", "")
 
 
+def _long(config: TrainConfig, facts: Facts) -> list[Advice]:
+    """Where rows are longer than the base can take."""
+    if not facts.beyond or (config.data.max_length == facts.longest and config.data.too_long != "refuse"):
+        return []
+    reason = f"the longest row has {facts.beyond:,} tokens, and the base's context is {facts.longest:,}"
+    policy = "drop" if config.data.too_long == "drop" else "cut"
+    done = "rows beyond are left out" if policy == "drop" else "all of every text, or every answer that fits, is trained"
+    return [
+        Advice("data.max_length", facts.longest, reason, "the base's config.json"),
+        Advice("data.too_long", policy, done, "trainers.data.cutting"),
+    ]
+
+
 def _batch(config: TrainConfig, facts: Facts) -> list[Advice]:
     """A step of as many tokens as leave 150 steps, within limits; cut into micro-batches that fit."""
     most = 131_072 if config.method == "full" else 32_768
@@ -132,6 +149,7 @@ def _batch(config: TrainConfig, facts: Facts) -> list[Advice]:
     memory = _bytes(_with(config, [_budget(budget), *again]), facts)
     free = "" if facts.free is None else f" of {facts.free / GB:.3g} GB free"
     several = max(1, round(step / budget))
+    steps = _steps(_with(config, [_budget(budget), Advice("optimizer.accumulation", several, "", "")]), facts)
     found = [
         Advice(
             "data.tokens_per_batch", budget,
@@ -140,8 +158,8 @@ def _batch(config: TrainConfig, facts: Facts) -> list[Advice]:
         ),
         Advice(
             "optimizer.accumulation", several,
-            f"{several * budget:,} tokens a step make {_steps(facts, config.optimizer.epochs, several * budget):,} steps; very "
-            "large batches teach adapters less, and very few steps teach nothing",
+            f"up to {several * budget:,} tokens a step make about {steps:,} steps; very large "
+            "batches teach adapters less, and very few steps teach nothing",
             "Schulman 2025, LoRA Without Regret",
         ),
     ]  # fmt: skip
@@ -149,8 +167,11 @@ def _batch(config: TrainConfig, facts: Facts) -> list[Advice]:
     return found + [each._replace(reason=reason, source="Chen 2016, arXiv 1604.06174") for each in again]
 
 
-def _steps(facts: Facts, epochs: float, tokens: int) -> int:
-    return max(1, math.ceil(epochs * facts.tokens / tokens))
+def _steps(config: TrainConfig, facts: Facts) -> int:
+    """Of a run: batches are never filled to the brim, so counted where the rows are known."""
+    if facts.steps is not None:
+        return facts.steps(config)
+    return max(1, math.ceil(config.optimizer.epochs * facts.tokens / config.data.tokens_per_batch / config.optimizer.accumulation))
 
 
 # ------------------------------------------------------------------------------------------------- epochs and rate
@@ -202,9 +223,10 @@ def _forgetting(facts: Facts) -> list[Advice]:
 
 
 def _validation(facts: Facts) -> list[Advice]:
-    if facts.validation:
+    """A share to hold out of which some five rows can be expected; nothing where that would be more than half."""
+    if facts.validation or facts.conversations < 2 * _HELD:
         return []
-    share = 0.1 if facts.conversations < 2_000 else 0.02
+    share = 0.02 if facts.conversations >= 2_000 else max(0.1, round(_HELD / facts.conversations, 2))
     return [Advice(
         "data.validation_share", share, "without validation nobody sees over-fitting, and no best checkpoint can be handed over",
         "Prechelt 1998, Early Stopping - But When?",
