@@ -237,8 +237,8 @@ class _Run:
             resume.restore_best(self.kept, self.bare, best)
         trained = sum(parameter.numel() for _, parameter in trained_parameters(self.bare))
         training = training_of(
-            config, state, self.data, watched, steps=self.steps[: state.step], parameters=(trained, self.total_parameters),
-            fingerprint=self.fingerprint,
+            config, state, self.data, watched, steps=self.steps[: state.step], ended=self.looks.ended(state),
+            parameters=(trained, self.total_parameters), fingerprint=self.fingerprint,
             machine={
                 "device": str(self.device), "processes": self.accelerator.num_processes, "head_chunk": self.objective.chunk,
             },

@@ -27,11 +27,13 @@ def training_of(
     watched: Watched,
     *,
     steps: Sequence[Step],
+    ended: str,
     parameters: tuple[int, int],
     fingerprint: str,
     machine: dict[str, Any],
 ) -> Training:
-    """The record. ``parameters``: trained, all; ``steps``: those that were made; ``machine``: device and processes."""
+    """The record. ``parameters``: trained, all; ``steps``: those that were made; ``ended``: why no more were;
+    ``machine``: device and processes."""
     sets = {
         name: {
             "conversations": rows.conversations, "rows": len(rows.rows), "tokens": sum(rows.lengths), "dropped": rows.dropped,
@@ -47,6 +49,7 @@ def training_of(
         base=config.base,
         seed=config.seed,
         steps=state.step,
+        ended=ended,
         epochs=round(steps[-1].epochs, 4),
         best_step=state.best_step,
         points=tuple(state.points),

@@ -71,11 +71,13 @@ def _speaks() -> bool:
 
 
 def _tell(folder: Path) -> None:
-    """Where the candidate is; and of one that was selected, how its bound stands."""
+    """Where the candidate is, why its training ended; and of one that was selected, how its bound stands."""
     out.print(str(folder), markup=False)
     if not (folder / "training.json").is_file():
         return
     training = msgspec.json.decode((folder / "training.json").read_bytes(), type=Training)
+    if training.ended:
+        err.print(f"{training.name}: {training.ended}", markup=False, soft_wrap=True)
     chosen = next((each for each in training.evaluations if each.step == training.best_step), None)
     if chosen is not None:
         gain = "unknown" if chosen.target is None else f"{chosen.target:+.4g}"

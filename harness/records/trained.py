@@ -133,7 +133,8 @@ class Speed(Record, frozen=True, kw_only=True):
 
 
 class Training(Record, frozen=True, kw_only=True):
-    """How a candidate came to be: the content of ``training.json``. Seconds are wall time; tokens count real (non-pad) tokens."""
+    """How a candidate came to be: the content of ``training.json``. Seconds are wall time; tokens count real (non-pad) tokens.
+    ``ended``: why the run made no more ``steps``, in words."""
 
     format: int = FORMAT
     name: str
@@ -141,6 +142,7 @@ class Training(Record, frozen=True, kw_only=True):
     base: str
     seed: int = 0
     steps: int = 0
+    ended: str = ""
     epochs: float = 0.0
     best_step: int | None = None
     points: tuple[TrainingPoint, ...] = ()

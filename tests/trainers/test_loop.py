@@ -286,6 +286,10 @@ def test_patience_ends_training_early(configure: Any, tiny_base: Path) -> None:
     assert training.steps < 60
     assert training.best_step is not None
     assert len([point for point in training.validations if point.step > training.best_step]) == 2
+    assert training.ended == (
+        f"stopped early, after step {training.steps} of 60: no better loss on 'general' than at step {training.best_step} in 2 "
+        "looks in a row (stopping.patience = 2)"
+    )
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_says_where(configure: Any, tiny_base: Path) -> None:

@@ -84,13 +84,16 @@ def test_a_model_that_is_worse_than_its_base_is_said_last_and_the_gate_decides(
 
     def ruined(config: Any) -> Path:
         config.folder.mkdir(parents=True)
-        training = Training(name=config.name, method="full", base="b", steps=20, concerns=(concern, other))
+        training = Training(
+            name=config.name, method="full", base="b", steps=20, ended="all 20 steps were made", concerns=(concern, other)
+        )
         (config.folder / "training.json").write_bytes(msgspec.json.encode(training))
         return Path(config.folder)
 
     monkeypatch.setattr(command, "_train", ruined)
     assert main(["train", str(sweep), "--set", "sweep={seed=[1]}"]) == 0
-    last = capsys.readouterr().err.splitlines()[-1]
+    *_, ended, last = capsys.readouterr().err.splitlines()
+    assert ended == "one-seed-1: all 20 steps were made"
     assert last == f"WARNING: one-seed-1: {concern.seen}. {concern.advice}"
 
 

@@ -92,6 +92,17 @@ class Looks:
         """Whether there was no better step for too long."""
         return bool(self.settings.patience) and state.waited >= self.settings.patience
 
+    def ended(self, state: State) -> str:
+        """Why there are no more steps than ``state`` has made, in words."""
+        steps, gated = len(self.subject.steps), self.subject.config.checkpoints.gate
+        if state.step == steps:
+            return f"all {steps} steps were made"
+        what = "no better checkpoint by the gate" if gated else f"no better loss on {self.subject.config.metric!r}"
+        return (
+            f"stopped early, after step {state.step} of {steps}: {what} than at step {state.best_step} in {state.waited} looks "
+            f"in a row (stopping.patience = {self.settings.patience})"
+        )
+
     def _validation_is_due(self, step: int) -> bool:
         """Before the first step, every so often, and after the last."""
         every, steps = self.settings.every_steps, self.subject.steps
