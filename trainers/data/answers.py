@@ -68,7 +68,7 @@ def answered(
     base. ConfigError where a prompt leaves no room for an answer, unless such rows are dropped.
     """
     texts = [template.render(each.messages, prompt=True, tools=each.tools) for each in asked]
-    prompts = [list(template.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    prompts = [list(template.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) for text in texts]
     room = config.max_length - config.mixing.longest_answer
     long = [index for index, ids in enumerate(prompts) if len(ids) > room]
     if long and (config.data.too_long != "drop" or len(long) == len(prompts)):

@@ -7,7 +7,7 @@ from trainers.data.masks import Template, Tokens
 
 def document(template: Template, text: str) -> Tokens:
     """The tokens of a text, with those that the tokenizer puts around it, and the end-of-sequence token."""
-    ids = list(template.tokenizer(text)["input_ids"])
+    ids = list(template.tokenizer(text, verbose=False)["input_ids"])
     end = template.tokenizer.eos_token_id
     if end is not None and ids[-1:] != [end]:
         ids.append(end)

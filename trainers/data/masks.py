@@ -223,7 +223,7 @@ def tokenize(template: Template, rows: Sequence[Rendered]) -> list[Tokens]:
     flat = [text for row in pieces for text, _ in row]
     if not flat:
         return []
-    encoded = iter(template.tokenizer(flat, add_special_tokens=False, return_attention_mask=False)["input_ids"])
+    encoded = iter(template.tokenizer(flat, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"])
     result = []
     for row in pieces:
         ids: list[int] = []
@@ -250,13 +250,13 @@ def _pieces(row: Rendered) -> list[tuple[str, float]]:
 
 def _faithful(template: Template, row: Rendered, tokens: Tokens) -> bool:
     """Whether tokens of the pieces spell what tokens of the whole do."""
-    whole = template.tokenizer(row.text, add_special_tokens=False)["input_ids"]
+    whole = template.tokenizer(row.text, add_special_tokens=False, verbose=False)["input_ids"]
     return whole == tokens.ids or bool(template.tokenizer.decode(whole) == template.tokenizer.decode(tokens.ids))
 
 
 def _whole(template: Template, row: Rendered) -> Tokens:
     def ids(text: str) -> list[int]:
-        return list(template.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(template.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     whole = ids(row.text)
     weights = [0.0] * len(whole)
