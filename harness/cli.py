@@ -71,8 +71,9 @@ def _execute(verb: str, words: Sequence[str]) -> int:
         complain(str(error))
         tell_error(verb, error)
         return error.exit_code
-    except KeyboardInterrupt:
-        complain("interrupted. Everything answered so far is in the journal; run the same command again to continue.")
+    except KeyboardInterrupt as error:  # what was going on may have said what is kept of it
+        kept = "interrupted. Everything answered so far is in the journal; run the same command again to continue."
+        complain(str(error) or kept)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # nobody reads on (or a child is gone): whatever the verdict was, this is no pass
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

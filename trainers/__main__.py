@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SftgateError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f"{error or 'interrupted'}\n")
         return EXIT_INTERRUPTED
     return 0
 

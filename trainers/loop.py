@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,10 @@ class _Run:
         self._prepare()
         self.state = resume.load_state(self.kept, self.bare, self.optimizer, self.ranks, self.mean, fingerprint=self.fingerprint)
         self.started = time.monotonic() - self.state.seconds
-        with explained(self.config, longest=self.data.longest):
+        self.saved = self.state.step
+        if self.saved:
+            self.tell(f"going on after step {self.saved} of {len(self.steps)}", 1, 1)
+        with explained(self.config, longest=self.data.longest), self._resumable():
             self._check_packing()
             self._train()
             watched = self.watch.end(self.state)
@@ -219,10 +223,22 @@ class _Run:
 
     # ----------------------------------------------------------------------------------------------- states to resume from
 
+    @contextlib.contextmanager
+    def _resumable(self) -> Iterator[None]:
+        """Who interrupts what is inside hears which step is saved by then."""
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            saved = f"Step {self.saved} is saved: run the same command again to go on from there."
+            nothing = "No step is saved yet: the same command starts again. Set checkpoint_steps to save sooner."
+            at = f"interrupted at step {self.state.step} of {len(self.steps)}"
+            raise KeyboardInterrupt(f"{at}. {saved if self.saved else nothing}") from error
+
     def _save_state(self) -> None:
         self.state.seconds = time.monotonic() - self.started
         if self.accelerator.is_main_process:
             resume.save_state(self.kept, self.state, self.bare, self.optimizer, self.ranks, self.mean, fingerprint=self.fingerprint)
+        self.saved = self.state.step
         self.accelerator.wait_for_everyone()
 
     # ----------------------------------------------------------------------------------------------------- handing over

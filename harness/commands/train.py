@@ -108,7 +108,11 @@ def _train(config: TrainConfig) -> Path:
         if settings.gate:
             wanted = Wanted(target=settings.target, base=config.base, revision=config.revision, suites=settings.suites)
             evaluator = Checkpoints(Path(settings.gate), config.name, wanted, tell=bars.told)
-        return train(config, progress=bars.told, evaluator=evaluator)
+        try:
+            return train(config, progress=bars.told, evaluator=evaluator)
+        except KeyboardInterrupt as error:
+            before = "interrupted between steps. What is saved is whole: run the same command again to go on from there."
+            raise KeyboardInterrupt(str(error) or before) from error
 
 
 def _check_gate(gate: Path) -> None:

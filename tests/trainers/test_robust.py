@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import harness.commands.train as command
 from harness.errors import EvaluationError, UsageError
 from tests.trainers.test_loop import losses, training_of
 from tests.trainers.tinychat import chat, write_rows
@@ -36,6 +37,28 @@ def half_done(configure: Any, tiny_base: Path) -> Any:
     with pytest.raises(KeyboardInterrupt):
         train(config, progress=stop_at(5))
     return config
+
+
+def test_who_interrupts_hears_what_is_saved_and_who_goes_on_where(
+    half_done: Any, configure: Any, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        KeyboardInterrupt, match=r"^interrupted at step 7 of 8\. Step 6 is saved: run the same command again to go on"
+    ):
+        train(half_done, progress=stop_at(7))
+    said: list[str] = []
+    train(half_done, progress=lambda stage, done, total: said.append(stage))
+    assert "going on after step 6 of 8" in said
+    early = configure(tiny_base, name="early", **LONG)
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted at step 1 of 8\. No step is saved yet"):
+        train(early, progress=stop_at(1))
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainers.loop.check_base", stopped)
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted between steps. What is saved is whole"):
+        command._train(early)
 
 
 def test_every_bit_of_a_state_is_checked_before_it_is_used(half_done: Any) -> None:

@@ -105,6 +105,18 @@ def test_one_candidate_that_fails_is_an_error(sweep: Path, monkeypatch: pytest.M
     assert main(["train", str(sweep), "--set", "sweep={seed=[1]}"]) == 13
 
 
+def test_an_interrupted_training_says_what_it_has_saved(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stops(config: Any) -> Path:
+        raise KeyboardInterrupt("interrupted at step 30 of 120. Step 28 is saved")
+
+    monkeypatch.setattr(command, "_train", stops)
+    assert main(["train", str(sweep)]) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "sftgate: interrupted at step 30 of 120. Step 28 is saved"
+
+
 def test_a_gate_that_cannot_be_read_is_found_before_training(
     sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
