@@ -250,9 +250,14 @@ def test_a_folder_is_all_its_files_in_order(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("rows.xlsx", b"", "rows are read from files that end with .jsonl"),
-        ("rows.txt", b"\xff\xfe", "no text in UTF-8"),
-        ("rows.csv", b"prompt,completion\n\xff,a\n", "no table in UTF-8"),
-        ("rows.jsonl", b'{"prompt": "\xff", "completion": "a"}\n', "rows.jsonl:1: is not JSON"),
+        ("rows.txt", b"a\xff\xfe", "is not UTF-8: the byte 0xff is number 2 of the line. Save the file as UTF-8"),
+        ("rows.csv", b"prompt,completion\n\xff,a\n", "is not UTF-8: the byte 0xff is number 1 of line 2"),
+        ("rows.csv", b'prompt,completion\n"a" b,c\n', "is no table: "),
+        (
+            "rows.jsonl",
+            b'{"prompt": "\xff", "completion": "a"}\n',
+            "rows.jsonl:1: is not UTF-8: the byte 0xff is number 13 of the line",
+        ),
         ("rows.json", b"[{]", "is not JSON"),
     ],
 )

@@ -15,7 +15,7 @@ from trainers.audit.unreadable import cells_of, pieces_of, texts_of
 from trainers.audit.words import shorten
 from trainers.data.conversations import renamed
 from trainers.data.formats import said, text_of, tools_of
-from trainers.data.sources import content_digest, files_of, rows_of
+from trainers.data.sources import content_digest, files_of, parsed, rows_of
 from trainers.data.thoughts import parts_of
 
 Use = Literal["train", "replay", "validation"]
@@ -130,9 +130,9 @@ def _rows(file: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                yield number, msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield number, _Broken(f"is not JSON: {error}", [bare(file, number, pieces_of(line))])
+                yield number, parsed(line)
+            except ValueError as error:
+                yield number, _Broken(str(error), [bare(file, number, pieces_of(line))])
 
 
 def _lined(file: str) -> bool:

@@ -87,9 +87,30 @@ def _lines(content: bytes, path: str) -> Numbered:
 
 def _json(content: bytes, place: str) -> Any:
     try:
+        return parsed(content)
+    except ValueError as error:
+        raise ConfigError(str(error), file=place) from error
+
+
+def parsed(content: bytes) -> Any:
+    """The value of a text of JSON. ValueError that says what is wrong."""
+    try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is not JSON: {error}", file=place) from error
+        raise ValueError(_not_unicode(content) or f"is not JSON: {error}") from error
+
+
+def _not_unicode(content: bytes) -> str:
+    """What a file in another encoding is; empty for one in UTF-8."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line, start = content.count(b"\n", 0, error.start) + 1, content.rfind(b"\n", 0, error.start) + 1
+        return (
+            f"is not UTF-8: the byte 0x{content[error.start]:02x} is number {error.start - start + 1} of "
+            f"{f'line {line}' if line > 1 else 'the line'}. Save the file as UTF-8."
+        )
+    return ""
 
 
 def _array_or_lines(content: bytes, path: str) -> Numbered:
@@ -112,7 +133,7 @@ def _table(separator: str) -> Callable[[bytes, str], Numbered]:
                     )
                 yield number, dict(row)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise ConfigError(f"is no table in UTF-8: {error}", file=path) from error
+            raise ConfigError(_not_unicode(content) or f"is no table: {error}", file=path) from error
 
     return read
 
@@ -145,7 +166,7 @@ def _text(content: bytes, path: str) -> Numbered:
     try:
         yield 1, {"text": content.decode("utf-8-sig")}
     except UnicodeDecodeError as error:
-        raise ConfigError(f"is no text in UTF-8: {error}", file=path) from error
+        raise ConfigError(_not_unicode(content), file=path) from error
 
 
 def _hub(path: str) -> Numbered:
