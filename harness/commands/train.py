@@ -44,7 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.gate is not None:
         _check_gate(arguments.gate)
     folders: dict[str, Path] = {}
-    failed = False
+    failed: list[str] = []
     for number, config in enumerate(configs, start=1):
         if len(configs) > 1:
             err.print(f"{config.name}: {number} of {len(configs)}", markup=False)
@@ -53,8 +53,8 @@ def execute(arguments: argparse.Namespace) -> int:
         except EvaluationError as error:
             if len(configs) == 1:
                 raise
-            failed = True
-            err.print(f"{config.name} was not trained: {error}", markup=False)
+            failed.append(config.name)
+            err.print(f"{config.name} was not trained: {error}", markup=False, soft_wrap=True)
             continue
         folders |= made
         for folder in made.values() if _speaks() else ():
@@ -62,7 +62,19 @@ def execute(arguments: argparse.Namespace) -> int:
     if not _speaks():
         return 0
     code = _gate(arguments.gate, folders) if arguments.gate is not None and folders else 0
-    return EXIT_EVALUATION if failed and code != EXIT_FAIL else code
+    return _sum_up(failed, len(configs), code, gated=arguments.gate is not None and bool(folders)) if failed else code
+
+
+def _sum_up(failed: Sequence[str], members: int, code: int, *, gated: bool) -> int:
+    """The exit code of a sweep of which not all could be trained, said last: the gate has spoken of the others by then. Its
+    ``code`` is kept where it says that a candidate failed."""
+    kept = code if code == EXIT_FAIL else EXIT_EVALUATION
+    gate = "" if not gated else " (the gate's)" if code == kept else f" (the gate's, over the others, is {code})"
+    err.print(
+        f"{len(failed)} of {members} candidates could not be trained: {', '.join(failed)}. Exit code {kept}{gate}.",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    return kept
 
 
 def _speaks() -> bool:

@@ -69,9 +69,25 @@ def test_a_member_that_diverges_does_not_stop_the_others_and_is_not_forgotten(
     assert "one-learning_rate-2 was not trained: training 'one-learning_rate-2' diverged" in " ".join(said.err.split())
     told = "step 20 of 30 was selected: gain of the target +0.125, 0 rules broken, 2 not proven"
     assert " ".join(said.err.split()).count(told) == 2
+    both = "(the gate's)" if code == gate_code else f"(the gate's, over the others, is {gate_code})"
+    last = said.err.splitlines()[-1]
+    assert last == f"1 of 3 candidates could not be trained: one-learning_rate-2. Exit code {code} {both}."
     (words,) = ran
     assert words[2:5] == ["harness.cli", "run", str(sweep.parent / "gate.yaml")]
     assert [word for word in words if "=" in word] == [f"{Path(folder).name}={folder}" for folder in folders]
+
+
+def test_where_nothing_was_trained_there_is_no_word_of_a_gate(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def diverges(config: Any) -> Path:
+        raise EvaluationError(f"training {config.name!r} diverged")
+
+    monkeypatch.setattr(command, "_train", diverges)
+    monkeypatch.setattr(command, "_gate", lambda *_: pytest.fail("gated nothing"))
+    assert main(["train", str(sweep), "--set", "sweep={seed=[1, 2]}", "--gate", str(sweep.parent / "gate.yaml")]) == 13
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "2 of 2 candidates could not be trained: one-seed-1, one-seed-2. Exit code 13."
 
 
 def test_a_model_that_is_worse_than_its_base_is_said_last_and_the_gate_decides(
