@@ -16,6 +16,20 @@ SHARDING = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpee
 
 
 @contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Without the bars that transformers draws for every model that it loads or writes."""
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
 def training_process(config: TrainConfig) -> Iterator[Any]:
     """An Accelerator, with threads and random state that are put back afterwards.
 
@@ -32,7 +46,6 @@ def training_process(config: TrainConfig) -> Iterator[Any]:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState, PartialState
     from accelerate.utils import InitProcessGroupKwargs
-    from transformers.utils import logging
 
     cpu = config.device == "cpu" or not torch.cuda.is_available()
     threads = torch.get_num_threads()
@@ -41,15 +54,11 @@ def training_process(config: TrainConfig) -> Iterator[Any]:
         AcceleratorState._reset_state(reset_partial_state=True)
     if config.threads or cpu:
         torch.set_num_threads(config.threads or 1)
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        with torch.random.fork_rng(devices=None if not cpu else []):
+        with without_bars(), torch.random.fork_rng(devices=None if not cpu else []):
             torch.manual_seed(config.seed)
             patient = [InitProcessGroupKwargs(timeout=timedelta(days=1))] if config.checkpoints.gate else []
             half = "bf16" if config.precision == "bf16" else "no"
             yield Accelerator(cpu=cpu, mixed_precision=half, kwargs_handlers=patient)
     finally:
         torch.set_num_threads(threads)
-        if bars:
-            logging.enable_progress_bar()

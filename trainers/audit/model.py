@@ -114,9 +114,11 @@ def _losses(folder: Path, seen: Sequence[Seen], progress: Progress) -> tuple[lis
     from transformers import AutoModelForCausalLM
 
     from trainers.objective.losses import token_losses
+    from trainers.process import without_bars
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype="auto", local_files_only=True).eval()
+        with without_bars():
+            model = AutoModelForCausalLM.from_pretrained(str(folder), dtype="auto", local_files_only=True).eval()
     except (OSError, ValueError) as error:
         raise ConfigError(f"the model in {str(folder)!r} cannot be loaded: {error}", where="base") from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -13,6 +13,7 @@ from trainers import export
 from trainers.averaging.places import alpha_places
 from trainers.config import TrainConfig
 from trainers.data.rows import Progress
+from trainers.process import without_bars
 
 
 def write_alphas(config: TrainConfig, base: Path, *, tell: Progress) -> None:
@@ -28,7 +29,8 @@ def write_alphas(config: TrainConfig, base: Path, *, tell: Progress) -> None:
         if written.adapter:
             _scaled(config.folder / written.adapter, place / "adapter", alpha)
         else:
-            _mixed(base, config.folder / written.model, place, alpha)
+            with without_bars():
+                _mixed(base, config.folder / written.model, place, alpha)
         export.write_handover(place, msgspec.structs.replace(written, name=place.name, merge=None))
     tell("between", len(places), len(places))
 
