@@ -44,6 +44,13 @@ def answer(config: Any, base: Path) -> tuple[Rows, list[dict[str, Any]]]:
     return rows, [json.loads(line) for line in Path(file).read_text().splitlines()]
 
 
+def test_questions_are_found_under_the_name_that_the_config_gives(configure: Any) -> None:
+    config = asked(configure, rows=[{"question": "Why?"}], data__columns={"question": "prompt"})
+    named: set[str] = set()
+    (prompt,) = prompts_of(config.replay[0], config.data, named)
+    assert (prompt.messages[-1]["content"], named) == ("Why?", {"question"})
+
+
 def test_questions_lose_their_answers_and_keep_what_came_before(configure: Any) -> None:
     config = asked(configure, data__system="Be brief.")
     found = [[(each["role"], each["content"]) for each in prompt.messages] for prompt in prompts_of(config.replay[0], config.data)]

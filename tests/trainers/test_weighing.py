@@ -35,6 +35,13 @@ ROWS = [
 ]
 
 
+def test_a_column_that_no_row_has_is_refused(configure: Any) -> None:
+    columns = {"instructions": "instruction", "rating": "text"}
+    with pytest.raises(ConfigError, match=r"data\.columns\.instructions: no row has this key"):
+        sets_of(configure, [*ROWS, chat("four", "short") | {"rating": "good"}], data__columns=columns)
+    assert sets_of(configure, ROWS, data__columns={"quality": "text"}).trained
+
+
 def test_scales_are_in_proportion_and_mean_one_over_trained_tokens(configure: Any) -> None:
     trained = sets_of(configure, ROWS, mixing__weight_field="quality").trained
     scales = np.array([row.scale for row in trained])

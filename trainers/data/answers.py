@@ -16,7 +16,7 @@ import numpy as np
 from harness.errors import ConfigError
 from harness.fingerprint import digest, weights_digest
 from trainers.config import DataConfig, LoraConfig, OptimizerConfig, ParametersConfig, TrainConfig
-from trainers.data.conversations import Conversation
+from trainers.data.conversations import Conversation, renamed
 from trainers.data.formats import said, tools_of
 from trainers.data.masks import Template
 from trainers.data.rows import Progress, Row, Rows
@@ -34,17 +34,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     answer_ids: list[int]
 
 
-def prompts_of(path: str, data: DataConfig) -> Iterator[Conversation]:
-    """What the rows of a file ask: their messages up to the last that is not the assistant's; ``prompt`` alone will do.
+def prompts_of(path: str, data: DataConfig, named: set[str] | None = None) -> Iterator[Conversation]:
+    """What the rows of a file ask: their messages up to the last that is not the assistant's; ``prompt`` alone will do. ``named``
+    gets the keys of ``data.columns`` that rows have.
 
     ConfigError (file:line) for what cannot be read, or asks nothing.
     """
     system = [{"role": "system", "content": data.system}] if data.system else []
-    for number, row in rows_of(path):
+    for number, found in rows_of(path):
         place = place_of(path, number)
         try:
-            if not isinstance(row, dict):
-                raise ValueError(f"expected an object, found {type(row).__name__}")
+            if not isinstance(found, dict):
+                raise ValueError(f"expected an object, found {type(found).__name__}")
+            if named is not None:
+                named |= found.keys() & data.columns.keys()
+            row = renamed(found, data.columns)
             asks = row if "prompt" not in row else {"prompt": row["prompt"], "completion": ""}
             tools = tools_of(row)
             messages = list(said(asks, "auto" if "prompt" in row else data.format_of(path)).messages)

@@ -40,8 +40,9 @@ class _BlankAnswerError(Exception):
     """An answer to train says nothing, and its turn does not say that this is meant."""
 
 
-def read_examples(path: str, data: DataConfig) -> Iterator[Example]:
-    """The conversations of a file, as ``data`` wants them, or its documents where its format is ``text``.
+def read_examples(path: str, data: DataConfig, named: set[str] | None = None) -> Iterator[Example]:
+    """The conversations of a file, as ``data`` wants them, or its documents where its format is ``text``; ``named`` gets the keys
+    of ``data.columns`` that rows have.
 
     ConfigError (file:line) for what is not JSON, has other keys or an unknown shape; and with a count for rows that say nothing
     that could be trained, and for answers to train with nothing in them (a turn that says ``train = true`` may be empty).
@@ -49,6 +50,8 @@ def read_examples(path: str, data: DataConfig) -> Iterator[Example]:
     silent, blank = [], []
     for number, row in rows_of(path):
         place = place_of(path, number)
+        if named is not None and isinstance(row, dict):
+            named |= row.keys() & data.columns.keys()
         try:
             example = _example(row, data, path, place)
         except _BlankAnswerError:

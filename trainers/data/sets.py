@@ -57,9 +57,11 @@ def read_sets(config: TrainConfig, template: Template, progress: Progress, ask: 
     without it they are left out.
     """
 
+    named: set[str] = set()
+
     def read(paths: Sequence[str], reader: Callable[..., Iterable[Example]] = read_examples) -> list[Example]:
         files = [file for path in paths for file in files_of(path)]
-        found = [example for file in files for example in reader(file, config.data)]
+        found = [example for file in files for example in reader(file, config.data, named)]
         if not found:
             raise ConfigError("there is nothing to train on", file=", ".join(paths))
         return found
@@ -91,6 +93,8 @@ def read_sets(config: TrainConfig, template: Template, progress: Progress, ask: 
         replay = replay._replace(rows=[row._replace(replayed=True) for row in replay.rows])
         weighted += prompted(replay, trained["replay"], mixing.prompt_weight)
     general = rows("ewc", read(config.objective.general)) if config.objective.general else None
+    for column in sorted(config.data.columns.keys() - named):
+        raise ConfigError("no row has this key, so nothing is renamed. Mend or remove it.", where=f"data.columns.{column}")
     validated = {name: rows(name, examples) for name, examples in validation.items()}
     return DataSets(
         learned, replay, validated, general, overlap, weighted,
