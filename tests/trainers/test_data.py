@@ -93,8 +93,10 @@ class TestLoadedRows:
         assert (rows.conversations, len(rows.rows)) == (1, 2)
 
     def test_long_rows_are_refused_with_count_line_and_length(self, tmp_path: Path) -> None:
-        path = write_rows(tmp_path / "rows.jsonl", [chat("q", "a"), chat("q", "a" * 200), chat("q" * 200, "a")])
-        with pytest.raises(ConfigError, match=r"rows.jsonl:2: 2 rows are longer than 100 tokens \(this one: \d+\).*too_long"):
+        path = write_rows(tmp_path / "rows.jsonl", [chat("q", "a"), chat("q", "a" * 200), chat("q" * 300, "a")])
+        with pytest.raises(
+            ConfigError, match=r"rows.jsonl:2: 2 rows are longer than 100 tokens \(this one: \d+, the longest: 3\d\d\).*too_long"
+        ):
             self.load(path, max_length=100)
 
     def test_long_rows_are_dropped_and_counted_on_request(self, tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ class TestLoadedRows:
 
     def test_nothing_left_is_an_error(self, tmp_path: Path) -> None:
         path = write_rows(tmp_path / "rows.jsonl", [chat("q", "a" * 200)])
-        with pytest.raises(ConfigError, match="all 1 rows are longer"):
+        with pytest.raises(ConfigError, match=r"no row \(of 1\) fits in 100 tokens"):
             self.load(path, max_length=100, too_long="drop")
 
     def test_what_the_template_refuses_is_named_by_its_line(self, tmp_path: Path) -> None:

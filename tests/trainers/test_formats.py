@@ -162,7 +162,7 @@ def test_only_the_last_turn_is_trained_on_request(tmp_path: Path) -> None:
     row = chat("q", "a", "q", "b")
     assert one(tmp_path, row, turns="last").trained == {3: 1.0}
     row["messages"][3]["train"] = False
-    with pytest.raises(ConfigError, match="1 rows hold no assistant turn to train"):
+    with pytest.raises(ConfigError, match="1 row holds no assistant turn to train"):
         one(tmp_path, row, turns="last")
 
 

@@ -71,8 +71,8 @@ def read_examples(path: str, data: DataConfig, named: set[str] | None = None) ->
         )
     if silent:
         raise ConfigError(
-            f"{len(silent)} rows hold no assistant turn to train, so nothing of them would be learned (rows {_some(silent)}). "
-            "Remove or mend them.",
+            f"{'1 row holds' if len(silent) == 1 else f'{len(silent)} rows hold'} no assistant turn to train, so nothing of them "
+            f"would be learned (rows {_some(silent)}). Remove or mend them.",
             file=path,
         )
 

@@ -102,18 +102,22 @@ def make_rows(
             progress(done, len(examples))
     if long and too_long == "refuse":
         place, length = long[0]
+        many = "1 row is" if len(long) == 1 else f"{len(long)} rows are"
         raise ConfigError(
-            f"{len(long)} rows are longer than {max_length} tokens (this one: {length}). Raise data.max_length and "
-            'data.tokens_per_batch to at least that, or set data.too_long = "drop", or "cut", which keeps whole answers.',
+            f"{many} longer than {max_length} tokens (this one: {length}, the longest: {max(each for _, each in long)}). Raise "
+            "data.max_length and data.tokens_per_batch to hold the longest, as far as the base's context goes, or set "
+            'data.too_long = "drop", or "cut", which keeps whole answers.',
             file=place,
         )
     if mute:
         raise ConfigError(
-            f"no token of {len(mute)} rows would be trained. Remove or mend them, beginning with this one.", file=mute[0]
+            f"no token of {len(mute)} {'row' if len(mute) == 1 else 'rows'} would be trained. Remove or mend them, beginning with "
+            "this one.",
+            file=mute[0],
         )
     if not rows:
         raise ConfigError(
-            f"there is nothing to train on: all {dropped} rows are longer than {max_length} tokens", file=examples[0].place
+            f"there is nothing to train on: no row (of {len(examples)}) fits in {max_length} tokens", file=examples[0].place
         )
     return Rows(rows, len(examples), dropped, len(long) if too_long == "cut" else 0, tuple(texts), tuple(origins))
 
