@@ -105,11 +105,13 @@ def _toml(value: Any) -> str:
 
 
 def _said(facts: Facts) -> str:
+    from trainers.advising.rules import counted
+
     base = facts.shapes["full"]
-    kind = "documents" if facts.documents else "conversations"
+    rows = counted(facts.conversations, "document" if facts.documents else "conversation")
     free = "" if facts.free is None else f", {facts.free / 1e9:.3g} GB free"
     return (
-        f"{base.parameters / 1e6:,.3g}M parameters; {facts.conversations:,} {kind} of {facts.tokens:,} tokens ({facts.task}, "
+        f"{base.parameters / 1e6:,.3g}M parameters; {rows} of {facts.tokens:,} tokens ({facts.task}, "
         f"{facts.answer:.0f} tokens on average, {facts.supervised:,} trained, {facts.distinct:.0%} of the answers different); "
         f"{facts.device}{free}"
     )
@@ -133,4 +135,6 @@ def _value(raw: Any, key: str) -> Any:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "not set"
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

@@ -180,3 +180,6 @@ def test_texts_beyond_the_context_are_cut_and_one_row_is_not_parted(configure: A
     assert (found["data.max_length"], found["data.too_long"]) == (512, "cut")
     assert found["data.tokens_per_batch"] == 512
     assert "data.validation_share" not in found
+    reasons = " ".join(each.reason for each in advise(config, facts_of(config, silent)))
+    assert "1 document:" in reasons
+    assert " 1 steps" not in reasons

@@ -29,6 +29,11 @@ class Advice(NamedTuple):
     source: str
 
 
+def counted(count: int, thing: str) -> str:
+    """So many of a thing, in words."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def advise(config: TrainConfig, facts: Facts) -> list[Advice]:
     """What to set for these facts; keys that a config of this base and data must have are not repeated."""
     made = msgspec.structs.replace(
@@ -158,7 +163,7 @@ def _batch(config: TrainConfig, facts: Facts) -> list[Advice]:
         ),
         Advice(
             "optimizer.accumulation", several,
-            f"up to {several * budget:,} tokens a step make about {steps:,} steps; very large "
+            f"up to {several * budget:,} tokens a step make about {counted(steps, 'step')}; very large "
             "batches teach adapters less, and very few steps teach nothing",
             "Schulman 2025, LoRA Without Regret",
         ),
@@ -178,7 +183,7 @@ def _steps(config: TrainConfig, facts: Facts) -> int:
 
 
 def _epochs(facts: Facts) -> Advice:
-    count = f"{facts.conversations:,} {'documents' if facts.documents else 'conversations'}"
+    count = counted(facts.conversations, "document" if facts.documents else "conversation")
     source = "Muennighoff 2023, arXiv 2305.16264 (up to four epochs are nearly as good as new data)"
     if facts.documents or facts.conversations >= 20_000:
         return Advice("optimizer.epochs", 1.0, f"{count}: once is enough, and more is memorised", source)
@@ -198,10 +203,11 @@ def _rate(config: TrainConfig, facts: Facts, steps: int) -> list[Advice]:
         rate = full * factor
         words += f", and LoRA wants {factor} times the rate of all weights" + (" in a run this short" if factor == 15 else "")
         source = "Schulman 2025, LoRA Without Regret"
-    found = [Advice("optimizer.learning_rate", float(f"{rate:.2g}"), f"{words} ({steps} steps)", source)]
+    found = [Advice("optimizer.learning_rate", float(f"{rate:.2g}"), f"{words} ({counted(steps, 'step')})", source)]
     if steps < 300:
         found.append(Advice(
-            "optimizer.warmup_ratio", 0.1, f"in {steps} steps the usual 3 % are too few: the first steps do most of the damage",
+            "optimizer.warmup_ratio", 0.1,
+            f"in {counted(steps, 'step')} the usual 3 % are too few: the first steps do most of the damage",
             "arXiv 2501.13453",
         ))  # fmt: skip
     return found
