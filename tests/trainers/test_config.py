@@ -93,7 +93,7 @@ def test_an_unset_environment_variable_is_named(folder: Path, monkeypatch: pytes
         ("optimizer.epochs=many", "optimizer.epochs", "found 'many'"),
         ("optimizer.epochs=0", "optimizer.epochs", "positive"),
         ("optimizer.epochs=nan", "optimizer.epochs", "positive"),
-        ("optimizer.learning_rate=-1", "optimizer.learning_rate", "found -1"),
+        ("optimizer.learning_rate=-1", "optimizer.learning_rate", "expected 0 (by method) or more, found -1"),
         ("optimizer.schedule=cosin", "optimizer.schedule", "cosin"),
         ("optimizer.accumulation=0", "optimizer.accumulation", "1 or more"),
         ("optimizer.betas=[0.9, 1.0]", "optimizer.betas[1]", "below 1"),

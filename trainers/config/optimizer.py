@@ -61,7 +61,7 @@ def complaints(optimizer: OptimizerConfig) -> Iterable[Complaint]:
     """(where, what) of everything that types alone do not catch."""
     betas, rising = optimizer.betas, optimizer.warmup_ratio or 0.0
     yield from ranges(
-        Range("optimizer.learning_rate", optimizer.learning_rate, 0 <= optimizer.learning_rate < math.inf, "a positive number"),
+        Range("optimizer.learning_rate", optimizer.learning_rate, 0 <= optimizer.learning_rate < math.inf, "0 (by method) or more"),
         Range("optimizer.warmup_ratio", rising, 0 <= rising <= 1, "a share between 0 and 1"),
         Range("optimizer.warmup_steps", optimizer.warmup_steps, optimizer.warmup_steps >= 0, "0 (by warmup_ratio) or more"),
         Range("optimizer.final_ratio", optimizer.final_ratio, 0 <= optimizer.final_ratio <= 1, "a share between 0 and 1"),
