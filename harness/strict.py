@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -194,3 +194,15 @@ def _struct(kind: Any) -> Any:
         return kind
     arguments = [argument for argument in get_args(kind) if argument is not type(None)]
     return arguments[0] if len(arguments) == 1 and type(None) in get_args(kind) else kind
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in what was decoded, however deep; keys are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from texts_in(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from texts_in(part)

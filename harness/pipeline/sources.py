@@ -6,15 +6,14 @@ Concluding builds no suite, which may need libraries and files that were not cop
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.config import Loaded, SuiteConfig
 from harness.errors import ComparabilityError
 from harness.fingerprint import file_digest
 from harness.protocols import Suite, files_of
 from harness.records import Run
+from harness.strict import texts_in
 from suites.rows import place
 
 SHOWN = 12
@@ -24,7 +23,7 @@ SHOWN = 12
 def sources_of(entry: SuiteConfig, suite: Suite, folder: Path) -> dict[str, str]:
     """Name -> hash of every file that the suite's options name, and that the suite says it has read. Files under the config's
     folder go by their path in it, so that they may be copied elsewhere together."""
-    named = [text for text in _texts(entry.options) if os.path.isfile(place(text, folder))]
+    named = [text for text in texts_in(entry.options) if os.path.isfile(place(text, folder))]
     read = [os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path) for path in files_of(suite)]
     return {name: file_digest(place(name, folder)) for name in dict.fromkeys((*named, *read))}
 
@@ -40,15 +39,3 @@ def refuse_other_sources(loaded: Loaded, run: Run, remedy: str) -> None:
                 f"{then[:SHOWN]}, and the file is {now[:SHOWN]} now. What was measured is about other items than the config names. "
                 f"{remedy}"
             )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a suite's options."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)

@@ -11,7 +11,8 @@ import msgspec
 
 from harness.errors import ConfigError
 from harness.records import AuditedFile, Spot
-from trainers.audit.unreadable import cells_of, pieces_of, texts_of
+from harness.strict import texts_in
+from trainers.audit.unreadable import cells_of, pieces_of
 from trainers.audit.words import shorten
 from trainers.data.conversations import renamed
 from trainers.data.formats import said, text_of, tools_of
@@ -89,7 +90,7 @@ def read(
                 entries.append(entry_of(named, file, number, declared, system))
             except ValueError as error:
                 bad.append(Spot(file=file, line=number, text=shorten(str(error))))
-                texts.append(bare(file, number, texts_of(row)))
+                texts.append(bare(file, number, texts_in(row)))
         progress(f"read {Path(file).name}", 1, 1)
     if not entries:
         raise ConfigError(_nothing(bad), file=path)

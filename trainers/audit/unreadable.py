@@ -5,25 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 _QUOTE = re.compile(r'(?<!\\)"')
 _CODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _ESCAPE = re.compile(r'\\[nrtbf"/\\]')
-
-
-def texts_of(row: Any) -> Iterator[str]:
-    """Every text in a row, however deep."""
-    if isinstance(row, str):
-        yield row
-    elif isinstance(row, Mapping):
-        for value in row.values():
-            yield from texts_of(value)
-    elif isinstance(row, list | tuple):
-        for value in row:
-            yield from texts_of(value)
 
 
 def pieces_of(line: bytes) -> Iterator[str]:
