@@ -81,7 +81,7 @@ class MeanPairs:
         sums, sizes = self._sums
         return sums[np.abs(sums) > 1e-12 * self._scale * sizes]
 
-    @property
+    @cached_property
     def sparse(self) -> bool:
         """Less than half of the units differ, and of clusters fewer than a hundred: counted by weight, (Σ|s|)²/Σ s², so that a few
         that were lost whole are few though many others lost an item; and so are the units, where they weigh differently. Or those
