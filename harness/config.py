@@ -21,7 +21,7 @@ from harness.checkpoints import answering, read_adapter_config
 from harness.errors import ConfigError, UsageError
 from harness.lines import entry_lines, located
 from harness.plugins import did_you_mean
-from harness.records import IMPORTED, Candidate, Handover, Quarantined, Record, Rule, Sequential, Stage
+from harness.records import IMPORTED, Candidate, Handover, Price, Quarantined, Record, Rule, Sequential, Stage
 from harness.strict import convert, expand, override, read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -33,7 +33,7 @@ class CandidateConfig(Candidate, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class EngineConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A helper model (a judge, a simulated user) that suites refer to by name."""
+    """A helper model (a judge, a simulated user) that suites refer to by name. ``price``: what its tokens cost."""
 
     model: str = ""
     revision: str | None = None
@@ -41,6 +41,7 @@ class EngineConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     engine: str = "vllm"
     options: dict[str, Any] = {}
     resources: dict[str, Any] = {}
+    price: Price | None = None
 
 
 class SuiteConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -148,6 +148,40 @@ class Anchored(Protocol):
 
 
 @runtime_checkable
+class Empanelled(Protocol):
+    """A judged suite that may have several judges: engines that are opened one after another. ``jurors``: their names.
+
+    With one juror it is asked as ``Judged`` says, and none of this is used.
+    """
+
+    jurors: Sequence[str]
+
+    def hear(self, juror: str, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
+        """The conversation with one juror about one answer (``Judged.consult``)."""
+        ...
+
+    def testify(self, juror: str, *, anchors: bool = False) -> Conversation[Any] | None:
+        """The conversation in which one juror is asked about the labels, or the anchors among them; None without labels."""
+        ...
+
+    def weigh(self, testimonies: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[Admission | None, Mapping[str, float]]:
+        """From what the jurors said: how the jury did, and how much each counts. ``again``: what was said of the anchors anew."""
+        ...
+
+
+def jury_of(suite: Suite) -> Empanelled | None:
+    """The suite, where more than one judge judges it."""
+    return suite if isinstance(suite, Empanelled) and len(suite.jurors) > 1 else None
+
+
+def judges_of(suite: Suite) -> tuple[str, ...]:
+    """The engines of all judges of a suite."""
+    if suite.judge is None:
+        return ()
+    return tuple(suite.jurors) if isinstance(suite, Empanelled) else (suite.judge,)
+
+
+@runtime_checkable
 class JudgedInPart(Protocol):
     """A judged suite some of whose metrics the judge decides, and others it has no part in.
 
@@ -307,6 +341,48 @@ class Judge(Protocol):
     def prefer(self, question: Sequence[Any], answer: str, other: str) -> Conversation[Sequence[Judgment]]:
         """Is ``answer`` better than ``other``? Judgments with score 1 (answer), ½ (tie), 0 (other), or None (unparsable)."""
         ...
+
+
+@runtime_checkable
+class Grader(Protocol):
+    """A judge that grades one answer alone, by one verdict or by several criteria.
+
+    ``menu``: the grades that it can give. ``criteria``: name -> weight; none where there is one verdict.
+    """
+
+    @property
+    def menu(self) -> tuple[float, ...]: ...
+
+    @property
+    def criteria(self) -> Mapping[str, float]: ...
+
+    def grade(self, question: Sequence[Any], answer: str, *, reference: str = "") -> Conversation[Sequence[Judgment]]:
+        """One judgment per criterion, or the only one; score None where it cannot be read."""
+        ...
+
+
+@runtime_checkable
+class Referring(Protocol):
+    """A judge that may be told the right answer."""
+
+    @property
+    def reads_reference(self) -> bool: ...
+
+    def prefer(
+        self, question: Sequence[Any], answer: str, other: str, *, reference: str = ""
+    ) -> Conversation[Sequence[Judgment]]: ...
+
+
+def preferring(judge: Judge, question: Sequence[Any], answer: str, other: str, reference: str) -> Conversation[Sequence[Judgment]]:
+    """What a judge says of two answers; one that wants it is told the right one."""
+    if reads_reference(judge) and isinstance(judge, Referring):
+        return judge.prefer(question, answer, other, reference=reference)
+    return judge.prefer(question, answer, other)
+
+
+def reads_reference(judge: object) -> bool:
+    """Whether a judge is told the right answer."""
+    return isinstance(judge, Referring) and judge.reads_reference
 
 
 class Evaluator(Protocol):

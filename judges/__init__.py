@@ -8,4 +8,5 @@ from __future__ import annotations
 JUDGES: dict[str, str] = {
     "pairwise": "judges.pairwise:Pairwise",
     "pointwise": "judges.pointwise:Pointwise",
+    "rubric": "judges.rubric:Rubric",
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from harness.errors import ConfigError
-from harness.protocols import Conversation, Judge
+from harness.protocols import Conversation, Judge, preferring
 from harness.records import Admission, AdmittedPart, Judgment
 from harness.stats.binary import mcnemar
 from judges.anchors import anchored
@@ -55,7 +55,7 @@ def examination(judge: Judge, pairs: Sequence[LabelledPair], *, name: str, limit
     """The conversation in which a judge is asked about every labelled pair and every canary; all pairs side by side."""
     canaries = canaries_of(pairs)
     asked = [*pairs, *(pair for _, pair in canaries)]
-    opinions = yield from together([judge.prefer(pair.question, pair.left, pair.right) for pair in asked])
+    opinions = yield from together([preferring(judge, pair.question, pair.left, pair.right, pair.reference) for pair in asked])
     return examine(pairs, opinions[: len(pairs)], name=name, limits=limits, canaries=canaries, alarms=opinions[len(pairs) :])
 
 

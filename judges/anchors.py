@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from harness.protocols import Conversation, Judge
+from harness.protocols import Conversation, Judge, preferring
 from harness.records import Admission, Judgment
 from judges.canaries import spread
 from judges.labels import LabelledPair
@@ -34,7 +34,7 @@ def anchored(pairs: Sequence[LabelledPair], opinions: Sequence[Sequence[Judgment
 def rejudging(judge: Judge, pairs: Sequence[LabelledPair]) -> Conversation[Scores]:
     """The conversation in which the judge is asked about the anchors once more."""
     chosen = anchors_of(pairs)
-    opinions = yield from together([judge.prefer(pair.question, pair.left, pair.right) for pair in chosen])
+    opinions = yield from together([preferring(judge, pair.question, pair.left, pair.right, pair.reference) for pair in chosen])
     return anchored(chosen, opinions)
 
 

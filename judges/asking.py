@@ -11,8 +11,8 @@ import msgspec
 from harness.errors import ConfigError
 from harness.fingerprint import digest
 from harness.records import Completion, Message, Request
-from judges.prompt import Kind, load_prompt
-from judges.verdict import Said, read, requests
+from judges.prompt import Criterion, Kind, load_prompt
+from judges.verdict import Said, read, read_fields, requests
 
 
 def messages_of(question: Sequence[object]) -> tuple[Message, ...]:
@@ -45,10 +45,11 @@ class Asker:
         max_tokens: int | None = None,
         probabilities: bool = False,
         enable_thinking: bool | None = None,
+        criteria: Mapping[str, Criterion] | None = None,
         folder: Path = Path(),
         where: str = "",
     ) -> None:
-        self.prompt = load_prompt(prompt, kind=kind, folder=folder, where=where)
+        self.prompt = load_prompt(prompt, kind=kind, folder=folder, where=where, criteria=criteria)
         self.probabilities = probabilities
         self._version = version
         self._options: dict[str, Any] = {"to": to, "enable_thinking": enable_thinking}
@@ -66,7 +67,9 @@ class Asker:
     def fingerprint(self) -> str:
         """Hash of the prompt's contents and of the options that decide a verdict; neither the engine's name nor a path."""
         options = {name: value for name, value in self._options.items() if name != "to"}
-        return digest([self.prompt.front.kind, self._version, self.prompt.sha256, self.probabilities, options])
+        front = self.prompt.front
+        criteria = [front.criteria] if front.criteria else []
+        return digest([front.kind, self._version, self.prompt.sha256, self.probabilities, options, *criteria])
 
     def ask(self, question: Sequence[Message], texts: Mapping[str, str]) -> list[Request]:
         """The requests for one opinion."""
@@ -75,6 +78,24 @@ class Asker:
     def read(self, completions: Sequence[Completion]) -> Said:
         """The opinion that the answers to ``ask`` hold."""
         return read(self.prompt, completions, probabilities=self.probabilities)
+
+    def read_fields(self, completions: Sequence[Completion]) -> dict[str, Said]:
+        """The opinions that one reply of a rubric holds, by criterion."""
+        return read_fields(self.prompt, completions[0], self.prompt.verdict_fields)
+
+    def mean(self, said: Said) -> float | None:
+        """The grade that an opinion gives: of probabilities the expected one; None where it cannot be read."""
+        return None if said.shares is None else sum(share * float(self.value(word)) for word, share in said.shares.items())
+
+    @property
+    def reads_reference(self) -> bool:
+        """Whether the judge is told the right answer."""
+        return self.prompt.reads_reference
+
+    @property
+    def menu(self) -> tuple[float, ...]:
+        """The grades that there are."""
+        return tuple(float(value) for value in self.prompt.front.verdicts.values())
 
     def value(self, word: str) -> str | float:
         """What a verdict word stands for."""

@@ -66,4 +66,14 @@ def _against(pair: LabelledPair, index: int) -> Iterator[tuple[Kind, LabelledPai
     for kind in KINDS:
         bad = texts[kind]
         if right.strip() and right.strip() != bad.strip():
-            yield kind, LabelledPair(key=f"{pair.key} ({kind})", question=pair.question, left=right, right=bad, winner="left")
+            yield (
+                kind,
+                LabelledPair(
+                    key=f"{pair.key} ({kind})",
+                    question=pair.question,
+                    left=right,
+                    right=bad,
+                    winner="left",
+                    reference=pair.reference,
+                ),
+            )

@@ -11,7 +11,7 @@ from harness.records import Message, Record
 
 Winner = Literal["left", "right", "tie"]
 FIELDS = ("key", "question", "left", "right", "winner")
-NOTES = ("language", "trap", "left_by", "right_by")
+NOTES = ("language", "trap", "left_by", "right_by", "reference")
 TRAPS = ("length", "format", "sycophancy", "authority", "position")
 """What lures a judge to the worse answer, or away from a tie. Other words of ``trap`` only part the card."""
 SHIPPED = "judges:pairs.jsonl"
@@ -22,7 +22,7 @@ class LabelledPair(Record, frozen=True, kw_only=True):
     """``winner`` says which answer is better, by a source that the judge is to agree with (people, or an oracle).
 
     ``language`` and ``trap`` part the card; ``left_by`` and ``right_by`` name who wrote an answer: where that is the judge's
-    engine, as the config names it, it is the judge's own.
+    engine, as the config names it, it is the judge's own. ``reference``: the right answer, for a judge that is told it.
     """
 
     key: str
@@ -34,6 +34,7 @@ class LabelledPair(Record, frozen=True, kw_only=True):
     trap: str = ""
     left_by: str = ""
     right_by: str = ""
+    reference: str = ""
 
 
 def labelled_pairs(rows: Iterable[tuple[int, Mapping[str, Any]]], *, file: str, where: str = "") -> tuple[LabelledPair, ...]:

@@ -30,9 +30,15 @@ Table = Counter[tuple[Verdict, Verdict]]
 
 def verdict(judgment: Judgment) -> Verdict:
     """Which answer a judgment prefers (left = the answer asked about); a fractional score goes to the nearest of 1, ½, 0."""
-    if judgment.score is None:
-        return "none"
-    return "left" if judgment.score >= 0.75 else "right" if judgment.score <= 0.25 else "tie"
+    return judgment.prefers
+
+
+def by_judge(judgments: Sequence[Judgment]) -> dict[str, list[Judgment]]:
+    """The opinions of each judge, in order."""
+    found: dict[str, list[Judgment]] = {}
+    for judgment in judgments:
+        found.setdefault(judgment.judge, []).append(judgment)
+    return found
 
 
 def slots(winner: Winner, opinions: Sequence[Judgment]) -> Iterator[tuple[Verdict, Verdict]]:

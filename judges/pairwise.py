@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.protocols import Conversation
 from harness.records import Judgment
 from judges.asking import Asker, messages_of
+from judges.prompt import REFERENCE
 from judges.verdict import Said
 
 
@@ -42,11 +43,17 @@ class Pairwise:
     def fingerprint(self) -> str:
         return self._asker.fingerprint()
 
-    def prefer(self, question: Sequence[object], answer: str, other: str) -> Conversation[Sequence[Judgment]]:
+    @property
+    def reads_reference(self) -> bool:
+        return self._asker.reads_reference
+
+    def prefer(
+        self, question: Sequence[object], answer: str, other: str, *, reference: str = ""
+    ) -> Conversation[Sequence[Judgment]]:
         """Judgments with ``order`` left and right: where ``answer`` stood. Score 1 answer, ½ tie, 0 other, None unparsable."""
         messages = messages_of(question)
-        first = self._asker.ask(messages, {"left": answer, "right": other})
-        second = self._asker.ask(messages, {"left": other, "right": answer})
+        first = self._asker.ask(messages, {"left": answer, "right": other, REFERENCE: reference})
+        second = self._asker.ask(messages, {"left": other, "right": answer, REFERENCE: reference})
         completions = yield [*first, *second]
         said = self._asker.read(completions[: len(first)]), self._asker.read(completions[len(first) :])
         return (

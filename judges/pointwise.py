@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.protocols import Conversation
 from harness.records import Judgment
 from judges.asking import Asker, messages_of
+from judges.prompt import REFERENCE
 from judges.verdict import Said
 
 
@@ -42,13 +43,32 @@ class Pointwise:
     def fingerprint(self) -> str:
         return self._asker.fingerprint()
 
-    def prefer(self, question: Sequence[object], answer: str, other: str) -> Conversation[Sequence[Judgment]]:
+    @property
+    def reads_reference(self) -> bool:
+        return self._asker.reads_reference
+
+    @property
+    def menu(self) -> tuple[float, ...]:
+        return self._asker.menu
+
+    @property
+    def criteria(self) -> Mapping[str, float]:
+        return {}
+
+    def grade(self, question: Sequence[object], answer: str, *, reference: str = "") -> Conversation[Sequence[Judgment]]:
+        """One judgment, the grade of one answer; with probabilities the expected grade."""
+        said = self._asker.read((yield self._asker.ask(messages_of(question), {"answer": answer, REFERENCE: reference})))
+        return (Judgment(score=self._asker.mean(said), reason=said.reason, raw=said.raw),)
+
+    def prefer(
+        self, question: Sequence[object], answer: str, other: str, *, reference: str = ""
+    ) -> Conversation[Sequence[Judgment]]:
         """One judgment, order ``alone``: 1 where ``answer`` has the better grade, ½ equal, 0 worse, None if either is unparsable.
 
         With probabilities: P(grade of answer > grade of other) + ½ P(equal), the two grades taken as independent.
         """
         messages = messages_of(question)
-        own, others = self._asker.ask(messages, {"answer": answer}), self._asker.ask(messages, {"answer": other})
+        own, others = (self._asker.ask(messages, {"answer": text, REFERENCE: reference}) for text in (answer, other))
         completions = yield [*own, *others]
         mine, theirs = self._asker.read(completions[: len(own)]), self._asker.read(completions[len(own) :])
         reason = " · ".join(f"{who}: {said.reason}" for who, said in (("answer", mine), ("other", theirs)) if said.reason)

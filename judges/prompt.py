@@ -2,7 +2,7 @@
 
     +++
     about = "Which of two answers is better?"
-    kind = "pairwise"                                    # or "pointwise"
+    kind = "pairwise"                                    # or "pointwise", "rubric"
     answer = "json"                                      # {"verdict": …} under a schema; or "word": the bare verdict word
     reason = true                                        # json only: the judge writes a reason before its verdict
     max_tokens = 512
@@ -16,12 +16,20 @@
 A line ``## system``, ``## user`` or ``## assistant`` begins a turn; without any, the body is one user turn. A line ``##
 question`` alone stands for the turns of the question itself. ``{question}``, and ``{left}`` ``{right}`` (pairwise) or
 ``{answer}`` (pointwise), are replaced in one pass over the file's own text, so that braces or markers inside an answer are just
-text.
+text. Where there is a ``{reference}``, too, the judge is told the right answer.
+
+A rubric (``kind = "rubric"``) has verdicts like a pointwise prompt, and gives one for each of its ``criteria``:
+
+    criteria = { correct = { about = "What it says is true.", weight = 2 }, clear = { about = "It is easy to follow." } }
+
+With ``answer = "json"`` all are given in one reply, and ``{criteria}`` stands for their list; with ``answer = "word"`` every one is
+asked by itself, and ``{criterion}`` stands for what it is about.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,13 +43,21 @@ from harness.records import Message, Record
 
 SHIPPED = Path(__file__).parent / "prompts"
 
-Kind = Literal["pairwise", "pointwise"]
+Kind = Literal["pairwise", "pointwise", "rubric"]
 SIDES = ("left", "right", "tie")
-FIELDS: dict[Kind, tuple[str, ...]] = {"pairwise": ("left", "right"), "pointwise": ("answer",)}
+REFERENCE = "reference"
 
 _FRONT = re.compile(r"\A\+\+\+[ \t]*\n(.*?)^\+\+\+[ \t]*\n", re.DOTALL | re.MULTILINE)
 _TURN = re.compile(r"^## (system|user|assistant|question)[ \t]*\n?", re.MULTILINE)
 _PLACE = re.compile(r"\{([a-z_]+)\}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one verdict of a rubric is about, and how much it counts."""
+
+    about: str
+    weight: float = 1.0
 
 
 class Front(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +65,7 @@ class Front(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     kind: Kind
     verdicts: dict[str, str | float]
+    criteria: dict[str, Criterion] = {}
     answer: Literal["json", "word"] = "json"
     reason: bool = False
     max_tokens: int = 512
@@ -69,17 +86,28 @@ class Prompt(Record, frozen=True, kw_only=True):
         return tuple(self.front.verdicts)
 
     @property
+    def reads_reference(self) -> bool:
+        """Whether the judge is told the right answer."""
+        return any(REFERENCE in _PLACE.findall(text) for _, text in self.turns)
+
+    @property
+    def verdict_fields(self) -> tuple[str, ...]:
+        """Where the verdicts stand in a JSON reply: one for each criterion, or the only one."""
+        return tuple(self.front.criteria) or ("verdict",)
+
+    @property
     def schema(self) -> dict[str, object] | None:
         """The JSON schema that constrains the judge, or None where it answers with a bare word."""
         if self.front.answer == "word":
             return None
-        properties: dict[str, object] = {"verdict": {"type": "string", "enum": list(self.words)}}
+        menu = {"type": "string", "enum": list(self.words)}
+        properties: dict[str, object] = dict.fromkeys(self.verdict_fields, menu)
         if self.front.reason:
             properties = {"reason": {"type": "string", "maxLength": 800}, **properties}
         return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
     def fill(self, question: Sequence[Message], texts: Mapping[str, str]) -> tuple[Message, ...]:
-        """The messages that the judge reads. ``texts`` holds ``left`` and ``right``, or ``answer``."""
+        """The messages that the judge reads. ``texts``: what stands in the other places."""
         values = {"question": transcript(question), **texts}
         messages: list[Message] = []
         for role, text in self.turns:
@@ -97,8 +125,8 @@ def transcript(question: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message.role}]\n{message.content}" for message in question)
 
 
-def load_prompt(name: str, *, kind: Kind, folder: Path, where: str = "") -> Prompt:
-    """The shipped prompt ``name``, or the file at that path (relative to ``folder``).
+def load_prompt(name: str, *, kind: Kind, folder: Path, where: str = "", criteria: Mapping[str, Criterion] | None = None) -> Prompt:
+    """The shipped prompt ``name``, or the file at that path (relative to ``folder``); with ``criteria`` in place of its own.
 
     Raises ConfigError for a name or file that does not exist, or a file that breaks the format above.
     """
@@ -111,10 +139,13 @@ def load_prompt(name: str, *, kind: Kind, folder: Path, where: str = "") -> Prom
         text = data.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ConfigError(f"judge prompt {name!r} is not UTF-8 text: {error}", where=where) from error
-    return parse_prompt(text, name=name, kind=kind, sha256=hashlib.sha256(data).hexdigest(), where=where)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return parse_prompt(text, name=name, kind=kind, sha256=sha256, where=where, criteria=criteria)
 
 
-def parse_prompt(text: str, *, name: str, kind: Kind, sha256: str = "", where: str = "") -> Prompt:
+def parse_prompt(
+    text: str, *, name: str, kind: Kind, sha256: str = "", where: str = "", criteria: Mapping[str, Criterion] | None = None
+) -> Prompt:
     """Check the text of a prompt file. Raises ConfigError."""
     found = _FRONT.match(text)
     if found is None:
@@ -123,8 +154,10 @@ def parse_prompt(text: str, *, name: str, kind: Kind, sha256: str = "", where: s
         front = msgspec.toml.decode(found[1], type=Front)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise ConfigError(f"judge prompt {name!r}, front block: {error}", where=where) from error
+    if criteria is not None and front.kind == "rubric":
+        front = msgspec.structs.replace(front, criteria=dict(criteria))
     prompt = Prompt(name=name, front=front, turns=_turns(text[found.end() :]), sha256=sha256)
-    problem = _kind_problem(front, kind) or _verdict_problem(front) or _turn_problem(prompt)
+    problem = _kind_problem(front, kind) or _verdict_problem(front) or _criteria_problem(front) or _turn_problem(prompt)
     if problem:
         raise ConfigError(f"judge prompt {name!r}: {problem}", where=where)
     return prompt
@@ -161,15 +194,39 @@ def _verdict_problem(front: Front) -> str:
     return ""
 
 
+def _criteria_problem(front: Front) -> str:
+    if front.kind != "rubric":
+        return "only a rubric has criteria" if front.criteria else ""
+    if not front.criteria:
+        return 'a rubric needs criteria: NAME = { about = "what it asks of an answer", weight = 1 }'
+    for name, criterion in front.criteria.items():
+        if not _NAME.fullmatch(name) or name == "reason":
+            return f"a criterion is called {name!r}; a name of letters, digits, '_' and '-' is needed, other than 'reason'"
+        if not criterion.about.strip():
+            return f"criterion {name!r} does not say what it is about"
+        if not 0 < criterion.weight < math.inf:
+            return f"criterion {name!r} has weight {criterion.weight:g}; a number above 0 is needed"
+    return ""
+
+
+def _fields(front: Front) -> set[str]:
+    """The places that a prompt must have besides the question."""
+    if front.kind == "pairwise":
+        return {"left", "right"}
+    if front.kind == "pointwise":
+        return {"answer"}
+    return {"answer", "criteria" if front.answer == "json" else "criterion"}
+
+
 def _turn_problem(prompt: Prompt) -> str:
     used = {place for _, text in prompt.turns for place in _PLACE.findall(text)}
     if any(role == "question" for role, _ in prompt.turns):
         used.add("question")
     if any(role == "question" and text for role, text in prompt.turns):
         return "the line '## question' stands for the question's own turns; no text may follow it within its turn"
-    expected = {"question", *FIELDS[prompt.front.kind]}
-    if unknown := used - expected:
-        return f"unknown placeholder {{{sorted(unknown)[0]}}}. {did_you_mean(sorted(unknown)[0], expected)}"
+    expected = {"question", *_fields(prompt.front)}
+    if unknown := used - expected - {REFERENCE}:
+        return f"unknown placeholder {{{sorted(unknown)[0]}}}. {did_you_mean(sorted(unknown)[0], {*expected, REFERENCE})}"
     if missing := expected - used:
         return f"the judge would not see {{{sorted(missing)[0]}}}: the text has no such placeholder"
     return ""

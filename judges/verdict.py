@@ -32,12 +32,24 @@ def read(prompt: Prompt, completions: Sequence[Completion], *, probabilities: bo
     """What the answers to ``requests`` say. Raises EngineError where log-probabilities were asked for and not given."""
     if probabilities:
         return _weigh(prompt, completions)
-    text = completions[0].text
-    word, reason = _json_verdict(prompt, text) if prompt.front.answer == "json" else (_on_menu(prompt, text), "")
+    if prompt.front.answer == "json":
+        return read_fields(prompt, completions[0], ("verdict",))["verdict"]
+    return _said(prompt, _on_menu(prompt, completions[0].text), "", completions[0])
+
+
+def read_fields(prompt: Prompt, completion: Completion, fields: Sequence[str]) -> dict[str, Said]:
+    """What each of these fields of a JSON reply says."""
+    value = _object(completion.text)
+    given = value.get("reason")
+    reason = given if isinstance(given, str) else ""
+    return {field: _said(prompt, _word(prompt, value.get(field)), reason, completion) for field in fields}
+
+
+def _said(prompt: Prompt, word: str | None, reason: str, completion: Completion) -> Said:
     if word is not None:
-        return Said(shares={word: 1.0}, reason=reason, raw=text)
-    cut = " (cut off by max_tokens)" if completions[0].finish == "length" else ""
-    return Said(shares=None, reason=f"no verdict of {', '.join(prompt.words)}{cut}", raw=text)
+        return Said(shares={word: 1.0}, reason=reason, raw=completion.text)
+    cut = " (cut off by max_tokens)" if completion.finish == "length" else ""
+    return Said(shares=None, reason=f"no verdict of {', '.join(prompt.words)}{cut}", raw=completion.text)
 
 
 def _weigh(prompt: Prompt, completions: Sequence[Completion]) -> Said:
@@ -65,14 +77,15 @@ def _on_menu(prompt: Prompt, text: str) -> str | None:
     return next((word for word in prompt.words if word.strip().casefold() == said), None)
 
 
-def _json_verdict(prompt: Prompt, text: str) -> tuple[str | None, str]:
-    """The ``verdict`` and ``reason`` of the outermost JSON object in the text."""
+def _word(prompt: Prompt, value: Any) -> str | None:
+    return _on_menu(prompt, str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The outermost JSON object in the text; an empty one where there is none."""
     start, end = text.find("{"), text.rfind("}")
     try:
         value = json.loads(text[start : end + 1]) if 0 <= start < end else None
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, dict) or not isinstance(value.get("verdict"), str | int) or isinstance(value["verdict"], bool):
-        return None, ""
-    reason = value.get("reason")
-    return _on_menu(prompt, str(value["verdict"])), reason if isinstance(reason, str) else ""
+    return value if isinstance(value, dict) else {}

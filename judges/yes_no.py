@@ -58,6 +58,8 @@ class YesNo:
             folder=folder,
             where=where,
         )
+        if self._asker.reads_reference:
+            raise ConfigError(f"judge prompt {prompt!r} has a place for a reference, and this suite has none to tell", where=where)
         worth = set(self._asker.prompt.front.verdicts.values())
         if worth != {0, 1}:
             raise ConfigError(
@@ -73,10 +75,7 @@ class YesNo:
         """What the judge says of one answer."""
         completions = yield self._asker.ask(messages_of(question), {"answer": answer})
         said = self._asker.read(completions)
-        if said.shares is None:
-            return Judgment(score=None, reason=said.reason, raw=said.raw)
-        score = sum(share * float(self._asker.value(word)) for word, share in said.shares.items())
-        return Judgment(score=score, reason=said.reason, raw=said.raw)
+        return Judgment(score=self._asker.mean(said), reason=said.reason, raw=said.raw)
 
 
 def examination(

@@ -16,6 +16,7 @@ from reports.looks import why
 from reports.slices import worst_rows
 from reports.speed import speed_lines
 from reports.standing import Gain, Standing, standings
+from reports.winning import winning_lines
 from reports.wording import (
     bound_of,
     called,
@@ -69,7 +70,7 @@ def markdown(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
     optional = [_unhappy(verdict) for verdict in conclusion.verdicts]
-    optional += [_warned(conclusion), _cost(conclusion), _speed(conclusion)]
+    optional += [_warned(conclusion), _cost(conclusion), _winning(conclusion), _speed(conclusion)]
     optional += [_looks(conclusion), _folded(conclusion), _slices(conclusion)]
     kept: list[str] = []
     left_out = False
@@ -180,6 +181,12 @@ def _cost(conclusion: Conclusion) -> list[str]:
     """What training cost: the price of the gain, what was known and is lost, by everybody, and over several stages."""
     lines = [f"- {escaped(line)}" for line in cost_lines(conclusion)]
     return ["", "<details><summary>What the fine-tune cost</summary>", "", *lines, "", "</details>"] if lines else []
+
+
+def _winning(conclusion: Conclusion) -> list[str]:
+    """Win rates beside what explains them, and what people and judges say together."""
+    lines = [f"- {escaped(line)}" for line in winning_lines(conclusion)]
+    return ["", "<details><summary>Who answers better</summary>", "", *lines, "", "</details>"] if lines else []
 
 
 def _speed(conclusion: Conclusion) -> list[str]:

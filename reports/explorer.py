@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from harness.records import SHARES, Measured, Metric, Record, Run, Sample
+from harness.records import SHARES, Judgment, Measured, Metric, Record, Run, Sample
 from reports.standing import TIMED
 
 TEXT_BUDGET = 12_000_000
@@ -246,9 +246,14 @@ def _cell(pairing: Pairing, name: str, metrics: Mapping[str, int], texts: _Texts
             [texts.add(output) for output in sample.outputs],
             list(sample.flags) or 0,
             texts.add(sample.error) if sample.error is not None else -1,
-            [[each.judge, each.order, each.score, texts.add(each.reason)] for each in sample.judgments] or 0,
+            [[_who(each), each.order, each.score, texts.add(each.reason)] for each in sample.judgments] or 0,
         ]
     return tuple(cell)
+
+
+def _who(said: Judgment) -> str:
+    draw = f"draw {said.draw + 1}" if said.draw else ""
+    return " ".join(part for part in (said.judge, draw, said.criterion) if part)
 
 
 def encodable(text: str) -> str:

@@ -298,6 +298,22 @@ def admission_cards(admissions: Mapping[str, Admission]) -> tuple[AdmissionCard,
         if each.own_excess is not None:
             own = Figure(text=fixed(each.own_excess, 2), value=each.own_excess, at=f"{at}/own_excess")
             figures.append(("prefers its own answers by", own))
+        if each.jury_accuracy is not None and each.majority_accuracy is not None:
+            figures.append(("accuracy of the jury, by weight", score_figure(each.jury_accuracy, f"{at}/jury_accuracy", "bounded")))
+            equal = score_figure(each.majority_accuracy, f"{at}/majority_accuracy", "bounded")
+            figures.append(("accuracy of the jury, all alike", equal))
+        if each.effective_jurors is not None:
+            effective = Figure(text=fixed(each.effective_jurors, 1), value=each.effective_jurors, at=f"{at}/effective_jurors")
+            figures.append((f"independent jurors, of {len(each.jurors)}", effective))
+        for index, juror in enumerate(each.jurors):
+            spot = pointer("conclusion", "admissions", key, "jurors", index)
+            figures.append(
+                (f"weight of {juror.judge}", Figure(text=fixed(juror.weight, 2), value=juror.weight, at=f"{spot}/weight"))
+            )
+            if juror.accuracy is not None:
+                figures.append((f"accuracy of {juror.judge}", score_figure(juror.accuracy, f"{spot}/accuracy", "bounded")))
+            without = score_figure(juror.jury_without, f"{spot}/jury_without", "bounded")
+            figures.append((f"accuracy of the jury without {juror.judge}", without))
         if each.drift is not None:
             figures.append(("anchor verdicts that changed", score_figure(each.drift, f"{at}/drift", "bounded")))
         cards.append(AdmissionCard(key=key, admission=each, figures=tuple(figures)))

@@ -74,7 +74,7 @@ def _spent(place: int, spent: Spent) -> SpentLine:
     at = pointer("conclusion", "spent", place)
     return SpentLine(
         suite=spent.suite,
-        candidate=spent.candidate,
+        candidate=f"{spent.judge}, judging {spent.candidate}" if spent.judge else spent.candidate,
         tokens_in=count_figure(spent.tokens_in, f"{at}/tokens_in"),
         tokens_out=count_figure(spent.tokens_out, f"{at}/tokens_out"),
         cost=None if spent.cost is None else Figure(text=significant(spent.cost), value=spent.cost, at=f"{at}/cost"),
@@ -84,15 +84,17 @@ def _spent(place: int, spent: Spent) -> SpentLine:
 def speed_lines(conclusion: Conclusion) -> list[str]:
     """The same for a summary: a sentence per candidate and load, and what each candidate's tokens cost in all."""
     lines = [_pace_text(each) for each in conclusion.paces if each.base is not None]
-    for candidate in dict.fromkeys(each.candidate for each in conclusion.spent if each.cost is not None):
-        priced = [each for each in conclusion.spent if each.candidate == candidate and each.cost is not None]
+    paid = [(f"judge {each.judge}" if each.judge else each.candidate, each) for each in conclusion.spent if each.cost is not None]
+    for payee in dict.fromkeys(name for name, _ in paid):
+        priced = [each for name, each in paid if name == payee]
         read, written = (
             count_text(sum(numbers)) for numbers in zip(*((each.tokens_in, each.tokens_out) for each in priced), strict=True)
         )
-        suites = f"{len(priced)} suite{'s' if len(priced) > 1 else ''}"
+        count = len({each.suite for each in priced})
+        suites = f"{count} suite{'s' if count > 1 else ''}"
         cost = significant(sum(each.cost or 0.0 for each in priced))
         lines.append(
-            f"{candidate}: cost {cost} (in the currency of the prices) for {read} tokens read and {written} written in {suites}"
+            f"{payee}: cost {cost} (in the currency of the prices) for {read} tokens read and {written} written in {suites}"
         )
     return lines
 

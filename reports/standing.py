@@ -21,7 +21,7 @@ from harness.records import (
 from reports.wording import metric_parts
 
 TIMED = "latency"
-FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary")
+FLAGS: tuple[Flag, ...] = ("truncated", "empty", "unparsable", "refused", "conflict", "disputed", "context_cut", "boundary")
 KEPT_COUNTS = ("lost", "gained")
 
 
@@ -86,8 +86,8 @@ def roles(conclusion: Conclusion, runs: Iterable[Run]) -> Roles:
 
 
 def _prefers(run: Run) -> bool:
-    """Whether a suite is about what a judge prefers. One that a judge answers questions for is a suite like any other."""
-    return "win" in run.metrics or (run.admission is not None and not run.admission.alone)
+    """Whether a suite is about what a judge prefers. One whose answers a judge grades apart is a suite like any other."""
+    return "win" in run.metrics
 
 
 def metric_of(measured: Mapping[tuple[str, str], Measured], metric: str) -> Metric:

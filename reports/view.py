@@ -9,8 +9,9 @@ import msgspec
 from markupsafe import Markup
 
 from harness.records import Conclusion, Measured, Record, Run, Sample, Training
-from reports import answer, charts, curves, explorer, forgotten, history, looks, panels, slices, speed
+from reports import answer, charts, curves, explorer, forgotten, history, looks, panels, slices, speed, winning
 from reports.figures import Figure, count_figure, gain_figure, pointer
+from reports.people.panel import PeopleCard, people_cards
 from reports.standing import Roles, Standing, roles, standings
 from reports.wording import MINUS, Badge, badge, called, moment
 from reports.worn import Worn, worn
@@ -72,6 +73,8 @@ class Page(Record, frozen=True, kw_only=True):
     scatter: tuple[tuple[str, Figure, Figure], ...]
     admissions: tuple[panels.AdmissionCard, ...]
     wins: tuple[WinRow, ...]
+    winning: winning.Winning
+    people: tuple[PeopleCard, ...]
     latency: tuple[panels.LatencyLine, ...]
     slices: slices.SliceTable
     cost: forgotten.Cost
@@ -128,6 +131,8 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         scatter=_scatter(standing),
         admissions=panels.admission_cards(conclusion.admissions),
         wins=tuple(_win_row(index, each) for index, each in enumerate(wins)),
+        winning=winning.winning(conclusion),
+        people=people_cards(conclusion.people),
         latency=panels.latency_lines(conclusion, measured),
         slices=slices.slice_table(conclusion, measured),
         cost=forgotten.cost(conclusion),

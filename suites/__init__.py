@@ -20,6 +20,7 @@ SUITES = {
     "honesty": "suites.honesty:Honesty",
     "consistency": "suites.consistency:Consistency",
     "coding": "suites.coding:Coding",
+    "graded": "suites.graded:Graded",
     "preference": "suites.preference:Preference",
     "tools": "suites.tools:Tools",
     "latency": "suites.latency:Latency",

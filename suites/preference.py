@@ -6,192 +6,147 @@ space at their ends) tie without asking.
 
 A verdict that cannot be parsed is the judge's failure, not the candidate's: it is neither a tie nor a loss. An item with no
 readable opinion becomes an error ("judge verdict unparsable") and is counted as one; an item that keeps an opinion is scored by
-it and flagged ``unparsable``. Items on which the two orders name opposite winners tie, and are flagged ``conflict``.
+it and flagged ``unparsable``. Items on which the two orders of a judge name opposite winners tie, and are flagged ``conflict``.
+
+Of a jury ``win`` is the weighted mean of what its judges say; where two of them name opposite winners the item is flagged
+``disputed``: one to show to people. Of items with several ``turns`` the judges read both conversations to their end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from harness.compare.winning import CONTROLLED, with_controlled
 from harness.errors import ConfigError
 from harness.fingerprint import digest
-from harness.plugins import load
-from harness.protocols import Conversation, Judge
+from harness.protocols import Conversation, preferring
 from harness.records import Admission, Answer, Flag, Item, Judgment, Metric, Sample
-from judges import JUDGES
-from judges.admission import Limits, check_limits, examination
-from judges.anchors import Scores, drifted, rejudging
-from judges.labels import LabelledPair, labelled_pairs
-from judges.opinions import verdict
-from suites.asking import refuse_two_systems
-from suites.decoding import Decoding, check_decoding, converse
+from judges.anchors import Scores
+from judges.jury import Heard
+from judges.opinions import by_judge, verdict
+from suites.asking import Asking
+from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, told
 from suites.items import messages_of, read_items, readable
-from suites.rows import locate, read_rows
-
-UNPARSABLE = "judge verdict unparsable"
 
 
-class PreferenceOptions(Decoding, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How candidates answer (all of ``Decoding``; one draw), and who judges.
-
-    ``judge``: a name under the config's ``engines``. ``use``: "pairwise", "pointwise" or ``module:Attr``. ``prompt``: a shipped
-    judge prompt, or a file (default: the one of the judge's kind). ``probabilities``: weigh the verdict words by
-    log-probability instead of reading one. ``judge_max_tokens``: default, what the prompt file says. ``admission``: labelled
-    pairs that the judge must pass, within ``limits`` (``judges:pairs.jsonl`` is shipped, in English and Chinese).
-    """
-
-    items: str
-    judge: str
-    use: str = "pairwise"
-    prompt: str | None = None
-    probabilities: bool = False
-    judge_max_tokens: int | None = None
-    judge_thinking: bool | None = None
-    admission: str | None = None
-    limits: Limits = Limits()
+class PreferenceOptions(BenchOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How candidates answer (one draw), and who judges."""
 
 
-class Preference:
+class Preference(Asking):
     """Open questions, judged against the baseline's answers."""
 
     Options = PreferenceOptions
-    version = "1"
-    metrics: Mapping[str, Metric] = {"win": Metric(kind="bounded")}
+    version = "2"
+    metrics: Mapping[str, Metric] = {"win": Metric(kind="bounded"), **CONTROLLED}
+    hinging = tuple(CONTROLLED)
     primary = "win"
-    watched: tuple[Flag, ...] = ("truncated", "empty")
     needs_baseline = True
-    journalled = True
-    concurrency: int | None = None
+    options: PreferenceOptions
 
-    def __init__(self, name: str, options: PreferenceOptions, *, seed: int, folder: Path, where: str) -> None:
-        self.name, self.options, self.seed = name, options, seed
-        self.judge: str | None = options.judge
-        place = f"{where}.options"
-        check_decoding(options, where=place)
-        check_limits(options.limits, where=f"{place}.limits")
+    def read(self, path: Path) -> list[Item]:
+        options = self.options
         if options.draws != 1:
-            raise ConfigError(f"preference judges one answer per item, found draws = {options.draws}", where=f"{place}.draws")
-        if not options.judge:
-            raise ConfigError("name the judge's engine, one of those under 'engines'", where=f"{place}.judge")
-        self._items = read_items(locate(options.items, folder=folder, where=f"{place}.items"), where=f"{place}.items")
-        if options.system is not None:
-            refuse_two_systems(self._items, where=f"{place}.system")
-        self._by_key = {item.key: item for item in self._items}
-        self._judge = build_judge(options, folder=folder, where=place)
-        self._labels = _read_labels(options, folder, f"{place}.admission")
+            raise ConfigError(f"preference judges one answer per item, found draws = {options.draws}", where=f"{self.place}.draws")
+        self._bench = Bench(options, folder=self.folder, where=self.place)
+        self.jurors = self._bench.jurors
+        self.judge = self.jurors[0]
+        items = read_items(path, where=f"{self.place}.items", history=options.history)
+        self._bench.check_items(items, path)
+        return items
 
     def fingerprint(self) -> str:
-        """Items, decoding, the judge's prompt and parser, the labels and limits; the seed only where something is sampled."""
-        options = self.options.resolved()
-        decoding = {name: options[name] for name in Decoding.__struct_fields__ if name != "preset"}
-        return digest(
-            {
-                "use": "preference",
-                "version": self.version,
-                "items": self._items,
-                "decoding": decoding,
-                "judge": self._judge.fingerprint(),
-                "labels": self._labels,
-                "limits": self.options.limits if self._labels else None,
-                "seed": self.seed if self.options.sampled else 0,
-            }
-        )
-
-    def items(self) -> Iterable[Item]:
-        return self._items
-
-    def ask(self, item: Item) -> Conversation[Answer]:
-        return converse(item, self.options, seed=self.seed)
+        """With the judge's prompt and parser, the labels and limits."""
+        return digest([super().fingerprint(), self._bench.fingerprint()])
 
     def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
-        """The judge's opinions about one answer; none is asked for the baseline itself, nor about equal answers."""
+        """The opinions of the only judge."""
+        return self.hear(self.jurors[0], item, answer, baseline)
+
+    def hear(self, juror: str, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
+        """A judge's opinions about one answer; none is asked for the baseline itself, nor about equal answers."""
         if baseline is None:
-            return (Judgment(score=0.5, reason="the baseline's own answer"),)
-        own, other = text_of(answer), text_of(baseline)
+            return self._signed(juror, (Judgment(score=0.5, reason="the baseline's own answer"),))
+        own, other = told(item, answer), told(item, baseline)
         if own.strip() == other.strip():
-            return (Judgment(score=0.5, reason="both answers are the same"),)
-        judgments = yield from self._judge.prefer(messages_of(item), own, other)
-        return tuple(msgspec.structs.replace(judgment, judge=judgment.judge or self.options.judge) for judgment in judgments)
+            return self._signed(juror, (Judgment(score=0.5, reason="both answers are the same"),))
+        judge, reference = self._bench.judges[juror], self._bench.reference(item)
+        judgments = yield from preferring(judge, messages_of(item, system=self.options.system), own, other, reference)
+        return self._bench.signed(juror, judgments)
+
+    def _signed(self, juror: str, judgments: tuple[Judgment, ...]) -> tuple[Judgment, ...]:
+        """Nobody was asked: a single judge signs nothing that it did not say."""
+        return self._bench.signed(juror, judgments) if self._bench.jury else judgments
 
     def admit(self) -> Conversation[Admission] | None:
-        """The examination on labelled pairs, where the options name some."""
-        if not self._labels:
-            return None
-        return examination(self._judge, self._labels, name=self.options.judge, limits=self.options.limits)
+        return self._bench.admit()
 
     @property
     def examined(self) -> str:
-        """Hash of all that decides how its judge does in the examination, besides the judge's engine."""
-        return digest({"judge": self._judge.fingerprint(), "labels": self._labels, "limits": self.options.limits})
+        return self._bench.examined
 
     def rejudge(self) -> Conversation[Scores] | None:
-        """The judge's verdicts on the anchors among the labelled pairs, once more."""
-        return rejudging(self._judge, self._labels) if self._labels else None
+        return self._bench.rejudge()
 
     def rejudged(self, admission: Admission, again: Scores) -> Admission:
-        """The admission in the light of what the judge says of the anchors now."""
-        return drifted(admission, again, most=self.options.limits.drift)
+        return self._bench.rejudged(admission, again)
+
+    def testify(self, juror: str, *, anchors: bool = False) -> Conversation[Heard] | None:
+        return self._bench.testify(juror, anchors=anchors)
+
+    def weigh(self, testimonies: Mapping[str, Heard], again: Mapping[str, Heard]) -> tuple[Admission | None, Mapping[str, float]]:
+        return self._bench.weigh(testimonies, again)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
     ) -> Iterator[Sample]:
-        del baseline
-        for answer in answers:
-            yield self._sample(self._by_key[answer.key], answer, tuple(judgments.get(answer.key, ())))
+        by_key = {item.key: item for item in self._items}
+        samples = [self._judged(by_key[answer.key], answer, tuple(judgments.get(answer.key, ()))) for answer in answers]
+        both = [(by_key[answer.key], answer) for answer in answers if answer.key in baseline]
+        yield from with_controlled(
+            samples, {item.key: (told(item, answer), told(item, baseline[item.key])) for item, answer in both}
+        )
 
-    def _sample(self, item: Item, answer: Answer, judgments: tuple[Judgment, ...]) -> Sample:
-        readable_scores = [judgment.score for judgment in judgments if judgment.score is not None]
+    def _judged(self, item: Item, answer: Answer, judgments: tuple[Judgment, ...]) -> Sample:
         about: dict[str, Any] = {
             "key": item.key,
             "task": item.task,
             "prompt": readable(item, system=self.options.system),
             "target": item.target,
-            "outputs": (text_of(answer),),
+            "outputs": (told(item, answer),),
             "cluster": item.cluster,
             "slices": item.slices,
             "weight": item.weight,
             "judgments": judgments,
             "flags": flags_of(judgments),
         }
-        if not readable_scores:
-            return Sample(**about, error=UNPARSABLE if judgments else "no judge was asked about this answer")
-        return Sample(**about, scores={"win": sum(readable_scores) / len(readable_scores)})
+        score = win_of(judgments)
+        if score is None:
+            return Sample(**about, error=UNPARSABLE if judgments else UNJUDGED)
+        return Sample(**about, scores={"win": score})
+
+
+def win_of(judgments: Sequence[Judgment]) -> float | None:
+    """The mean over the orders of each judge that could be read, and of these the weighted mean; None where there is none."""
+    said = [(_mean(opinions), opinions[0].weight) for opinions in by_judge(judgments).values()]
+    known = [(score, weight) for score, weight in said if score is not None]
+    total = sum(weight for _, weight in known)
+    return sum(score * weight for score, weight in known) / total if total > 0 else None
 
 
 def flags_of(judgments: Sequence[Judgment]) -> tuple[Flag, ...]:
-    """``unparsable`` where an opinion could not be read, ``conflict`` where two name opposite winners."""
-    said = {verdict(judgment) for judgment in judgments}
-    flags: tuple[Flag, ...] = ("unparsable",) if "none" in said else ()
-    return (*flags, "conflict") if {"left", "right"} <= said else flags
+    """``unparsable`` where an opinion could not be read, ``conflict`` where two orders of one judge name opposite winners, and
+    ``disputed`` where two judges do."""
+    each = [[verdict(judgment) for judgment in opinions] for opinions in by_judge(judgments).values()]
+    flags: list[Flag] = ["unparsable"] if any("none" in said for said in each) else []
+    if any({"left", "right"} <= set(said) for said in each):
+        flags.append("conflict")
+    winners = {verdict(Judgment(score=_mean(opinions))) for opinions in by_judge(judgments).values()}
+    return (*flags, "disputed") if {"left", "right"} <= winners else tuple(flags)
 
 
-def text_of(answer: Answer) -> str:
-    """The answer's text, as the judge reads it: without reasoning."""
-    return answer.completions[0].text if answer.completions else ""
-
-
-def build_judge(options: PreferenceOptions, *, folder: Path, where: str) -> Judge:
-    """The judge that the options name. ConfigError for an unknown judge or prompt."""
-    kind = load(options.use, JUDGES, what="judge", where=f"{where}.use")
-    named = {} if options.prompt is None else {"prompt": options.prompt}
-    judge: Judge = kind(
-        options.judge,
-        max_tokens=options.judge_max_tokens,
-        probabilities=options.probabilities,
-        enable_thinking=options.judge_thinking,
-        folder=folder,
-        where=f"{where}.prompt",
-        **named,
-    )
-    return judge
-
-
-def _read_labels(options: PreferenceOptions, folder: Path, where: str) -> tuple[LabelledPair, ...]:
-    if options.admission is None:
-        return ()
-    path = locate(options.admission, folder=folder, where=where)
-    return labelled_pairs(((row.line, row.fields) for row in read_rows(path, where=where)), file=str(path), where=where)
+def _mean(judgments: Sequence[Judgment]) -> float | None:
+    scores = [judgment.score for judgment in judgments if judgment.score is not None]
+    return sum(scores) / len(scores) if scores else None

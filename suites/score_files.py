@@ -31,7 +31,9 @@ _LARGEST = 1e100
 """Beyond this the squares that a variance takes would not be numbers any more."""
 
 _NAME = re.compile(r"[^\s/*?\[\]]+")
-_TAKEN = frozenset({"truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary", "lost", "gained"})
+_TAKEN = frozenset(
+    {"truncated", "empty", "unparsable", "refused", "conflict", "disputed", "context_cut", "boundary", "lost", "gained"}
+)
 
 
 class Scored(NamedTuple):

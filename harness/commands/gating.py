@@ -86,6 +86,8 @@ def show_preview(plan: Preview) -> None:
     show_plan(plan.plan, plan.baseline, err)
     for line in plan.looks:
         err.print(f"look by look: {line}", markup=False)
+    for line in plan.judging:
+        err.print(f"to judge: {line}", markup=False)
     for line in plan.unequal:
         err.print(f"[yellow]not equal[/] {line}", markup=True)
     err.print(

@@ -1,22 +1,20 @@
-"""``sftgate import scores``: put the per-item scores of another tool into the store, to be compared and gated like our own."""
+"""``sftgate import``: put the scores of another tool, or the judgments of judges elsewhere, into the store."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.commands import elsewhere
 from harness.commands.console import out, printable
-from harness.config import Loaded, is_name, load
+from harness.commands.importing import check_name, declared, readable
+from harness.config import load
 from harness.environment import environment
-from harness.errors import StoreError, UsageError
+from harness.errors import UsageError
 from harness.history import with_scores
-from harness.pipeline.contents import contents_of
-from harness.pipeline.preparing import HUMAN
-from harness.plugins import did_you_mean
 from harness.records import IMPORTED, SHARES, Candidate, Measured, Metric
 from harness.store import Store
 from suites.rows import locate
@@ -26,9 +24,12 @@ from suites.scores import KINDS, readings, to_measured
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Flags."""
-    parser.add_argument("what", choices=("scores",), help="scores: one score per item, from a .jsonl or .csv file")
-    parser.add_argument("file", metavar="FILE", help="key, metric, score; and optionally draw, cluster, task, slice.NAME")
-    parser.add_argument("--candidate", required=True, metavar="NAME", help="whose scores they are")
+    parser.add_argument(
+        "what", choices=("scores", "judgments"),
+        help="scores: one score per item, from a .jsonl or .csv file; judgments: who answered better, says a judge elsewhere",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="scores: key, metric, score; and optionally draw, cluster, task, slice.NAME")
+    parser.add_argument("--candidate", metavar="NAME", help="whose scores they are; needed for scores")
     parser.add_argument("--suite", required=True, metavar="NAME", help='a suite with use = "scores"')
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--config", type=Path, metavar="CONFIG", help="put them into the store of this config, which declares both")
@@ -38,17 +39,24 @@ def declare(parser: argparse.ArgumentParser) -> None:
                         help=f"read a metric as {', '.join(KINDS)}; else 0/1 is binary, 0 to 1 bounded, the rest real")  # fmt: skip
     parser.add_argument("--range", action="append", default=[], metavar="METRIC=LOW:HIGH", dest="ranges",
                         help="the lowest and the highest score that an item can have, of a metric that is no share")  # fmt: skip
+    elsewhere.declare(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """0 when the scores are in the store and selected. The same content is one run, however often it is imported."""
+    """0 when all is in the store and selected. The same content is one run, however often it is imported."""
+    check_name("suite", arguments.suite)
+    return _scores(arguments) if arguments.what == "scores" else elsewhere.execute(arguments)
+
+
+def _scores(arguments: argparse.Namespace) -> int:
     name, suite = arguments.candidate, arguments.suite
-    for what, text in (("candidate", name), ("suite", suite)):
-        if not is_name(text) or text == HUMAN:
-            raise UsageError(f"--{what} {text!r} cannot be the name of a {what}. Use letters, digits, '.', '_' and '-'.")
+    if name is None:
+        raise UsageError("--candidate is missing: a file of scores does not say whose they are")
+    check_name("candidate", name)
+    elsewhere.refuse_flags(arguments)
     loaded = None if arguments.config is None else load(arguments.config)
     store = Store(arguments.store) if loaded is None else Store(loaded.store)
-    contents = (None, None) if loaded is None else _declared(loaded, name, suite)
+    contents = (None, None) if loaded is None else declared(loaded, name, suite)
     kinds, ranges = _kinds(arguments.kind), _ranges(arguments.ranges)
     scores = read_scores(locate(arguments.file, folder=Path(), where=""))
     try:
@@ -65,39 +73,13 @@ def execute(arguments: argparse.Namespace) -> int:
         environment=environment(),
     )
     current = store.current()
-    others = _readable(store, [path for (owner, who), path in current.items() if owner == suite and who != name])
+    others = readable(store, [path for (owner, who), path in current.items() if owner == suite and who != name])
     _refuse_other_reading(measured, others)
     run, there = with_scores(measured), store.find(suite, name, measured.run.graded)
     store.select(suite, name, there or store.write_run(run, measured.samples))
     for line in _told(measured, others, again=there is not None, place=store.root):
         out.print(printable(line), markup=False)
     return 0
-
-
-def _readable(store: Store, paths: Sequence[Path]) -> list[Measured]:
-    """What else was imported; a run that was changed must be imported again itself, and does not stand in the way of this one."""
-    found = []
-    for path in paths:
-        with suppress(StoreError):
-            found.append(store.read(path))
-    return found
-
-
-def _declared(loaded: Loaded, name: str, suite: str) -> tuple[str | None, str | None]:
-    """Hashes of what was scored, as it lies here now, after checking that the config knows candidate and suite."""
-    suites = {entry.name: entry.use for entry in loaded.config.suites}
-    if suite not in suites:
-        raise UsageError(f"--suite: {loaded.file} has no suite {suite!r}. {did_you_mean(suite, suites)}")
-    if suites[suite] != IMPORTED:
-        raise UsageError(
-            f"--suite: {suite!r} of {loaded.file} asks for its answers itself (use = {suites[suite]!r}). Declare a suite of "
-            f'its own for imported scores: {{ name = "…", use = "{IMPORTED}" }}'
-        )
-    names = [candidate.name for candidate in loaded.config.candidates]
-    if name not in names:
-        raise UsageError(f"--candidate: {loaded.file} has no candidate {name!r}. {did_you_mean(name, names)}")
-    now = contents_of(loaded.config.candidate(name))
-    return now.get("weights"), now.get("adapter")
 
 
 def _kinds(given: Sequence[str]) -> dict[str, str]:

@@ -23,6 +23,8 @@ from judges.labels import SHIPPED
 
 PAIRS = "preference"
 """The suite whose judge compares answers, and which can be examined on pairs that its options do not name."""
+APART = "graded"
+"""The suite whose judge grades answers apart, and which is examined on pairs where some are named."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +76,9 @@ def _admit(loaded: Loaded, only: str | None, labels: str | None) -> int:
 
 def _labelled(entry: SuiteConfig, labels: str | None) -> SuiteConfig:
     """A suite of pairs with the labels that its judge is to be examined on."""
-    if entry.use != PAIRS or (labels is None and entry.options.get("admission") is not None):
+    if entry.use == APART and labels is None:
+        return entry
+    if entry.use not in (PAIRS, APART) or (labels is None and entry.options.get("admission") is not None):
         return entry
     return msgspec.structs.replace(entry, options={**entry.options, "admission": labels or SHIPPED})
 
@@ -140,6 +144,12 @@ def _lines(card: Admission) -> Iterator[tuple[str, str]]:
         yield "own answers", f"{card.own_excess:+.2f} above the labels over {card.own_pairs} pairs{_between(low, high)}"
     if card.canary_kinds:
         yield "canaries", ", ".join(f"{kind} lost {lost} of {shown}" for kind, (lost, shown) in card.canary_kinds.items())
+    if card.jury_accuracy is not None and card.majority_accuracy is not None:
+        effective = "" if card.effective_jurors is None else f"; they err like {card.effective_jurors:.1f} independent ones"
+        yield "jury", f"right on {card.jury_accuracy:.1%} of pairs by weight, on {card.majority_accuracy:.1%} all alike{effective}"
+    for juror in card.jurors:
+        alone = "says nothing that can be read" if juror.accuracy is None else f"alone {juror.accuracy:.1%}"
+        yield f"  {juror.judge}", f"weight {juror.weight:.2f}, {alone}; without it the jury is right on {juror.jury_without:.1%}"
     if card.drift is not None:
         yield "drift", f"{card.drift:.1%} of the verdicts on {len(card.anchors)} anchor pairs are others than at the examination"
 

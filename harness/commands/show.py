@@ -129,6 +129,8 @@ def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> N
 
 def _opinion(said: Judgment) -> str:
     """What a judge, or a check point, had to say."""
-    who = " ".join(part for part in (said.judge, "" if said.order == "alone" else f"(candidate {said.order})") if part)
+    order = "" if said.order == "alone" else f"(candidate {said.order})"
+    draw = f"draw {said.draw + 1}" if said.draw else ""
+    who = " ".join(part for part in (said.judge, draw, said.criterion, order) if part)
     score = "unparsable" if said.score is None else f"{said.score:g}"
     return f"{who} {score}: {' '.join(said.reason.split())}".rstrip(": ")

@@ -12,6 +12,7 @@ import msgspec
 from harness.compare import comparable
 from harness.errors import ComparabilityError
 from harness.gate.blindness import worst_admission
+from harness.gate.calibration import calibrated
 from harness.gate.cases import Case, case_of, compared
 from harness.gate.checks import check_keys, check_rules, check_scales, check_slices
 from harness.gate.findings import findings_of
@@ -19,13 +20,25 @@ from harness.gate.forgotten import forgotten, lost_by_all
 from harness.gate.many import over_candidates, read_together, resample_suites
 from harness.gate.measurements import Measurements
 from harness.gate.paces import paces, spent
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Policy, jobs, matches, only_compared, only_references, suites_of
+from harness.gate.policy import (
+    HUMAN_WIN,
+    TRANSITIONS,
+    Policy,
+    jobs,
+    matches,
+    of_people,
+    of_people_in,
+    only_compared,
+    only_references,
+    suites_of,
+)
 from harness.gate.recipes import recipes_only, verdicts_of_recipes
 from harness.gate.slices import slice_readings
 from harness.gate.stages import stages_of
 from harness.gate.tax import taxes
 from harness.gate.verdicts import EXIT_CODES, blocks, gravest, verdict_of
-from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity, Rule, Run, Stage
+from harness.gate.win_rates import strengths, win_rates
+from harness.records import Admission, Comparison, Conclusion, Finding, Measured, Parity, People, Rule, Run, Stage
 from harness.stats import benjamini_hochberg
 
 __all__ = [
@@ -39,6 +52,8 @@ __all__ = [
     "conclude",
     "judged",
     "matches",
+    "of_people",
+    "of_people_in",
     "only_compared",
     "only_references",
 ]
@@ -66,7 +81,7 @@ def conclude(
     if not names:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
     measurements.check_left_out()
-    check_rules(policy.rules, {*measurements.declared, HUMAN_WIN}, groups=measurements.groups)
+    check_rules(policy.rules, {*measurements.declared, *of_people_in(policy.rules)}, groups=measurements.groups)
     check_scales(policy.rules, measurements.scales, measurements.groups)
     check_slices(policy.rules, partial(_slice_values, measurements))
     resample_suites(measurements)
@@ -92,9 +107,13 @@ def conclude(
         stages=stages_of(measurements, stages),
         paces=tuple(paces(measurements)),
         spent=tuple(spent(measurements)),
+        win_rates=tuple(win_rates(measurements)),
+        strengths=tuple(strengths(measurements)),
+        calibrated=tuple(calibrated(measurements)),
         health=tuple(measurements.health()),
         parity=tuple(_parity(measurements)),
         admissions=_admissions(measured),
+        people=_people(measured),
         runs=_runs(measured),
         seed=policy.seed,
         judged=policy.judged,
@@ -175,6 +194,11 @@ def _admissions(measured: Mapping[tuple[str, str], Measured]) -> dict[str, Admis
         runs[suite].append(each.run)
     found = {suite: worst_admission(own) for suite, own in runs.items()}
     return {suite: admission for suite, admission in found.items() if admission is not None}
+
+
+def _people(measured: Mapping[tuple[str, str], Measured]) -> dict[str, tuple[People, ...]]:
+    """Candidate -> what people said of its answers."""
+    return {name: each.run.people for (_, name), each in measured.items() if each.run.people}
 
 
 def _runs(measured: Mapping[tuple[str, str], Measured]) -> dict[str, dict[str, str]]:

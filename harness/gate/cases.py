@@ -28,6 +28,7 @@ from harness.gate.policy import (
     absolute_margin,
     certain_share,
     matches,
+    of_people,
     only_compared,
     suites_of,
 )
@@ -166,8 +167,8 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
 def stopped_by(job: Job, sides: list[str], measurements: Measurements) -> tuple[Outcome, str] | None:
     """Reasons for not looking at numbers: nothing measured, too many failures, or sides that were not asked alike."""
     suites = suites_of(job.metrics)
-    if not suites and matches(job.rule.metric, HUMAN_WIN):
-        return "inconclusive", "nobody has voted yet: export a review, and import its votes"
+    if not suites and (matches(job.rule.metric, HUMAN_WIN) or of_people(job.rule.metric)):
+        return "inconclusive", _without_votes(job, sides, measurements)
     if not suites:
         return _without_values(job, measurements)
     limit = measurements.policy.max_errors if job.rule.max_errors is None else job.rule.max_errors
@@ -190,6 +191,15 @@ def stopped_by(job: Job, sides: list[str], measurements: Measurements) -> tuple[
                 parts = [f"{line.what} ({line.baseline_value} against {line.candidate_value})" for line in lines]
                 return "not_comparable", f"{side} and {sides[0]} differ in {suite} by {joined(parts)}"
     return None
+
+
+def _without_votes(job: Job, sides: list[str], measurements: Measurements) -> str:
+    """What is missing for a rule about people: their votes, or the question that would have asked for this."""
+    human = HUMAN_WIN.split("/", 1)[0]
+    if all(measurements.run(human, side) is None for side in sides):
+        return "nobody has voted yet: export a review, and import its votes"
+    what = job.rule.metric.split("/", 1)[1]
+    return f"people voted, but were not asked for {what}: export a review that asks (--strength, --criteria), and import its votes"
 
 
 def too_contaminated(job: Job, sides: Sequence[str], measurements: Measurements) -> str:

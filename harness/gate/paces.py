@@ -75,4 +75,17 @@ def spent(measurements: Measurements) -> list[Spent]:
                     cost=cost,
                 )
             )
+            found += [
+                Spent(
+                    suite=suite,
+                    candidate=candidate,
+                    items=run.asked,
+                    tokens_in=each.tokens_in,
+                    tokens_out=each.tokens_out,
+                    cost=each.money,
+                    judge=each.judge,
+                )
+                for each in run.judges
+                if each.tokens_in + each.tokens_out
+            ]
     return found

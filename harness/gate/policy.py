@@ -22,6 +22,9 @@ VALUE_RULES = ("at_least", "at_most")
 HUMAN_WIN = "human/win"
 """People's votes. A policy may ask for them before there are any: the rule then waits, undecided."""
 
+ALSO_HUMAN = ("human/preference", "human/criterion_")
+"""How strong people's preferences are, and their ratings (with the criterion's name): there only where a review asks for them."""
+
 
 class Policy(Record, frozen=True, kw_only=True):
     """What the gate must know besides the runs.
@@ -56,6 +59,16 @@ AGAIN = "second run of "
 
 RECIPE = "recipe "
 """What the name of a verdict about a recipe begins with; no candidate can be called so."""
+
+
+def of_people(metric: str) -> bool:
+    """Whether a metric, or a glob, is about what people said and nothing else."""
+    return metric.startswith(HUMAN_WIN.split("/", 1)[0] + "/")
+
+
+def of_people_in(rules: Iterable[Rule]) -> set[str]:
+    """What people may be asked for by these rules: votes always, strength and ratings where a rule names them."""
+    return {HUMAN_WIN, *(rule.metric for rule in rules if rule.metric.startswith(ALSO_HUMAN))}
 
 
 def only_compared(name: str) -> bool:

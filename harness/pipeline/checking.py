@@ -9,7 +9,7 @@ from harness.baselines import PREFIX, read_pins
 from harness.config import Loaded
 from harness.engines import serving
 from harness.errors import ConfigError
-from harness.gate import HUMAN_WIN, TRANSITIONS, check_rules, check_scales, check_slices, matches
+from harness.gate import TRANSITIONS, check_rules, check_scales, check_slices, matches, of_people
 from harness.gate.checks import PROMPT_LENGTH
 from harness.gate.contamination import found_in
 from harness.gate.selection import traits_of
@@ -86,7 +86,7 @@ def _check_policy(prepared: Prepared) -> None:
     names = [candidate.name for candidate in config.candidates]
     names += [f"{PREFIX}{name}" for name in read_pins(prepared.loaded.pins).pins]
     check_rules(config.rules, prepared.metric_ids(), candidates=names, groups=prepared.group_ids())
-    declared = {metric: _declared(prepared, metric) for metric in prepared.metric_ids() if metric != HUMAN_WIN}
+    declared = {metric: _declared(prepared, metric) for metric in prepared.metric_ids() if not of_people(metric)}
     check_scales(config.rules, declared, prepared.group_ids())
     check_lengths(prepared)
     check_slices(config.rules, partial(_slice_values, prepared))
@@ -144,7 +144,7 @@ def _check_bands(prepared: Prepared) -> None:
 
 def _slice_values(prepared: Prepared, rule: Rule) -> set[str] | None:
     """What the items of a rule's suites have in the field of its slice; None in a smoke run, which does not see them all."""
-    ids, groups = prepared.metric_ids() - {HUMAN_WIN}, prepared.group_ids()
+    ids, groups = {metric for metric in prepared.metric_ids() if not of_people(metric)}, prepared.group_ids()
     suites = {metric.split("/")[0] for metric in ids if matches(rule.metric, metric, groups)}
     if prepared.limit is not None or not suites:
         return None

@@ -9,8 +9,10 @@ labels and the limits. A card is written anew at every examination.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,7 +23,7 @@ from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement
 from harness.pipeline.preparing import Prepared
 from harness.pipeline.progress import SILENT, Progress
-from harness.protocols import Anchored, Judged
+from harness.protocols import Anchored, Judged, judges_of, jury_of
 from harness.records import FORMAT, Admission, Record
 from harness.schedule import Desk, Done, Talk, drive
 from harness.seals import kept, sealed
@@ -49,8 +51,10 @@ def examine_now(prepared: Prepared, suites: Iterable[str], *, progress: Progress
     anchors."""
     wanted: dict[str, list[str]] = {}
     for name in suites:
-        wanted.setdefault(str(prepared.suites[name].judge), []).append(name)
+        for judge in judges_of(prepared.suites[name]):
+            wanted.setdefault(judge, []).append(name)
     found: dict[str, Admission] = {}
+    testimonies: dict[str, Testimonies] = {}
     with Journal(prepared.store.journal_path) as journal, Swaps() as swaps:
         asking = Asking(prepared, journal, progress, Measurement(), swaps)
         for judge, names in wanted.items():
@@ -59,7 +63,11 @@ def examine_now(prepared: Prepared, suites: Iterable[str], *, progress: Progress
                 reach(prepared.candidates[judge], [])
             progress.stage(f"examining {judge}", len(names))
             with Desk({judge: asking.opener([judge])}) as desk:
-                found |= examine(asking, desk, names)
+                found |= examine(asking, desk, [name for name in names if jury_of(prepared.suites[name]) is None])
+                testify(asking, desk, judge, [name for name in names if jury_of(prepared.suites[name])], into=testimonies)
+    for name, heard in testimonies.items():
+        admission, _ = weigh(prepared, name, heard)
+        found |= {} if admission is None else {name: admission}
     return found
 
 
@@ -80,6 +88,58 @@ def examine(asking: Asking, desk: Desk, suites: Iterable[str]) -> dict[str, Admi
         if admission.pairs:
             _write(prepared, name, admission)
     return found
+
+
+@dataclass
+class Testimonies:
+    """What the jurors of one suite said of its labels. ``again``: of the anchors, by those whom the journal had answered for;
+    ``failed``: why there is nothing of a juror."""
+
+    said: dict[str, Any] = field(default_factory=dict)
+    again: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def testify(asking: Asking, desk: Desk, juror: str, suites: Iterable[str], *, into: dict[str, Testimonies]) -> None:
+    """Ask one juror of these suites, at a desk where it sits, about their labels; about the anchors again, where the journal
+    answered."""
+    known, wanted = list[str](), list(suites)
+    for name in wanted:
+        into.setdefault(name, Testimonies())
+    for finished in drive(_testimonies(asking.prepared, juror, wanted), desk, journal=asking.journal, asked=asking.prints):
+        if finished.error is not None:
+            into[finished.id].failed[juror] = finished.error
+        else:
+            into[finished.id].said[juror] = finished.value
+            known += [finished.id] if finished.reused else []
+        asking.progress.advance()
+    anchors = _testimonies(asking.prepared, juror, known, anchors=True)
+    for finished in drive(anchors, desk, journal=None, asked=asking.prints):
+        if finished.error is None:
+            into[finished.id].again[juror] = finished.value
+
+
+def _testimonies(prepared: Prepared, juror: str, suites: Iterable[str], *, anchors: bool = False) -> Iterator[Talk]:
+    for name in suites:
+        jury = jury_of(prepared.suites[name])
+        said = None if jury is None else jury.testify(juror, anchors=anchors)
+        if said is not None:
+            yield Talk(id=name, candidate=juror, conversation=said)
+
+
+def weigh(prepared: Prepared, name: str, heard: Testimonies) -> tuple[Admission | None, Mapping[str, float]]:
+    """How the jury of a suite did, and how much each juror counts: all alike where one could not be examined, so that the jury may
+    inform. The card is written."""
+    jury = jury_of(prepared.suites[name])
+    if jury is None:
+        raise ValueError(f"{name!r} has no jury")
+    if heard.failed:
+        told = "; ".join(f"the examination of {juror} failed: {error}" for juror, error in heard.failed.items())
+        return _unexamined(" + ".join(jury.jurors), told), dict.fromkeys(jury.jurors, 1.0)
+    admission, weights = jury.weigh(heard.said, heard.again)
+    if admission is not None:
+        _write(prepared, name, admission)
+    return admission, weights
 
 
 def cards(store: Store) -> Iterator[Card]:
@@ -103,18 +163,19 @@ def card_path(prepared: Prepared, suite: str) -> Path:
 
 def _hashes(prepared: Prepared, name: str) -> tuple[str, str]:
     suite = prepared.suites[name]
-    return prepared.prints[str(suite.judge)].asked, suite.examined if isinstance(suite, Anchored) else digest([suite.fingerprint()])
+    return str(prepared.judge_hash(name)), suite.examined if isinstance(suite, Anchored) else digest([suite.fingerprint()])
 
 
 def _write(prepared: Prepared, name: str, admission: Admission) -> None:
-    entry, judge = prepared.config.suite(name), prepared.candidates[str(prepared.suites[name].judge)]
+    entry = prepared.config.suite(name)
+    judges = [prepared.candidates[judge] for judge in judges_of(prepared.suites[name])]
     judge_hash, examined = _hashes(prepared, name)
     options: Mapping[str, object] = entry.options
     card = Card(
         suite=name,
         use=str(options.get("use", entry.use)),
-        model=judge.model,
-        engine=judge.engine,
+        model=" + ".join(judge.model for judge in judges if judge.model),
+        engine=" + ".join(dict.fromkeys(judge.engine for judge in judges)),
         judge_hash=judge_hash,
         examined=examined,
         labels=str(options.get("admission", "")),
@@ -143,5 +204,8 @@ def _anchors(prepared: Prepared, suites: Iterable[str]) -> Iterator[Talk]:
 def _admission(finished: Done, judge: str) -> Admission:
     if isinstance(finished.value, Admission):
         return finished.value
-    return Admission(judge=judge, admitted=False, pairs=0, accuracy=0.0, kappa=0.0, consistency=0.0, unparsable=0.0,
-                     reasons=(f"the examination failed: {finished.error}",))  # fmt: skip
+    return _unexamined(judge, f"the examination failed: {finished.error}")
+
+
+def _unexamined(judge: str, why: str) -> Admission:
+    return Admission(judge=judge, admitted=False, pairs=0, accuracy=0.0, kappa=0.0, consistency=0.0, unparsable=0.0, reasons=(why,))

@@ -23,6 +23,7 @@ class Gathered:
     prompt_hashes: dict[str, str] = field(default_factory=dict)
     prompt_lengths: dict[str, int | None] = field(default_factory=dict)
     tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
+    judge_tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
     sent: int = 0
     reused: int = 0
     tokens_in: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,15 @@ from harness.engines.hot_swap import Swaps
 from harness.environment import environment
 from harness.journal import Journal
 from harness.lines import located
-from harness.pipeline.asking import Asking, Measurement, repeating, replicates, sessions
-from harness.pipeline.examining import examine
-from harness.pipeline.grading import Gathered
+from harness.pipeline.asking import Asking, Measurement, sessions
+from harness.pipeline.consulting import consult
 from harness.pipeline.imported import imported_pairs
 from harness.pipeline.looking import Looking
 from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash, first_requests
 from harness.pipeline.progress import SILENT, Progress
 from harness.pipeline.recording import run_of
-from harness.protocols import Judged, helper_of
-from harness.records import Admission, Measured
-from harness.schedule import Desk, Done, Talk, drive
+from harness.protocols import helper_of, judges_of
+from harness.records import Measured
 
 
 def measure(prepared: Prepared, *, progress: Progress = SILENT) -> Measurement:
@@ -117,11 +115,13 @@ def ask(asking: Asking, looking: Looking, pending: Sequence[Pair]) -> None:
 def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
     """Endpoints that will be needed must answer now, and be able to do what they will be asked: a judge that is down, or choices
     to score where there are no log-probabilities, are found before the candidates' engine starts."""
-    needed = dict.fromkeys(name for _, name in pending) | dict.fromkeys(prepared.suites[suite].judge for suite, _ in pending)
-    needed |= dict.fromkeys(helper_of(prepared.suites[suite]) for suite, _ in pending)
+    needed = dict.fromkeys(name for _, name in pending)
+    needed |= dict.fromkeys(judge for suite, _ in pending for judge in judges_of(prepared.suites[suite]))
+    helpers = [helper_of(prepared.suites[suite]) for suite, _ in pending]
+    needed |= dict.fromkeys(helper for helper in helpers if helper is not None)
     for name in needed:
-        reach = getattr(prepared.engines[name], "reach", None) if name is not None else None
-        if name is not None and reach is not None:
+        reach = getattr(prepared.engines[name], "reach", None)
+        if reach is not None:
             suites = [suite for suite, candidate in pending if candidate == name]
             asked = [request for suite in suites for request in first_requests(prepared.suites[suite], prepared.items(suite)[0])]
             reach(prepared.candidates[name], asked)
@@ -150,56 +150,3 @@ def _as_declared(prepared: Prepared, pair: Pair, path: Path, found: Measured) ->
         return path
     run = msgspec.structs.replace(found.run, candidate=prepared.candidates[pair[1]], **now)
     return prepared.store.write_run(run, found.samples)
-
-
-# ---------------------------------------------------------------------------------------------------------- consulting
-
-
-def consult(asking: Asking, pending: Sequence[Pair]) -> dict[str, Admission]:
-    """Have the judges look at the answers, each after its examination."""
-    prepared, asked, journal, progress = asking.prepared, asking.gathered, asking.journal, asking.progress
-    judged = [pair for pair in pending if prepared.suites[pair[0]].judge is not None]
-    admissions: dict[str, Admission] = {}
-    for judge in dict.fromkeys(prepared.suites[suite].judge for suite, _ in judged):
-        if judge is None:
-            continue
-        pairs = [pair for pair in judged if prepared.suites[pair[0]].judge == judge]
-        before = time.perf_counter()
-        progress.stage(f"consulting {judge}", sum(len(asked[pair].answers) for pair in pairs) + len({suite for suite, _ in pairs}))
-        with Desk({judge: asking.opener([judge])}) as desk:
-            admissions |= examine(asking, desk, dict.fromkeys(suite for suite, _ in pairs))
-            for replicate in replicates(prepared, pairs):
-                talks = _consultations(prepared, repeating(prepared, pairs, replicate), asked)
-                for finished in drive(talks, desk, journal=journal, asked=asking.prints, replicate=replicate):
-                    _note_judgment(asking, finished)
-                    progress.advance()
-        for pair in pairs:
-            asked[pair].seconds += time.perf_counter() - before
-    return admissions
-
-
-def _consultations(prepared: Prepared, pairs: Sequence[Pair], asked: Mapping[Pair, Gathered]) -> Iterator[Talk]:
-    for pair in pairs:
-        suite = prepared.suites[pair[0]]
-        if not isinstance(suite, Judged) or suite.judge is None:
-            continue
-        others = asked[(pair[0], prepared.config.baseline)].answers if suite.needs_baseline else {}
-        for item in prepared.items(pair[0]):
-            answer, other = asked[pair].answers[item.key], others.get(item.key)
-            own = pair[1] == prepared.config.baseline
-            if answer.error is not None:
-                continue
-            if suite.needs_baseline and not own and (other is None or other.error is not None):
-                asked[pair].judge_errors[item.key] = "the baseline has no answer to compare with"
-                continue
-            yield Talk(id=(pair, item.key), candidate=suite.judge, conversation=suite.consult(item, answer, None if own else other))
-
-
-def _note_judgment(asking: Asking, finished: Done) -> None:
-    pair, key = finished.id
-    into = asking.gathered[pair]
-    if finished.error is None:
-        into.judgments[key] = tuple(finished.value or ())
-    else:
-        into.judge_errors[key] = f"the judge failed: {finished.error}"
-    asking.count(into, finished)

@@ -12,7 +12,7 @@ import msgspec
 
 from harness.config import Loaded
 from harness.errors import ComparabilityError, StoreError, UsageError
-from harness.gate import HUMAN_WIN, TRANSITIONS
+from harness.gate import TRANSITIONS, of_people
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
 from harness.lines import located
@@ -99,7 +99,7 @@ def foresee(prepared: Prepared, effects: Sequence[tuple[str, float]] = (), *, po
     decided = decisions(policy, _questions(prepared, base), metrics, groups)
     earlier, noise = list(_earlier(prepared, policy, stored, base)), read_selftest(prepared.store)
     knowledge = [known(decision, earlier, noise) for decision in decided]
-    meant = _effects(effects, sorted(metrics - {HUMAN_WIN}))
+    meant = _effects(effects, sorted(metric for metric in metrics if not of_people(metric)))
     _check_effects(decided, knowledge, meant)
     return plan(decided, knowledge, meant, power=power, seed=prepared.config.seed)
 

@@ -19,9 +19,10 @@ from harness.gate.noise import again
 from harness.gate.selftest import Place, about, about_losses, of_damage, place, sights
 from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement
+from harness.pipeline.consulting import consult
 from harness.pipeline.grading import Gathered
 from harness.pipeline.looking import Looking
-from harness.pipeline.measuring import ask, consult
+from harness.pipeline.measuring import ask
 from harness.pipeline.noise import second_name
 from harness.pipeline.preparing import Pair, Prepared, first_requests
 from harness.pipeline.progress import SILENT, Progress

@@ -19,7 +19,7 @@ from harness.engines import ENGINES
 from harness.environment import hardware
 from harness.errors import ConfigError
 from harness.fingerprint import candidate_fingerprints, digest
-from harness.gate import HUMAN_WIN, TRANSITIONS, only_references
+from harness.gate import TRANSITIONS, of_people_in, only_references
 from harness.gate.selection import Half, half_of, traits_of
 from harness.lines import located
 from harness.pipeline.imported import adopt_imported
@@ -29,7 +29,7 @@ from harness.pipeline.portions import Division, divide
 from harness.pipeline.sources import sources_of
 from harness.pipeline.spending import with_spending
 from harness.plugins import did_you_mean, load
-from harness.protocols import Engine, Examining, Imported, Suite, groups_of, helper_of, metrics_by_item
+from harness.protocols import Engine, Examining, Imported, Suite, groups_of, helper_of, judges_of, metrics_by_item
 from harness.records import Candidate, Fingerprints, Item, Request
 from harness.store import Store
 from harness.strict import convert
@@ -109,7 +109,7 @@ class Prepared:
             {
                 "asked": self.prints[pair[1]].asked,
                 "suite": suite.fingerprint(),
-                "judge": self.prints[suite.judge].asked if suite.judge else None,
+                "judge": self.judge_hash(pair[0]),
                 "baseline": self.prints[self.config.baseline].asked if suite.needs_baseline else None,
                 "is_baseline": suite.needs_baseline and pair[1] == self.config.baseline,
                 "seed": self.config.seed,
@@ -121,6 +121,11 @@ class Prepared:
             | ({"half": self.half} if self.half else {})
             | ({"helper": self.prints[helper].asked} if (helper := helper_of(suite)) else {})
         )
+
+    def judge_hash(self, suite: str) -> str | None:
+        """Hash of the judge of a suite as it is asked; of a jury, of all of its judges, in whatever order."""
+        hashes = sorted(self.prints[name].asked for name in judges_of(self.suites[suite]))
+        return digest(hashes) if len(hashes) > 1 else next(iter(hashes), None)
 
     def _ends(self, pair: Pair) -> Any:
         """All that decides, besides the answers, when asking in part ends."""
@@ -170,7 +175,7 @@ class Prepared:
 
     def metric_ids(self) -> set[str]:
         """Every ``suite/task/metric`` that the runs will provide, flags and forgetting included."""
-        ids, retained = {HUMAN_WIN}, {declared.name: declared.retained for declared in self.config.suites}
+        ids, retained = of_people_in(self.config.rules), {declared.name: declared.retained for declared in self.config.suites}
         for (suite_name, task), scored in self._scored.items():
             suite = self.suites[suite_name]
             named = [suite.metrics.get(f"{task}/{name}") or suite.metrics.get(name) for name in scored]
@@ -243,7 +248,7 @@ def check_suite(name: str, suite: Suite, loaded: Loaded) -> None:
     that can answer it."""
     config = loaded.config
     place = f"suites[{[entry.name for entry in config.suites].index(name)}]"
-    for option, named in (("judge", suite.judge), ("writer", helper_of(suite))):
+    for option, named in (*(("judge", judge) for judge in judges_of(suite)), ("writer", helper_of(suite))):
         if named is not None and named not in config.engines:
             known = did_you_mean(named, config.engines) if config.engines else "The config declares no engines."
             where = f"{place}.options.{option}"
@@ -268,7 +273,7 @@ def candidates_of(config: Config) -> list[Candidate]:
 def _models(config: Config) -> dict[str, Candidate]:
     """Candidates and helper engines, by name: both are weights that something serves."""
     models = {candidate.name: candidate for candidate in candidates_of(config)}
-    fields = ("model", "revision", "adapter", "engine", "options", "resources")
+    fields = ("model", "revision", "adapter", "engine", "options", "resources", "price")
     helpers = {name: Candidate(name=name, **{key: getattr(entry, key) for key in fields}) for name, entry in config.engines.items()}
     return models | helpers
 
@@ -329,15 +334,16 @@ def declared_hash(config: Config, pair: Pair) -> str:
     """Hash of a pair as the config declares it, blind to where folders lie on this machine and to policy (rules, bands)."""
     suite = next(entry for entry in config.suites if entry.name == pair[0])
     candidate = config.candidate(pair[1])
-    judge = config.engines.get(str(suite.options.get("judge", "")))
+    named = suite.options.get("judge", "")
+    judges = [config.engines[str(name)] for name in (named if isinstance(named, list) else [named]) if str(name) in config.engines]
     writer = config.engines.get(str(suite.options.get("writer", "")))
     return digest(
         {
             "suite": [suite.name, suite.use, suite.options],
             "candidate": [candidate.name, tail(candidate.model), tail(candidate.adapter), candidate.engine, candidate.revision,
                           _portable(candidate.options)],
-            "judge": _declared(judge) if judge else None,
-            "baseline": config.baseline if judge and not means_pin(config.baseline) else None,
+            "judge": [_declared(judge) for judge in judges],
+            "baseline": config.baseline if judges and not means_pin(config.baseline) else None,
             "seed": config.seed,
         }
         | ({"writer": _declared(writer)} if writer else {})
@@ -347,7 +353,12 @@ def declared_hash(config: Config, pair: Pair) -> str:
 def _declared(engine: EngineConfig) -> Any:
     return msgspec.to_builtins(
         msgspec.structs.replace(
-            engine, model=tail(engine.model), adapter=tail(engine.adapter), options=_portable(engine.options), resources={}
+            engine,
+            model=tail(engine.model),
+            adapter=tail(engine.adapter),
+            options=_portable(engine.options),
+            resources={},
+            price=None,
         )
     )
 

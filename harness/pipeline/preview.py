@@ -10,6 +10,8 @@ from pathlib import Path
 from harness.fingerprint import journal_key
 from harness.journal import Journal
 from harness.pipeline.asking import families
+from harness.pipeline.expecting import judging
+from harness.pipeline.kinship import kinship
 from harness.pipeline.looking import foretold
 from harness.pipeline.measuring import finished_run
 from harness.pipeline.planning import foresee
@@ -38,7 +40,8 @@ class Preview:
     """The print-out before asking. ``to_send``, ``prompt_characters`` and ``answer_tokens`` are of the requests that will be sent:
     what several suites ask is sent once, and what the journal knows is not sent. Disk is free space in bytes.
     ``unequal``: how a candidate differs from the baseline, or is asked otherwise than it was trained; ``looks``: what is asked in
-    part; a sentence each."""
+    part; ``judging``: what judges will be asked; a sentence each.
+    """
 
     families: tuple[tuple[str, ...], ...]
     suites: tuple[SuiteRow, ...]
@@ -50,6 +53,7 @@ class Preview:
     answer_tokens: int
     disk_free: int
     looks: tuple[str, ...] = ()
+    judging: tuple[str, ...] = ()
 
 
 def preview(prepared: Prepared) -> Preview:
@@ -72,12 +76,16 @@ def preview(prepared: Prepared) -> Preview:
         suites=tuple(rows),
         plan=foresee(prepared),
         baseline=prepared.config.baseline,
-        unequal=(*_unequal(prepared), *(line for pair in prepared.pairs() for line in unlike(prepared, pair))),
+        unequal=(
+            *_unequal(prepared),
+            *(line for pair in prepared.pairs() for line in (*unlike(prepared, pair), *kinship(prepared, pair))),
+        ),
         to_send=to_send,
         prompt_characters=characters,
         answer_tokens=tokens,
         disk_free=shutil.disk_usage(_existing(prepared.store.root)).free,
         looks=foretold(prepared),
+        judging=tuple(judging(prepared, finished)),
     )
 
 

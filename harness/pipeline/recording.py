@@ -10,10 +10,11 @@ from typing import Any
 from harness.fingerprint import digest
 from harness.history import with_scores
 from harness.pipeline.grading import Gathered
+from harness.pipeline.kinship import kinship
 from harness.pipeline.preparing import Pair, Prepared, declared_hash
 from harness.pipeline.unlike import unlike
-from harness.protocols import groups_of, judged_of, remarks_of
-from harness.records import Admission, Looks, Measured, Run, Sample
+from harness.protocols import groups_of, judged_of, judges_of, remarks_of
+from harness.records import Admission, JudgeSpent, Looks, Measured, Run, Sample
 
 
 def run_of(
@@ -39,8 +40,9 @@ def run_of(
         graded=prepared.graded(pair),
         items_hash=digest([[item.key, item.data, item.target] for item in items]),
         suite_hash=suite.fingerprint(),
-        judge_hash=prepared.prints[suite.judge].asked if suite.judge else None,
+        judge_hash=prepared.judge_hash(suite_name),
         judged=judged_of(suite),
+        judges=tuple(_spent(prepared, judge, asked) for judge in judges_of(suite)),
         engine=dict(prepared.facts[name]),
         metrics=dict(suite.metrics),
         primary=suite.primary,
@@ -65,12 +67,18 @@ def run_of(
         sources=dict(prepared.sources[suite_name]),
         reference=prepared.references.get(name),
         unlike=unlike(prepared, pair),
-        remarks=remarks_of(suite),
+        remarks=(*remarks_of(suite), *kinship(prepared, pair)),
         seconds=asked.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=dict(surroundings or {}),
     )
     return with_scores(Measured(run=run, samples=tuple(samples)))
+
+
+def _spent(prepared: Prepared, judge: str, asked: Gathered) -> JudgeSpent:
+    read, written = asked.judge_tokens.get(judge, (0, 0))
+    candidate = prepared.candidates[judge]
+    return JudgeSpent(judge=judge, model=candidate.model, tokens_in=read, tokens_out=written, price=candidate.price)
 
 
 def bands(expect: tuple[float, float] | dict[str, tuple[float, float]] | None, primary: str) -> dict[str, tuple[float, float]]:

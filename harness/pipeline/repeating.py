@@ -16,7 +16,7 @@ from harness.checkpoints import source
 from harness.config import Loaded
 from harness.errors import UsageError
 from harness.fingerprint import candidate_fingerprints
-from harness.gate import HUMAN_WIN, TRANSITIONS, matches
+from harness.gate import TRANSITIONS, matches, of_people
 from harness.gate.measurements import Measurements
 from harness.gate.noise import again, identical, noise_of
 from harness.gate.selftest import of_itself
@@ -140,7 +140,7 @@ def _policy(prepared: Prepared, baseline: str, measured: Mapping[Pair, Measured]
     """The policy for a known candidate. Rules that no suite measured here is about, votes included, are left out, and of a
     reference only what is said about references counts."""
     groups, suites = prepared.group_ids(), {suite for suite, _ in measured}
-    metrics = {metric for metric in prepared.metric_ids() if metric != HUMAN_WIN and metric.split("/", 1)[0] in suites}
+    metrics = {metric for metric in prepared.metric_ids() if not of_people(metric) and metric.split("/", 1)[0] in suites}
     rules = tuple(
         msgspec.structs.replace(rule, against="baseline", about="checkpoint")
         for rule in prepared.config.rules

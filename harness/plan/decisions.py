@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.gate.contamination import found_in, refusal
-from harness.gate.policy import HUMAN_WIN, TRANSITIONS, Job, Policy, jobs
+from harness.gate.policy import TRANSITIONS, Job, Policy, jobs, of_people
 from harness.gate.selection import selection_of, traits_of
 from harness.plan.questions import Questions
 from harness.records import Metric
@@ -41,19 +41,19 @@ class Decision:
     @property
     def human(self) -> bool:
         """About people's votes, of which nobody knows how many there will be."""
-        return self.job.metrics == (HUMAN_WIN,) or self.job.rule.metric == HUMAN_WIN
+        return of_people(self.job.rule.metric) or (bool(self.job.metrics) and all(map(of_people, self.job.metrics)))
 
 
 def decisions(policy: Policy, suites: Mapping[str, Questions], metrics: Collection[str], groups: Collection[str]) -> list[Decision]:
     """In the order of the gate, those about recipes last. ``metrics`` and ``groups`` are the ids that the suites provide."""
 
     def values(named: Iterable[str], field: str) -> list[str]:
-        behind = {(metric.split("/", 1)[0], at) for metric in named if metric != HUMAN_WIN for at in _behind(metric, suites)}
+        behind = {(metric.split("/", 1)[0], at) for metric in named if not of_people(metric) for at in _behind(metric, suites)}
         traits = [traits_of(suites[suite].items[at], bad[suite]) for suite, at in behind]
         return sorted({each.slices[field] for each in traits if field in each.slices})
 
     bad = {suite: found_in(policy.contaminated, suite) for suite in suites}
-    metrics = [metric for metric in metrics if metric == HUMAN_WIN or _behind(metric, suites)]
+    metrics = [metric for metric in metrics if of_people(metric) or _behind(metric, suites)]
     listed = [*jobs(policy, metrics, groups, values), *jobs(policy, metrics, groups, values, about="recipe")]
     return [_decision(job, policy, suites) for job in listed]
 
@@ -72,7 +72,7 @@ def _decision(job: Job, policy: Policy, suites: Mapping[str, Questions]) -> Deci
     clusters: set[tuple[str, str]] = set()
     counted, flags, hinging = True, [], False
     for metric in job.metrics:
-        if metric == HUMAN_WIN:
+        if of_people(metric):
             continue
         suite, _, rest = metric.partition("/")
         task, _, name = rest.rpartition("/")

@@ -30,7 +30,9 @@ from harness.records.measured import (
     Answer,
     Fingerprints,
     Item,
+    JudgeSpent,
     Judgment,
+    Juror,
     Looks,
     Measured,
     Metric,
@@ -40,6 +42,7 @@ from harness.records.measured import (
 )
 from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
 from harness.records.paced import Pace, Spent
+from harness.records.people import Agreed, People, Rater, Share
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
 from harness.records.trained import (
     Concern,
@@ -55,6 +58,7 @@ from harness.records.trained import (
     Verbatim,
     Written,
 )
+from harness.records.winning import Calibrated, Strengths, WinRate
 
 __all__ = [
     "FORMAT",
@@ -62,9 +66,11 @@ __all__ = [
     "SHARES",
     "Admission",
     "AdmittedPart",
+    "Agreed",
     "Answer",
     "Audit",
     "AuditedFile",
+    "Calibrated",
     "Candidate",
     "Check",
     "Comparison",
@@ -84,7 +90,9 @@ __all__ = [
     "History",
     "HistoryPoint",
     "Item",
+    "JudgeSpent",
     "Judgment",
+    "Juror",
     "Level",
     "Looks",
     "LostByAll",
@@ -98,9 +106,11 @@ __all__ = [
     "Outcome",
     "Pace",
     "Parity",
+    "People",
     "Plant",
     "Price",
     "Quarantined",
+    "Rater",
     "Reading",
     "Record",
     "Repetition",
@@ -112,6 +122,7 @@ __all__ = [
     "SelfTest",
     "Sequential",
     "Severity",
+    "Share",
     "Sight",
     "SliceReading",
     "Speed",
@@ -120,6 +131,7 @@ __all__ = [
     "Spread",
     "Stage",
     "Stages",
+    "Strengths",
     "Tally",
     "Tax",
     "Touched",
@@ -128,5 +140,6 @@ __all__ = [
     "ValidationPoint",
     "Verbatim",
     "Verdict",
+    "WinRate",
     "Written",
 ]

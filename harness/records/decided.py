@@ -8,7 +8,9 @@ from typing import Any, Literal
 from harness.records.forgotten import Forgotten, LostByAll, Stages, Tax
 from harness.records.measured import Admission, Looks
 from harness.records.paced import Pace, Spent
+from harness.records.people import People
 from harness.records.record import FORMAT, Direction, MetricKind, Outcome, Record, Require, Severity
+from harness.records.winning import Calibrated, Strengths, WinRate
 
 
 class Comparison(Record, frozen=True, kw_only=True):
@@ -217,7 +219,8 @@ class Conclusion(Record, frozen=True, kw_only=True):
     ``judged``: suite -> how many different candidates the store has measured on these very items. ``quarantined``: the items that
     were left out by name. ``policy``: the file that holds the rules; ``policy_digest``: a hash of what
     it says about deciding. ``pins``: ``pin:NAME`` -> the day on which it was pinned. ``slices``, ``forgotten``, ``lost_by_all``,
-    ``taxes``, ``stages``, ``paces`` and ``spent``: for reading.
+    ``taxes``, ``stages``, ``paces``, ``spent``, ``win_rates``, ``strengths``, ``calibrated`` and ``people``
+    (candidate -> what raters said, package by package): for reading.
     """
 
     format: int = FORMAT
@@ -235,9 +238,13 @@ class Conclusion(Record, frozen=True, kw_only=True):
     stages: Stages | None = None
     paces: tuple[Pace, ...] = ()
     spent: tuple[Spent, ...] = ()
+    win_rates: tuple[WinRate, ...] = ()
+    strengths: tuple[Strengths, ...] = ()
+    calibrated: tuple[Calibrated, ...] = ()
     health: tuple[Health, ...] = ()
     parity: tuple[Parity, ...] = ()
     admissions: dict[str, Admission] = {}
+    people: dict[str, tuple[People, ...]] = {}
     runs: dict[str, dict[str, str]] = {}
     seed: int = 0
     command: str = ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from harness.records.asked import Candidate, Completion
+from harness.records.asked import Candidate, Completion, Price
+from harness.records.people import People
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Record
 
 IMPORTED = "scores"
@@ -61,10 +62,16 @@ class Answer(Record, frozen=True, kw_only=True):
     error: str | None = None
 
 
+Preferred = Literal["left", "right", "tie", "none"]
+"""Left is the answer that was asked about; none: the verdict could not be read."""
+
+
 class Judgment(Record, frozen=True, kw_only=True):
     """One opinion of one judge. ``score`` None: the judge's words could not be parsed (its own outcome, never a tie).
 
-    ``order`` says which side the candidate stood on when the judge looked: ``left``, ``right`` or ``alone``.
+    ``order`` says which side the candidate stood on when the judge looked: ``left``, ``right`` or ``alone``. ``criterion``: what of
+    the answer it is about, where a judge has several. ``draw``: which of an item's answers. ``weight``: how much this judge counts
+    among several.
     """
 
     score: float | None = None
@@ -72,6 +79,16 @@ class Judgment(Record, frozen=True, kw_only=True):
     raw: str = ""
     judge: str = ""
     order: Literal["left", "right", "alone"] = "alone"
+    criterion: str = ""
+    draw: int = 0
+    weight: float = 1.0
+
+    @property
+    def prefers(self) -> Preferred:
+        """Which of two answers, where ``score`` is about two; a fraction goes to the nearest of 1, ½, 0."""
+        if self.score is None:
+            return "none"
+        return "left" if self.score >= 0.75 else "right" if self.score <= 0.25 else "tie"
 
 
 class Sample(Record, frozen=True, kw_only=True):
@@ -120,6 +137,18 @@ class AdmittedPart(Record, frozen=True, kw_only=True):
     unparsable: float
 
 
+class Juror(Record, frozen=True, kw_only=True):
+    """One judge of several. ``weight``: how much its opinions count; ``accuracy``: its own on the labelled pairs, None where
+    nothing could be read; ``jury_without``: that of the others without it."""
+
+    judge: str
+    weight: float
+    accuracy: float | None
+    jury_without: float
+    consistency: float
+    unparsable: float
+
+
 class Admission(Record, frozen=True, kw_only=True):
     """How a judge did on labelled pairs, and whether it may gate.
 
@@ -136,6 +165,9 @@ class Admission(Record, frozen=True, kw_only=True):
     others now, None where they were not judged again.
     ``alone``: single answers were judged, once each; ``pairs`` counts them, and ``consistency`` is the share of verdicts that could
     be read. Of several questions the worst number stands.
+    ``jurors``: of a jury, each of its judges; all other numbers are those of their weighted verdict. ``jury_accuracy`` of pairs,
+    with weights that did not see the label, ``majority_accuracy`` with equal weights; ``effective_jurors``: so many independent
+    ones would err as they do together.
     """
 
     judge: str
@@ -167,6 +199,10 @@ class Admission(Record, frozen=True, kw_only=True):
     anchors: dict[str, tuple[float | None, ...]] = {}
     drift: float | None = None
     alone: bool = False
+    jurors: tuple[Juror, ...] = ()
+    jury_accuracy: float | None = None
+    majority_accuracy: float | None = None
+    effective_jurors: float | None = None
     reasons: tuple[str, ...] = ()
 
 
@@ -208,6 +244,23 @@ class Looks(Record, frozen=True, kw_only=True):
     stopped: str = ""
 
 
+class JudgeSpent(Record, frozen=True, kw_only=True):
+    """What one judge read and wrote to judge a run, its examination apart; ``price`` as the config said it then."""
+
+    judge: str
+    model: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    price: Price | None = None
+
+    @property
+    def money(self) -> float | None:
+        """What that cost; None where nobody said what tokens cost."""
+        if self.price is None:
+            return None
+        return (self.tokens_in * self.price.input + self.tokens_out * self.price.output) / 1e6
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One candidate put through one suite, on disk, self-describing.
 
@@ -220,7 +273,9 @@ class Run(Record, frozen=True, kw_only=True):
     the run's own score over all of its items, for reading. ``looks``: it was asked in part, look by look. ``replicate``: 0, or the
     number of a repetition of the same questions (A/A). ``unlike``: in what the candidate was asked otherwise than it was trained,
     a sentence each. ``remarks``: what the suite has to say about how it graded.
+    ``people``: of votes of people, what they said, package by package.
     ``judged``: the metrics that the judge decides; empty where there is none, or where a run is older than this: then it is all.
+    ``judges``: who judged, and how many tokens that took; ``tokens_in`` and ``tokens_out`` are the candidate's own.
     """
 
     format: int = FORMAT
@@ -233,6 +288,7 @@ class Run(Record, frozen=True, kw_only=True):
     suite_hash: str
     judge_hash: str | None = None
     judged: tuple[str, ...] = ()
+    judges: tuple[JudgeSpent, ...] = ()
     engine: dict[str, Any] = {}
     metrics: dict[str, Metric] = {}
     primary: str = ""
@@ -252,6 +308,7 @@ class Run(Record, frozen=True, kw_only=True):
     looks: Looks | None = None
     replicate: int = 0
     admission: Admission | None = None
+    people: tuple[People, ...] = ()
     seed: int = 0
     limit: int | None = None
     declared: str = ""

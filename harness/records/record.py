@@ -14,7 +14,7 @@ SHARES: tuple[MetricKind, ...] = ("binary", "bounded")
 """Kinds whose scores lie between 0 and 1."""
 
 Direction = Literal["higher", "lower"]
-Flag = Literal["truncated", "empty", "unparsable", "refused", "conflict", "context_cut", "boundary"]
+Flag = Literal["truncated", "empty", "unparsable", "refused", "conflict", "disputed", "context_cut", "boundary"]
 Outcome = Literal["pass", "fail", "inconclusive", "insensitive", "invalid", "not_comparable", "no_baseline"]
 Require = Literal["superior", "non_inferior", "not_regressed", "at_least", "at_most"]
 Severity = Literal["block", "warn", "inform"]

@@ -1,21 +1,39 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const items = data.items;
+  const words = data.words;
+  let items = data.items;
   const slot = "sftgate-review-" + data.package;
   const at = (id) => document.getElementById(id);
-  const CHOICES = ["left", "right", "tie", "both_bad"];
-  const NAMES = { left: "Answer 1 is better", right: "Answer 2 is better", tie: "Tie", both_bad: "Both bad" };
+  const CHOICES = data.choices;
+  const SIDES = ["left", "right"];
+  const detailed = data.reasons.length + data.criteria.length > 0;
+  const say = (name, values = {}) => words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
 
   // ---------------------------------------------------------------- what is remembered
   const known = new Set(items.map((item) => item.id));
-  let state = { rater: "", votes: {} };
+  const blank = () => ({ choice: null, reasons: [], ratings: {}, comment: "", seconds: 0, when: "" });
+  let state = { rater: "", sitting: "", votes: {} };
   let keeps = true;
 
   const shelf = (rater) => slot + ":" + rater;
 
+  // Two people who give one name are told apart by this: drawn once for a name in a browser.
+  function sitting(rater) {
+    const drawn = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    try {
+      const place = slot + "-sitting:" + rater;
+      const known = localStorage.getItem(place);
+      if (known && /^[0-9a-f]{16}$/.test(known)) return known;
+      localStorage.setItem(place, drawn);
+    } catch (error) {
+      return drawn;
+    }
+    return drawn;
+  }
+
   function restore(rater) {
-    state = { rater, votes: {} };
+    state = { rater, sitting: sitting(rater), votes: {} };
     try {
       const saved = JSON.parse(localStorage.getItem(shelf(rater)) || "null");
       if (typeof saved !== "object" || saved === null) return;
@@ -23,13 +41,29 @@
         if (!known.has(id) || typeof vote !== "object" || vote === null) continue;
         state.votes[id] = {
           choice: CHOICES.includes(vote.choice) ? vote.choice : null,
+          reasons: Array.isArray(vote.reasons) ? data.reasons.filter((reason) => vote.reasons.includes(reason)) : [],
+          ratings: readRatings(vote.ratings),
           comment: typeof vote.comment === "string" ? vote.comment : "",
           seconds: Number.isFinite(vote.seconds) ? vote.seconds : 0,
+          when: typeof vote.when === "string" ? vote.when : "",
         };
       }
     } catch (error) {
-      warn("Earlier votes in this browser could not be read.");
+      warn(words.spoiled);
     }
+  }
+
+  function readRatings(saved) {
+    const ratings = {};
+    if (typeof saved !== "object" || saved === null) return ratings;
+    for (const criterion of data.criteria) {
+      const rated = Object.hasOwn(saved, criterion) ? saved[criterion] : null;
+      if (typeof rated !== "object" || rated === null) continue;
+      for (const side of SIDES) {
+        if ([1, 2, 3, 4, 5].includes(rated[side])) (ratings[criterion] ||= {})[side] = rated[side];
+      }
+    }
+    return ratings;
   }
 
   function lastRater() {
@@ -47,7 +81,7 @@
     } catch (error) {
       if (keeps) {
         keeps = false;
-        warn("This browser does not keep votes between visits. Save them as a file before you close the page.");
+        warn(words.not_kept);
       }
     }
   }
@@ -57,7 +91,7 @@
     at("notice").hidden = false;
   }
 
-  const entry = (id) => (state.votes[id] ||= { choice: null, comment: "", seconds: 0 });
+  const entry = (id) => (state.votes[id] ||= blank());
   const choiceOf = (item) => (state.votes[item.id] ? state.votes[item.id].choice : null);
   const voted = () => items.filter((item) => choiceOf(item)).length;
   const firstOpen = (from = 0) => {
@@ -70,7 +104,7 @@
 
   // ---------------------------------------------------------------- what is shown
   let position = 0;
-  let shownAt = 0;
+  let shownAt = null;
   let screen = "start";
 
   // Text as it is; what stands between fences in an element of its own, as characters of one width.
@@ -93,7 +127,7 @@
   function put(id, text) {
     const node = at(id);
     const nothing = text.trim() === "";
-    node.replaceChildren(...(nothing ? ["(empty answer)"] : pieces(text)));
+    node.replaceChildren(...(nothing ? [words.nothing] : pieces(text)));
     node.classList.toggle("nothing", nothing);
   }
 
@@ -102,6 +136,8 @@
     at("start").hidden = name !== "start";
     at("work").hidden = name !== "work";
     at("dock").hidden = name !== "work";
+    at("rest").hidden = name !== "rest";
+    at("pause").hidden = name !== "work";
     at("end").hidden = name !== "end";
     at("save-open").hidden = name !== "work";
     count();
@@ -113,10 +149,11 @@
     at("fill").style.width = (100 * done) / items.length + "%";
     at("track").setAttribute("aria-valuemax", String(items.length));
     at("track").setAttribute("aria-valuenow", String(done));
-    const total = items.length === 1 ? "1 item" : items.length + " items";
+    const total = items.length === 1 ? words.total_one : say("total", { total: items.length });
     at("where").textContent =
-      screen === "work" ? "Item " + (position + 1) + " of " + items.length + " · " + done + " voted · " + state.rater
-        : screen === "end" ? done + " of " + total + " voted · " + state.rater : total;
+      screen === "work" || screen === "rest"
+        ? say("where", { place: position + 1, total: items.length, done, rater: state.rater })
+        : screen === "end" ? say("where_end", { done, total, rater: state.rater }) : total;
   }
 
   function marks() {
@@ -124,11 +161,34 @@
     for (const button of document.querySelectorAll("[data-choice]")) {
       button.setAttribute("aria-pressed", String(button.dataset.choice === choice));
     }
-    at("card-left").classList.toggle("chosen", choice === "left");
-    at("card-right").classList.toggle("chosen", choice === "right");
+    at("card-left").classList.toggle("chosen", choice === "left" || choice === "left_much");
+    at("card-right").classList.toggle("chosen", choice === "right" || choice === "right_much");
+  }
+
+  function details() {
+    const own = state.votes[items[position].id] || blank();
+    for (const box of document.querySelectorAll("[data-reason]")) box.checked = own.reasons.includes(data.reasons[box.dataset.reason]);
+    for (const radio of document.querySelectorAll("[data-criterion]")) {
+      const rated = own.ratings[data.criteria[radio.dataset.criterion]] || {};
+      radio.checked = rated[radio.dataset.side] === Number(radio.value);
+    }
+  }
+
+  // ---------------------------------------------------------------- time with an item in view
+  const running = () => screen === "work" && !document.hidden;
+
+  function clock() {
+    const now = performance.now();
+    if (shownAt !== null) {
+      const own = entry(items[position].id);
+      own.seconds = Math.round((own.seconds + (now - shownAt) / 1000) * 10) / 10;
+    }
+    shownAt = running() ? now : null;
   }
 
   function open(index) {
+    clock();
+    shownAt = null;
     position = index;
     const item = items[index];
     put("question", item.question);
@@ -137,20 +197,30 @@
     at("comment").value = state.votes[item.id] ? state.votes[item.id].comment : "";
     at("previous").disabled = index === 0;
     marks();
+    details();
     show("work");
-    at("work").setAttribute("aria-label", "Item " + (index + 1) + " of " + items.length);
+    at("work").setAttribute("aria-label", words.item + " " + (index + 1) + " / " + items.length);
     at("work").focus({ preventScroll: true });
-    shownAt = performance.now();
+    shownAt = running() ? performance.now() : null;
+    keep();
+  }
+
+  function rest() {
+    clock();
+    shownAt = null;
+    keep();
+    show("rest");
+    at("rest-title").focus({ preventScroll: true });
   }
 
   function finish() {
+    clock();
+    shownAt = null;
+    keep();
     const open = items.length - voted();
-    at("end-title").textContent = open === 0 ? "All done. Thank you." : open + (open === 1 ? " item has" : " items have") + " no vote yet";
-    at("end-text").textContent =
-      open === 0
-        ? "Save your votes and send the file back."
-        : "You can save what you have now, and go on later: items without a vote are left out.";
-    at("resume").textContent = open === 0 ? "Go over the items again" : "Go to the first one";
+    at("end-title").textContent = open === 0 ? words.done : open === 1 ? words.open_one : say("open", { open });
+    at("end-text").textContent = open === 0 ? words.done_text : words.open_text;
+    at("resume").textContent = open === 0 ? words.over_again : words.to_first;
     at("export").value = votesText();
     show("end");
     at("end-title").focus({ preventScroll: true });
@@ -160,13 +230,31 @@
   function vote(choice) {
     const item = items[position];
     const own = entry(item.id);
-    own.seconds = Math.round((own.seconds + (performance.now() - shownAt) / 1000) * 10) / 10;
+    clock();
     own.choice = choice;
+    own.when = new Date().toISOString();
     own.comment = at("comment").value;
     keep();
     marks();
-    at("spoken").textContent = "Item " + (position + 1) + ": " + NAMES[choice];
-    step(1);
+    at("spoken").textContent = words.item + " " + (position + 1) + ": " + data.names[choice];
+    if (detailed) count(); // there are reasons or ratings to give: whoever votes goes on when they are given
+    else step(1);
+  }
+
+  function tick(box) {
+    const own = entry(items[position].id);
+    const chosen = new Set(own.reasons);
+    const reason = data.reasons[box.dataset.reason];
+    if (box.checked) chosen.add(reason);
+    else chosen.delete(reason);
+    own.reasons = data.reasons.filter((name) => chosen.has(name));
+    keep();
+  }
+
+  function rate(radio) {
+    const own = entry(items[position].id);
+    (own.ratings[data.criteria[radio.dataset.criterion]] ||= {})[radio.dataset.side] = Number(radio.value);
+    keep();
   }
 
   function step(by) {
@@ -181,7 +269,10 @@
       .filter((item) => choiceOf(item))
       .map((item) => ({ review_id: item.id, ...state.votes[item.id] }));
     return JSON.stringify(
-      { format: 1, kind: "sftgate-votes", package: data.package, commitment: data.commitment, rater: state.rater, votes },
+      {
+        format: 2, kind: "sftgate-votes", package: data.package, commitment: data.commitment, rater: state.rater,
+        sitting: state.sitting, saved: new Date().toISOString(), votes,
+      },
       null,
       1,
     );
@@ -196,7 +287,7 @@
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
-    at("spoken").textContent = "Votes saved as " + link.download;
+    at("spoken").textContent = say("saved_as", { file: link.download });
   }
 
   async function copy() {
@@ -213,8 +304,8 @@
       area.select();
       copied = document.execCommand("copy");
     }
-    button.textContent = copied ? "Copied" : "Press Ctrl+C to copy";
-    setTimeout(() => { button.textContent = "Copy votes"; }, 2500);
+    button.textContent = copied ? words.copied : words.press_copy;
+    setTimeout(() => { button.textContent = words.copy; }, 2500);
   }
 
   function help() {
@@ -235,9 +326,13 @@
   for (const button of document.querySelectorAll("[data-choice]")) {
     button.addEventListener("click", () => vote(button.dataset.choice));
   }
+  for (const box of document.querySelectorAll("[data-reason]")) box.addEventListener("change", () => tick(box));
+  for (const radio of document.querySelectorAll("[data-criterion]")) radio.addEventListener("change", () => rate(radio));
   at("previous").addEventListener("click", () => step(-1));
   at("next").addEventListener("click", () => step(1));
   at("save-open").addEventListener("click", finish);
+  at("pause").addEventListener("click", rest);
+  at("go-on").addEventListener("click", () => open(position));
   at("save").addEventListener("click", save);
   at("copy").addEventListener("click", copy);
   at("resume").addEventListener("click", () => open(Math.max(firstOpen(), 0)));
@@ -260,17 +355,26 @@
     u: () => { const index = firstOpen(position + 1); if (index >= 0) open(index); else finish(); },
     c: () => at("comment").focus(),
     s: finish,
+    p: rest,
+    r: () => { const first = document.querySelector("[data-reason], [data-criterion]"); if (first) first.focus(); },
     "?": help,
   };
   CHOICES.forEach((choice, index) => { KEYS[String(index + 1)] = () => vote(choice); });
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || at("help").open) return;
-    if (event.target instanceof Element && event.target.closest("input, textarea, select")) return;
+    const field = event.target instanceof Element ? event.target.closest("input, textarea, select") : null;
+    if (field) {
+      if (screen === "work" && field.id !== "comment") inField(event, field);
+      return;
+    }
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (screen === "work" && Object.hasOwn(KEYS, key)) {
       event.preventDefault();
       KEYS[key]();
+    } else if (screen === "rest" && (key === "p" || key === "Enter") && !(event.target instanceof HTMLButtonElement)) {
+      event.preventDefault();
+      open(position);
     } else if (screen === "end" && key === "s") {
       event.preventDefault();
       save();
@@ -282,12 +386,38 @@
     }
   });
 
+  // Among reasons and ratings: a digit rates and goes on to the next scale, Enter and Esc lead back to the item.
+  function inField(event, field) {
+    if (event.key === "Enter" || event.key === "Escape") {
+      event.preventDefault();
+      at("work").focus({ preventScroll: true });
+    } else if (field.type === "radio" && /^[1-5]$/.test(event.key)) {
+      event.preventDefault();
+      const scales = [...document.querySelectorAll(".scale")];
+      const scale = field.closest(".scale");
+      const radio = scale.querySelector("[value='" + event.key + "']");
+      radio.checked = true;
+      rate(radio);
+      const next = scales[scales.indexOf(scale) + 1];
+      if (next) (next.querySelector(":checked") || next.querySelector("input")).focus();
+      else at("work").focus({ preventScroll: true });
+    }
+  }
+
+  document.addEventListener("visibilitychange", clock);
   window.addEventListener("storage", (event) => {
-    if (event.key === shelf(state.rater)) warn("This review is open in another tab too. Close one of them: the last vote wins.");
+    if (event.key === shelf(state.rater)) warn(words.other_tab);
   });
 
   // ---------------------------------------------------------------- begin
+  function invited(rater) {
+    const names = data.rater ? [data.rater] : Object.keys(data.raters);
+    return names.length === 0 || names.includes(rater);
+  }
+
   function begin(rater) {
+    const own = data.raters[rater];
+    items = own ? data.items.filter((item) => own.includes(item.id)) : data.items;
     restore(rater);
     keep();
     const index = firstOpen();
@@ -296,18 +426,16 @@
   }
 
   function welcome() {
+    items = data.items;
     show("start");
-    at("rater").value = "";
+    if (at("rater") instanceof HTMLInputElement) at("rater").value = "";
     at("rater").focus();
   }
 
   at("another").addEventListener("click", welcome);
-  at("start-count").textContent = items.length === 1 ? "One item." : items.length + " items.";
-  if (data.guidance) {
-    at("guidance").textContent = data.guidance;
-    at("guidance").hidden = false;
-    at("by-default").hidden = true;
-  }
-  if (lastRater()) begin(lastRater());
+  at("start-count").textContent = items.length === 1 ? words.count_one : say("count", { total: items.length });
+  if (data.guidance) at("guidance").textContent = data.guidance;
+  const last = lastRater();
+  if (last && invited(last)) begin(last);
   else welcome();
 })();

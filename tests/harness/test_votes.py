@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
 from harness.store import Store
+from reports.blind.key import OTHER, read_key
 
 
 def test_votes_that_were_changed_in_the_store_are_imported_again_once_they_are_gone(
@@ -52,3 +54,98 @@ def test_votes_that_were_changed_in_the_store_are_imported_again_once_they_are_g
         shutil.rmtree(path)
     does(*importing)
     assert all(store.read(store.current()[pair]).samples for pair in first)
+
+
+@pytest.fixture
+def asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs commands on a small config whose rules are about people; the answers are measured."""
+
+    def does(*words: str, code: int = 0) -> str:
+        found = main([*words])
+        captured = capsys.readouterr()
+        assert found == code, captured
+        return " ".join((captured.out + captured.err).split())
+
+    items = [{"key": f"q{index}", "prompt": f"question {index}", "target": "x"} for index in range(30)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    new = {"name": "new", "engine": "fake", "options": {"answers": {item["prompt"]: f"{item['prompt']}?" for item in items}}}
+    rules = [{"metric": f"human/{name}", "require": "non_inferior", "margin": margin}
+             for name, margin in (("win", 0.2), ("preference", 0.2), ("criterion_tone", 0.5))]  # fmt: skip
+    config = {
+        "baseline": "old",
+        "candidates": [{"name": "old", "engine": "fake"}, new],
+        "suites": [{"name": "qa", "use": "prompted", "options": {"items": "items.jsonl"}}],
+        "rules": rules,
+    }
+    (tmp_path / "gate.yaml").write_text(json.dumps(config))
+    does("measure", str(tmp_path / "gate.yaml"))
+    return does
+
+
+def ballots(folder: Path, rater: str, *, better: str = "new", much: bool = False, tone: tuple[int, int] | None = None) -> Path:
+    """A file as the page saves it, of one who always takes the better side."""
+    key = read_key(next(folder.glob("key-*.json")))
+    ballots = []
+    for row in key.entries:
+        side = row.candidate_side if better == "new" else OTHER[row.candidate_side or "left"]
+        rates = {} if tone is None else {"tone": dict(zip((side, OTHER[side or "left"]), tone, strict=True))}
+        ballots.append({"review_id": row.review_id, "choice": f"{side}_much" if much else side, "ratings": rates, "seconds": 9})
+    path = folder / f"votes-{rater}.json"
+    head = {"format": 2, "kind": "sftgate-votes", "package": key.package, "commitment": key.commitment, "rater": rater}
+    path.write_text(json.dumps({**head, "votes": ballots}))
+    return path
+
+
+def test_rules_about_people_wait_for_votes_and_for_what_was_asked(tmp_path: Path, asked: Callable[..., str]) -> None:
+    gate, folder = str(tmp_path / "gate.yaml"), tmp_path / "plain"
+    assert "nobody has voted yet" in asked("gate", gate, code=11)
+    asked("plan", gate)
+    asked("review", "export", gate, "--items", "30", "--folder", str(folder))
+    key = str(next(folder.glob("key-*.json")))
+    first = asked("review", "import", gate, "--key", key, "--votes", str(ballots(folder, "ana")))
+    assert "won by the candidate: 100.0 %" in first
+    said = asked("gate", gate, code=11)
+    assert "people voted, but were not asked for preference" in said
+    both = asked("review", "import", gate, "--key", key, "--votes", str(ballots(folder, "bo", better="old")))
+    assert "won by the candidate: 50.0 %" in both, "the votes of before are still there"
+    assert "60 in all by 2 raters" in both
+    again = asked("review", "import", gate, "--key", key, "--votes", str(folder / "votes-bo.json"))
+    assert "was imported before: its votes count once" in again
+    assert "60 in all by 2 raters" in again
+
+
+def test_strength_and_ratings_of_people_are_gated_like_any_metric(tmp_path: Path, asked: Callable[..., str]) -> None:
+    gate, folder = str(tmp_path / "gate.yaml"), tmp_path / "asking"
+    asked("review", "export", gate, "--items", "30", "--folder", str(folder), "--strength", "--criteria", "tone")
+    files = [str(ballots(folder, "ana", much=True, tone=(5, 3))), str(ballots(folder, "bo", tone=(4, 4)))]
+    key = str(next(folder.glob("key-*.json")))
+    said = asked("review", "import", gate, "--key", key, "--votes", *files)
+    assert "human/win, human/preference, human/criterion_tone" in said
+    asked("gate", gate)
+    store = Store(tmp_path / "runs")
+    people = store.read(store.current()["human", "new"]).run.people
+    assert [(each.votes, each.labels) for each in people] == [(60, {"candidate": 30, "candidate, much": 30})]
+    conclusion = json.loads((tmp_path / "runs" / "verdict.json").read_text())
+    gains = {each["metric"]: each["gain"] for each in conclusion["comparisons"] if each["metric"].startswith("human/")}
+    assert gains == {"human/win": 0.5, "human/preference": 0.375, "human/criterion_tone": 1.0}
+
+
+def test_two_raters_of_one_name_are_named_and_told_apart(tmp_path: Path, asked: Callable[..., str]) -> None:
+    gate, folder = str(tmp_path / "gate.yaml"), tmp_path / "two"
+    asked("review", "export", gate, "--items", "10", "--folder", str(folder))
+    key = str(next(folder.glob("key-*.json")))
+    one = ballots(folder, "ana").rename(folder / "one.json")
+    two = ballots(folder, "ana", better="old").rename(folder / "two.json")
+    importing = ("review", "import", gate, "--key", key, "--votes", str(one), str(two))
+    refused = asked(*importing, code=2)
+    assert "no vote on an item counts. not counted, two different votes of one name" in refused
+    assert "--rater FILE=NAME" in refused
+    assert not list(folder.glob("votes-*.jsonl")), "what was refused leaves nothing behind"
+    assert "20 in all by 2 raters" in asked(*importing, "--rater", "two.json=ana b")
+    ledger = next(folder.glob("votes-*.jsonl")).read_text().splitlines()
+    assert len(ledger) == 20
+    page = next(folder.glob("package-*")) / "review.html"
+    page.write_text(page.read_text() + "<!-- -->")
+    assert "review.html is not what was exported" in asked(*importing, "--rater", "two.json=ana b")
+    assert "is none of the files" in asked(*importing, "--rater", "tow.json=x", code=2)
+    assert "expected FILE=NAME" in asked(*importing, "--rater", "two.json", code=2)

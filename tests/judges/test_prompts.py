@@ -34,9 +34,12 @@ def test_the_lab_pointwise_prompt_is_a_chat() -> None:
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.md")), ids=lambda path: path.stem)
 def test_every_shipped_prompt_loads_and_shows_the_judge_everything(path: Path) -> None:
-    kind: Kind = "pairwise" if "pairwise" in path.stem else "pointwise"
+    kind: Kind = "pairwise" if "pairwise" in path.stem else "rubric" if path.stem == "rubric" else "pointwise"
     prompt = load_prompt(path.stem, kind=kind, folder=Path())
     texts = {"left": "LEFT", "right": "RIGHT"} if kind == "pairwise" else {"answer": "ANSWER"}
+    texts |= {"criteria": "CRITERIA"} if kind == "rubric" else {}
+    texts |= {"reference": "REFERENCE"} if prompt.reads_reference else {}
+    assert prompt.reads_reference == (path.stem == "reference")
     read = "\n".join(message.content for message in prompt.fill((Message(role="user", content="QUESTION"),), texts))
     assert all(word in read for word in ("QUESTION", *texts.values()))
 

@@ -39,7 +39,7 @@ def test_the_comment_shows_failures_open_and_passes_folded(conclusion: Conclusio
     text = markdown(conclusion)
     assert text.index("keeps refusals") < text.index("<details>")
     assert text.count("<details>") == text.count("</details>")
-    assert text.count("<details>") == len(conclusion.verdicts) + 3, "and for what it cost, what was not equal, and slices"
+    assert text.count("<details>") == len(conclusion.verdicts) + 4, "and for cost, win rates, what was not equal, and slices"
 
 
 def test_rules_of_one_metric_are_told_apart_beside_their_candidate() -> None:

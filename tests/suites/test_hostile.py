@@ -46,6 +46,7 @@ LEFT = {
     "lm_eval_results": "nobody is asked",
     "scores": "nobody is asked",
     "preference": "graded by judges: tests/suites/test_preference.py",
+    "graded": "graded by judges: tests/suites/test_graded.py",
     "coding": "programs run in a sandbox, a process for each: tests/suites/test_coding_sandbox.py",
 }
 """Suites that cannot be built from shipped data alone, or not at once."""

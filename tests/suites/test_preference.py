@@ -16,7 +16,8 @@ from harness.journal import Journal
 from harness.protocols import Conversation, Judged, Suite
 from harness.records import Answer, Candidate, Completion, Judgment, Request, Sample
 from harness.schedule import Desk, Done, Talk, drive
-from suites.preference import UNPARSABLE, Preference, PreferenceOptions
+from suites.bench import UNPARSABLE
+from suites.preference import Preference, PreferenceOptions
 
 ITEMS: list[dict[str, Any]] = [
     {"key": "a", "prompt": "Name a colour.", "slices": {"kind": "open"}},
@@ -61,6 +62,10 @@ def graded(
     return {sample.key: sample for sample in suite.grade(answers, judgments, others)}
 
 
+def win(sample: Sample) -> float | None:
+    return None if sample.scores is None else sample.scores["win"]
+
+
 def longer(request: Request) -> str:
     """A judge that prefers the longer answer, whatever the order."""
     left, right = request.messages[0].content.split("[Answer A]\n")[1].removesuffix("\n[Verdict]").split("\n[Answer B]\n")
@@ -73,13 +78,13 @@ def test_the_baseline_ties_with_itself_without_asking_anybody(tmp_path: Path) ->
     judgments, asked = hold(suite.consult(next(iter(suite.items())), own, None), lambda request: "A")
     assert asked == []
     (sample,) = suite.grade([own], {"a": judgments}, {"a": own})
-    assert sample.scores == {"win": 0.5}
+    assert win(sample) == 0.5
     assert sample.flags == ()
 
 
 def test_a_better_answer_wins_a_worse_one_loses_an_equal_one_ties(tmp_path: Path) -> None:
     samples = graded(build(tmp_path), {"a": "dark red", "b": "", "c": "left"}, {"a": "red", "b": "hello", "c": "four"}, longer)
-    assert {key: sample.scores for key, sample in samples.items()} == {"a": {"win": 1.0}, "b": {"win": 0.0}, "c": {"win": 0.5}}
+    assert {key: win(sample) for key, sample in samples.items()} == {"a": 1.0, "b": 0.0, "c": 0.5}
     assert samples["a"].judgments[0].judge == "judge"
     assert [judgment.order for judgment in samples["a"].judgments] == ["left", "right"]
 
@@ -93,7 +98,7 @@ def test_same_answers_tie_without_asking(tmp_path: Path) -> None:
 
 def test_orders_that_contradict_each_other_tie_and_are_flagged(tmp_path: Path) -> None:
     sample = graded(build(tmp_path), {"a": "red"}, {"a": "blue"}, lambda request: "A")["a"]
-    assert sample.scores == {"win": 0.5}
+    assert win(sample) == 0.5
     assert sample.flags == ("conflict",)
 
 
@@ -107,7 +112,7 @@ def test_an_unparsable_verdict_is_an_error_and_never_a_tie(tmp_path: Path) -> No
 def test_half_an_opinion_scores_and_is_flagged(tmp_path: Path) -> None:
     replies = iter(["A", "?"])
     sample = graded(build(tmp_path), {"a": "red"}, {"a": "blue"}, lambda request: next(replies))["a"]
-    assert sample.scores == {"win": 1.0}
+    assert win(sample) == 1.0
     assert sample.flags == ("unparsable",)
 
 
@@ -143,7 +148,7 @@ def test_the_pointwise_judge_works_through_the_same_door(tmp_path: Path) -> None
     samples = graded(
         suite, {"a": "red"}, {"a": "blue"}, lambda request: "[good]" if request.messages[1].content == "red" else "[bad]"
     )
-    assert samples["a"].scores == {"win": 1.0}
+    assert win(samples["a"]) == 1.0
     assert [judgment.order for judgment in samples["a"].judgments] == ["alone"]
 
 
@@ -277,7 +282,7 @@ def test_a_judge_of_ones_own_is_named_by_module(tmp_path: Path, monkeypatch: pyt
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     sample = graded(build(tmp_path, use="my_judges:Shorter"), {"a": "red"}, {"a": "crimson"}, longer)["a"]
-    assert sample.scores == {"win": 1.0}
+    assert win(sample) == 1.0
     assert isinstance(sample.judgments[0], Judgment)
     assert sample.judgments[0].judge == "ruler"
 
@@ -314,3 +319,56 @@ def test_the_scheduler_drives_judge_and_examination_and_the_journal_answers_the_
     assert admission == second["exam"].value
     assert second["exam"].sent == 0
     assert second["exam"].reused == first["exam"].sent + first["exam"].reused
+
+
+# --------------------------------------------------------------------------------------------- juries and several turns
+
+
+def test_a_jury_wins_by_weight_and_opposite_winners_are_disputed(tmp_path: Path) -> None:
+    suite = build(tmp_path, judge=["one", "two"])
+    item = next(iter(suite.items()))
+    said: list[Judgment] = []
+    for name, words, weight in (("one", "AB", 3.0), ("two", "BA", 1.0)):  # one says the candidate, two the baseline
+        replies = iter(words)
+        opinions, asked = hold(suite.hear(name, item, answer("a", "red"), answer("a", "blue")), lambda request, r=replies: next(r))
+        assert {request.to for request in asked} == {name}
+        said += [msgspec.structs.replace(opinion, weight=weight) for opinion in opinions]
+    (sample,) = suite.grade([answer("a", "red")], {"a": said}, {})
+    assert win(sample) == 0.75
+    assert sample.flags == ("disputed",)
+
+
+def test_a_juror_that_cannot_be_read_abstains_and_one_that_contradicts_itself_ties(tmp_path: Path) -> None:
+    suite = build(tmp_path, judge=["one", "two", "three"])
+    item = next(iter(suite.items()))
+    said: list[Judgment] = []
+    for name, words in (("one", "AB"), ("two", "??"), ("three", "AA")):
+        replies = iter(words)
+        said += hold(suite.hear(name, item, answer("a", "red"), answer("a", "blue")), lambda request, r=replies: next(r))[0]
+    (sample,) = suite.grade([answer("a", "red")], {"a": said}, {})
+    assert win(sample) == 0.75
+    assert sample.flags == ("unparsable", "conflict")
+
+
+def test_of_several_turns_both_conversations_are_read_to_their_end(tmp_path: Path) -> None:
+    write(tmp_path / "turns.jsonl", [{"key": "a", "turns": ["Name a river.", "Another?"]}])
+    suite = build(tmp_path, items="turns.jsonl")
+    own, other = (
+        Answer(key="a", completions=tuple(Completion(text=text) for text in texts)) for texts in (("Rhine", "Po"), ("Po", "?"))
+    )
+    _, asked = hold(suite.consult(next(iter(suite.items())), own, other), lambda request: "A")
+    text = asked[0].messages[0].content
+    assert text.startswith(
+        "[Question]\nName a river.\n[Answer A]\n[assistant]\nRhine\n\n[user]\nAnother?\n\n[assistant]\nPo\n[Answer B]"
+    )
+
+
+def test_a_pairwise_judge_may_be_told_the_right_answer(tmp_path: Path) -> None:
+    front = '+++\nkind = "pairwise"\nanswer = "word"\nverdicts = { A = "left", B = "right" }\n+++\n'
+    (tmp_path / "told.md").write_text(front + "{question}|{reference}|{left}|{right}", encoding="utf-8")
+    write(tmp_path / "known.jsonl", [{"key": "a", "prompt": "2+2?", "target": 4}])
+    suite = build(tmp_path, items="known.jsonl", prompt="told.md")
+    _, asked = hold(suite.consult(next(iter(suite.items())), answer("a", "four"), answer("a", "five")), lambda request: "A")
+    assert [request.messages[0].content for request in asked] == ["2+2?|4|four|five", "2+2?|4|five|four"]
+    with pytest.raises(ConfigError, match="item 'a' has no target"):
+        build(tmp_path, prompt="told.md")

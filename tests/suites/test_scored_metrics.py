@@ -68,6 +68,7 @@ BUILT: dict[str, dict[str, Any]] = {
         "temperature": 1.0,
         "sandbox": "isolated" if means_of("isolated") else "limits",
     },
+    "graded": {"items": "questions.jsonl", "judge": "judge"},
     "preference": {"items": "questions.jsonl", "judge": "judge", "prompt": "lab_pairwise"},
     "tools": {"items": "suites:tools.jsonl"},
     "latency": {"items": "questions.jsonl", "concurrency": (1, 2)},

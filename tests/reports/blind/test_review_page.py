@@ -13,7 +13,13 @@ import msgspec
 import pytest
 
 from harness.records import Candidate, Fingerprints, Measured, Run, Sample
-from reports.review import Key, export, key_path, read_key, read_votes, to_measured
+from reports.blind.cleaning import tidy
+from reports.blind.form import Form
+from reports.blind.key import Key, package_paths, read_key
+from reports.blind.package import Plan, export
+from reports.people import what_people_said
+from reports.votes.unblinding import to_measured
+from tests.reports.votes.ballots import votes_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -51,13 +57,14 @@ def measured(name: str, texts: Sequence[str]) -> Measured:
 
 
 def package_of(folder: Path, count: int = 6, **options: Any) -> tuple[Path, Key]:
-    package = export(
-        measured("prod", [f"old {n}" for n in range(count)]),
-        measured("new", [f"new {n}" for n in range(count)]),
-        folder=folder,
-        **options,
-    )
-    return package / "review.html", read_key(key_path(package))
+    old, new = (measured(name, [f"{word} {n}" for n in range(count)]) for name, word in (("prod", "old"), ("new", "new")))
+    return exported(old, new, folder, **options)
+
+
+def exported(old: Measured, new: Measured, folder: Path, **plan: Any) -> tuple[Path, Key]:
+    path = export(old, new, folder=folder, plan=Plan(**plan))
+    key = read_key(path)
+    return package_paths(path, key)[0] / "review.html", key
 
 
 def start(tab: Page, rater: str = "Ana") -> None:
@@ -98,10 +105,10 @@ def test_a_whole_review_by_keyboard_is_saved_and_imported(page: Callable[..., Pa
     assert tab.inner_text("#end-title") == "All done. Thank you."
     path = saved(tab, tmp_path)
     assert path.name == f"votes-{key.package}-Ana.json"
-    votes = read_votes([path], key)
+    votes = votes_in([path], key)
     assert [vote.rater for vote in votes] == ["Ana"] * 6
     assert votes[1].comment == "1 is 2 short = 3"
-    _, candidate = to_measured(votes, key)
+    _, candidate = to_measured(votes, key, what_people_said(votes, key))
     assert [(sample.scores or {})["win"] for sample in candidate.samples] == [1, 1, 1, 1, 0.5, 0.5]
     assert [vote.choice for vote in votes[4:]] == ["tie", "both_bad"]
 
@@ -120,7 +127,7 @@ def test_a_reload_in_the_middle_keeps_votes_and_place(page: Callable[..., Page],
     tab.keyboard.press("ArrowLeft")
     assert tab.get_attribute("[data-choice=right]", "aria-pressed") == "true"
     tab.keyboard.press("1")
-    votes = read_votes([saved(tab, tmp_path)], key)
+    votes = votes_in([saved(tab, tmp_path)], key)
     assert [(vote.review_id, vote.choice) for vote in votes] == [("r001", "left"), ("r002", "left")]
 
 
@@ -163,7 +170,7 @@ def test_a_review_works_by_mouse_too(page: Callable[..., Page], tmp_path: Path) 
     assert [vote["choice"] for vote in content["votes"]] == ["right", "both_bad"]
     path = tmp_path / "copied.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    assert len(read_votes([path], key)) == 2
+    assert len(votes_in([path], key)) == 2
 
 
 def test_raters_of_one_browser_do_not_overwrite_each_other(page: Callable[..., Page], tmp_path: Path) -> None:
@@ -180,7 +187,7 @@ def test_raters_of_one_browser_do_not_overwrite_each_other(page: Callable[..., P
     tab.keyboard.press("2")
     second = saved(tab, tmp_path)
     assert second.name == f"votes-{key.package}-Bo-Li-x.json"
-    votes = read_votes([first, second], key)
+    votes = votes_in([first, second], key)
     assert [vote.choice for vote in votes] == ["left", "right"] * 2
 
 
@@ -199,23 +206,19 @@ def test_hostile_answers_are_shown_as_text_and_never_run(page: Callable[..., Pag
     hostile = Sample(key=questions.key, task="t", prompt=f"{text} q", outputs=(text,), scores={"win": 0.5})
     harmless = Sample(key=questions.key, task="t", prompt=f"{text} q", outputs=("harmless",), scores={"win": 0.5})
     run = measured("prod", []).run
-    package = export(
-        Measured(run=run, samples=(harmless,)),
-        Measured(run=measured("new", []).run, samples=(hostile,)),
-        folder=tmp_path,
-        guidance=text,
-    )
-    key = read_key(key_path(package))
-    tab = page(package / "review.html")
+    sides = Measured(run=run, samples=(harmless,)), Measured(run=measured("new", []).run, samples=(hostile,))
+    html, key = exported(*sides, tmp_path, form=Form(guidance=text))
+    package = html.parent
+    tab = page(html)
     elements = tab.evaluate("document.querySelectorAll('*').length")
     start(tab)
     assert tab.title() == "Blind review"
-    assert tab.text_content(f"#{key.entries[0].candidate_side}") == (text.strip() or "(empty answer)")
+    assert tab.text_content(f"#{key.entries[0].candidate_side}") == (tidy(text) or "(empty answer)")
     assert tab.evaluate("document.querySelectorAll('*').length") == elements
     assert tab.evaluate("document.querySelectorAll('script, img, svg, iframe, object, link').length") == 2
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     tab.keyboard.press("1")
-    assert len(read_votes([saved(tab, tmp_path)], key)) == 1
+    assert len(votes_in([saved(tab, tmp_path)], key)) == 1
     rows = list(csv.reader(io.StringIO((package / "items.csv").read_text(encoding="utf-8-sig"), newline="")))
     assert len(rows) == 2
 
@@ -226,11 +229,11 @@ CODE = "Use\n\n```python\nif a < b:\n    print('~~~')\n```\n\nor\n~~~\nx\n```\ny
 def test_code_is_shown_as_code_and_stays_the_text_it_is(page: Callable[..., Page], tmp_path: Path) -> None:
     """Characters of one width between fences, an open one to the end; not a character more or less."""
     answers = (measured("prod", [CODE]), measured("new", ["plain"]))
-    package = export(*answers, folder=tmp_path, guidance="Only what runs.")
-    tab = page(package / "review.html")
+    html, key = exported(*answers, tmp_path, form=Form(guidance="Only what runs."))
+    tab = page(html)
     assert "correct first" not in tab.inner_text("#start")  # the guidance stands in its place
     start(tab)
-    side = "right" if read_key(key_path(package)).entries[0].candidate_side == "left" else "left"
+    side = "right" if key.entries[0].candidate_side == "left" else "left"
     assert tab.text_content(f"#{side}") == CODE
     blocks = [CODE[CODE.index("```") : CODE.index("\nor")], CODE[CODE.index("~~~\n") :]]
     assert tab.locator(f"#{side} code").all_text_contents() == blocks
@@ -241,7 +244,7 @@ def test_a_question_from_right_to_left_begins_at_the_right(page: Callable[..., P
     old, new = (measured(name, [text]) for name, text in (("prod", "a"), ("new", "b")))
     question = "\u0645\u0627 \u0647\u0648\u061f"
     old, new = (Measured(run=each.run, samples=(msgspec.structs.replace(each.samples[0], prompt=question),)) for each in (old, new))
-    tab = page(export(old, new, folder=tmp_path) / "review.html")
+    tab = page(exported(old, new, tmp_path)[0])
     start(tab)
     boxes = [tab.locator(name).bounding_box() for name in ("#question", "#card-right")]
     ends = [box["x"] + box["width"] for box in boxes if box is not None]

@@ -1,0 +1,74 @@
+"""What is taken from an answer before people see it, because it tells one model from another at no gain; what is only reported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from harness.records import Candidate
+
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff]")
+_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
+_ENDS_OF_LINES = re.compile(r"[ \t]+(?=\n)")
+_GAPS = re.compile(r"\n{3,}")
+
+_MAKERS = (
+    "openai", "chatgpt", "gpt", "claude", "anthropic", "gemini", "gemma", "bard", "llama", "qwen", "tongyi", "deepseek",
+    "mistral", "mixtral", "ministral", "phi", "kimi", "moonshot", "chatglm", "glm", "zhipu", "baichuan", "internlm", "doubao",
+    "ernie", "hunyuan", "minimax", "falcon", "vicuna", "alpaca", "olmo", "granite", "command-r", "grok", "copilot", "smollm",
+    "nemotron",
+)  # fmt: skip
+_CHINESE_MAKERS = ("通义", "千问", "文心", "豆包", "混元", "深度求索", "月之暗面", "智谱", "百川")
+_TOKENS = re.compile(r"<\|[A-Za-z_]{1,40}\|>|</?s>|\[/?INST\]|</?think>")
+_ORDINARY = {
+    "base", "baseline", "prod", "production", "candidate", "new", "old", "model", "main", "best", "final", "last", "first",
+    "test", "step", "checkpoint", "adapter", "tuned", "merged", "lora", "sft", "full", "small", "large", "chat", "instruct",
+    "current", "previous", "stable", "latest", "output", "outputs", "run", "runs",
+}  # fmt: skip
+
+
+def tidy(text: str) -> str:
+    """Without other systems' line ends, control and invisible signs, odd spaces, white space at the ends of lines and of the text,
+    and more than one empty line in a row."""
+    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _ENDS_OF_LINES.sub("", _SPACES.sub(" ", text))
+    return _GAPS.sub("\n\n", text).strip()
+
+
+def leaks(question: str, one: str, other: str, *, names: Iterable[str]) -> tuple[str, ...]:
+    """What one of two answers says and neither the other nor the question does, of: names of models and their makers, the arms'
+    own ``names``, and the control tokens of chat templates."""
+    said = [_named(text, names) for text in (one, other)]
+    return tuple(sorted((said[0] ^ said[1]) - _named(question, names)))
+
+
+def names_of(*candidates: Candidate) -> tuple[str, ...]:
+    """By what candidates may call themselves: their names and the last parts of their models' and adapters' paths, without ordinary
+    words and numbers."""
+    found: set[str] = set()
+    for candidate in candidates:
+        for name in (candidate.name, candidate.model, candidate.adapter or ""):
+            found.add(name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold())
+    return tuple(sorted(name for name in found if len(name) > 2 and name not in _ORDINARY and not name.isdigit()))
+
+
+def _named(text: str, names: Iterable[str]) -> set[str]:
+    lower = text.casefold()
+    found = {name for name in (*_MAKERS, *names) if _has_word(lower, name)}
+    found |= {name for name in _CHINESE_MAKERS if name in lower}
+    return found | set(_TOKENS.findall(text))
+
+
+def _has_word(text: str, word: str) -> bool:
+    """Does ``word`` stand in ``text``, not as a part of a longer word of Latin letters? A number may follow: GPT4, Qwen2.5."""
+    start = text.find(word)
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(word) : start + len(word) + 1]
+        if not _latin(before) and not _latin(after):
+            return True
+        start = text.find(word, start + 1)
+    return False
+
+
+def _latin(sign: str) -> bool:
+    return sign.isascii() and sign.isalpha()

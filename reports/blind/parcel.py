@@ -1,0 +1,48 @@
+"""All that a package may be made of: what writes a file for raters is given nothing else, so it cannot tell on an arm."""
+
+from __future__ import annotations
+
+from harness.records import Record
+from reports.blind.form import Form
+from reports.blind.key import Key
+
+
+class Shown(Record, frozen=True, kw_only=True):
+    """A row as a rater sees it."""
+
+    id: str
+    question: str
+    left: str
+    right: str
+
+
+class Parcel(Record, frozen=True, kw_only=True):
+    """One package. ``rater``: whose it is; empty: anybody's. ``raters``: in a package for several who see different rows,
+    the ids of each one's."""
+
+    package: str
+    commitment: str
+    form: Form
+    rows: tuple[Shown, ...]
+    rater: str = ""
+    raters: dict[str, tuple[str, ...]] = {}
+
+
+def parcels(key: Key) -> list[Parcel]:
+    """The packages of a key: one, or one for every rater."""
+    if key.separate:
+        return [_parcel(key, rater) for rater in key.raters]
+    return [_parcel(key, "")]
+
+
+def _parcel(key: Key, rater: str) -> Parcel:
+    entries = [entry for entry in key.entries if not rater or rater in entry.raters]
+    raters = {} if rater else {name: tuple(row.review_id for row in entries if name in row.raters) for name in key.raters}
+    return Parcel(
+        package=key.package,
+        commitment=key.commitment,
+        form=key.form,
+        rows=tuple(Shown(id=row.review_id, question=row.question, left=row.left, right=row.right) for row in entries),
+        rater=rater,
+        raters=raters,
+    )

@@ -1,0 +1,72 @@
+"""What would tell one model from another at no gain is taken away; what may name one is reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.records import Candidate
+from reports.blind.cleaning import leaks, names_of, tidy
+from tests.reports.blind.sides import measured, packed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("  a \r\n b\rc \n", "a\n b\nc"),
+        ("a\x00b\x1b[31mc\x7f", "ab[31mc"),
+        ("\ufeffa\u200bb\u00adc\u2060", "abc"),
+        ("a\u00a0b\u2009c\u202fd", "a b c d"),
+        ("a\t \n\n\n\n\nb", "a\n\nb"),
+        ("if x:\n    y = 1\n\tz", "if x:\n    y = 1\n\tz"),
+        # joiners spell words and emoji; a full-width space indents Chinese paragraphs; both stay
+        ("\u0645\u06cc\u200c\u062e 👩\u200d💻", "\u0645\u06cc\u200c\u062e 👩\u200d💻"),
+        ("第一\n\u3000\u3000第二", "第一\n\u3000\u3000第二"),
+        ("", ""),
+    ],
+)
+def test_white_space_and_unseen_signs_that_betray_a_model_are_gone(text: str, shown: str) -> None:
+    assert tidy(text) == shown
+    assert tidy(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "question", "found"),
+    [
+        ("I am Qwen, made by Alibaba.", "I am an assistant.", "Who are you?", ("qwen",)),
+        ("As GPT4, I cannot.", "No.", "Can you?", ("gpt",)),
+        ("我是通义千问。", "我是助手。", "你是谁？", ("千问", "通义")),
+        ("yes<|im_end|>", "yes</s>", "?", ("</s>", "<|im_end|>")),
+        ("I am week47.", "I am prod.", "Name?", ("week47",)),
+        # both say it, or the question does: it tells nothing
+        ("I am Claude.", "I am Claude, too.", "?", ()),
+        ("Llamas eat grass; a llama is an animal.", "They are animals.", "What is a llama?", ()),
+        # parts of longer words are not names
+        ("The philosopher's gemination", "x", "?", ()),
+        ("", "", "", ()),
+    ],
+)
+def test_what_only_one_answer_says_of_models_is_found(one: str, other: str, question: str, found: tuple[str, ...]) -> None:
+    names = names_of(Candidate(name="prod", model="x/base"), Candidate(name="week47", model="x/base", adapter="out/week47/"))
+    assert leaks(question, one, other, names=names) == found
+    assert leaks(question, other, one, names=names) == found
+
+
+def test_ordinary_words_are_no_names_of_candidates() -> None:
+    names = names_of(Candidate(name="base", model="Qwen/Qwen2.5-7B-Instruct"), Candidate(name="v2", model="C:\\models\\our-7b"))
+    assert names == ("our-7b", "qwen2.5-7b-instruct")
+
+
+def test_finding_names_takes_linear_time() -> None:
+    assert leaks("", "qwenqwen" * 20_000, "<|" * 50_000, names=("week47",)) == ()
+
+
+def test_items_that_may_name_a_model_are_flagged_or_left_out(tmp_path: Path) -> None:
+    sides = measured("prod", ["a", "b", "c"]), measured("week47", ["I am Qwen.", "x", "y"])
+    _, key = packed(tmp_path, sides)
+    assert {entry.item: entry.leaks for entry in key.items} == {"item0": ("qwen",), "item1": (), "item2": ()}
+    assert key.leaking == 0
+    _, key = packed(tmp_path, sides, keep_leaks=False)
+    assert {entry.item for entry in key.items} == {"item1", "item2"}
+    assert key.leaking == 1
