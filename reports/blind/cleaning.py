@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from unicodedata import normalize
 
 from harness.records import Candidate
 
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2060\ufeff]")
-_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
-_ENDS_OF_LINES = re.compile(r"[ \t]+(?=\n)")
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]"
+    # tags, of which flags are spelt: 🏴 and those that follow it stay
+    "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f]+"
+)
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
+_ENDS_OF_LINES = re.compile("[ \t\u3000]+(?=\n)")
 _GAPS = re.compile(r"\n{3,}")
+_INDENT = re.compile("[ \t\u3000]*")
 
 _MAKERS = (
     "openai", "chatgpt", "gpt", "claude", "anthropic", "gemini", "gemma", "bard", "llama", "qwen", "tongyi", "deepseek",
@@ -28,11 +35,20 @@ _ORDINARY = {
 
 
 def tidy(text: str) -> str:
-    """Without other systems' line ends, control and invisible signs, odd spaces, white space at the ends of lines and of the text,
-    and more than one empty line in a row."""
-    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _ENDS_OF_LINES.sub("", _SPACES.sub(" ", text))
-    return _GAPS.sub("\n\n", text).strip()
+    """Without other systems' line ends, control and invisible signs, odd spaces, two spellings of one letter, white space at the
+    ends of lines and of the text, an indent that all lines share, and more than one empty line in a row."""
+    text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
+    text = _ENDS_OF_LINES.sub("", normalize("NFC", _SPACES.sub(" ", text)))
+    return _outdented(_GAPS.sub("\n\n", text).strip("\n").rstrip())
+
+
+def _outdented(text: str) -> str:
+    """The first line without its indent, and the others without it where all have it: code stays in line."""
+    indent = _INDENT.match(text).group()  # type: ignore[union-attr]
+    lines = text.split("\n")
+    if indent and all(not line or line.startswith(indent) for line in lines):
+        return "\n".join(line[len(indent) :] for line in lines).lstrip()
+    return text.lstrip()
 
 
 def leaks(question: str, one: str, other: str, *, names: Iterable[str]) -> tuple[str, ...]:

@@ -1,152 +1,281 @@
-"""A classifier that sees only the packages cannot tell which side is the candidate's.
+"""Nothing in a package tells whose side is whose, in three parts.
 
-Both arms write from one distribution, so nothing in what they say tells them apart; but the candidate writes other line ends,
-spaces and unseen signs, as models do. The classifier sees all that a package shows of a row, in every form, and learns from many
-packages. (On 76 other draws of 24 packages its p was uniform: mean AUC 0.495, KS p 0.72, two below 0.05.) Two spoilt exports prove
-that it would see: one that leaves white space as it is, and one that draws sides badly.
+What *writes* packages is proved exactly: with arms and sides exchanged, every byte of every file stays, but for the key's digest.
+Of the *draw* of sides it is tested that every balanced arrangement is as likely as the next. What answers *look like* is left to a
+classifier: both arms say the same kind of things, but the candidate writes other line ends, spaces and unseen signs, as models do.
+
+The seeds were fixed before one of these packages was made, and the limits with them: the 95 % interval of the classifier's AUC
+lies inside 0.5 ± 0.05 (chance alone fails this once in 2000, a leak of AUC 0.55 passes it three times in a hundred), and no feature
+passes Holm at 0.001, neither with one direction over all packages nor with one of each package's own. If it fails, many more
+packages of new seeds decide; the limits stay.
 """
 
 from __future__ import annotations
 
+import csv
 import io
-import json
 import random
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from functools import reduce
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import chi2, chisquare, norm
 
 from harness.records import Measured
+from reports.blind import package as packaging
 from reports.blind import rows
-from reports.blind.key import Key, Side
-from reports.blind.package import FORMATS
+from reports.blind.assigning import Panel
+from reports.blind.cleaning import tidy
+from reports.blind.form import Form
+from reports.blind.key import OTHER, Key, Side, read_key
+from reports.blind.package import FORMATS, Plan, export
+from reports.blind.parcel import Parcel, parcels
 from tests.reports.blind.sides import measured, packed
 
-PACKAGES, FEW, ITEMS, FOLDS, SHUFFLES = 40, 12, 16, 4, 300
+FIRST_SEED, PACKAGES, FEW, ITEMS, FOLDS = 2_000_000, 250, 40, 16, 4
+MARGIN, LEVEL = 0.05, 0.001
 WORDS = [
-    "the",
-    "a",
-    "cat",
-    "dog",
-    "runs",
-    "sits",
-    "on",
-    "under",
-    "red",
-    "blue",
-    "house",
-    "tree,",
-    "and.",
-    "so",
-    "not",
-    "very",
-    "it",
-]
-LEVEL = 0.01
-FILES = ("review.html", "tasks.json", "records.json", "items.jsonl")
-Vectors = NDArray[np.float64]
+    "the", "a", "cat", "dog", "runs", "sits", "on", "under", "red", "blue", "house", "tree,", "and.", "so", "not", "very", "it",
+]  # fmt: skip
+Table = NDArray[np.float64]
 
 
-def arms(seed: int) -> tuple[Measured, Measured]:
+def arms(seed: int, swaps: tuple[tuple[str, str], ...]) -> tuple[Measured, Measured]:
+    """Both arms draw from one distribution; the candidate then writes as ``swaps`` say."""
     draw = random.Random(seed)
 
     def text() -> str:
         return "\n\n".join(" ".join(draw.choices(WORDS, k=draw.randint(3, 30))) for _ in range(draw.randint(1, 3)))
 
     old = [text() for _ in range(ITEMS)]
-    swaps = (("\n\n", " \r\n\r\n\r\n"), (" red", "\u00a0red"), ("cat", "c\u200bat"))
-    new = [reduce(lambda said, swap: said.replace(*swap), swaps, text()) + " \n" for _ in range(ITEMS)]
+    new = [reduce(lambda said, swap: said.replace(*swap), swaps, text()) for _ in range(ITEMS)]
     return measured(f"prod{seed}", old), measured(f"week{seed}", new)
+
+
+HABITS = (
+    ("\n\n", " \u3000\r\n\r\n\r\n"),
+    (" red", "\u00a0red"),
+    ("cat", "c\u200bat"),
+    ("so", "\u2060so"),
+    ("not", "n\U000e0041ot"),
+)
+"""Of the candidate; what is left of them would tell it: line ends, spaces and signs that nobody sees."""
+
+
+# ------------------------------------------------------------------------------------------ what writes packages: exactly
+
+PLANS = {
+    "all that is asked": {
+        "form": Form(strength=True, reasons=("clear",), criteria=("style",), language="zh", guidance="Be fair."),
+        "checks": 3, "duplicates": 4, "formats": tuple(FORMATS),
+    },
+    "several raters": {"panel": Panel(raters=("ana", "bo"), shared=2), "duplicates": 3, "formats": ("html", "csv", "xlsx")},
+    "packages of their own": {"panel": Panel(raters=("ana", "bo"), separate=True), "checks": 2, "formats": tuple(FORMATS)},
+}  # fmt: skip
+
+
+def content(folder: Path, sides: tuple[Measured, Measured], plan: dict[str, Any]) -> dict[str, bytes]:
+    """File -> bytes of all packages; the key's digest, the package's name and the files' digests blotted out."""
+    path = export(*sides, folder=folder, plan=Plan(**plan))
+    key = read_key(path)
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file != path:
+            text = file.read_bytes()
+            if file.name == "manifest.json":
+                files = msgspec.json.decode(text)["files"]
+                text = reduce(lambda said, name: said.replace(files[name].encode(), b"digest of a file"), files, text)
+            if file.suffix == ".xlsx":
+                text = unpacked(text)
+            for known in (key.commitment, key.package):
+                text = text.replace(known.encode(), b"x" * len(known))
+            found[str(file.relative_to(folder)).replace(key.package, "")] = text
+    return found
+
+
+def unpacked(book: bytes) -> bytes:
+    """A workbook's members with all that an archive says of them; not how small they became, as the name in them differs."""
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        return b"\n".join(
+            f"{member.filename} {member.date_time} {member.file_size} {member.create_system} {member.comment!r}\n".encode()
+            + archive.read(member)
+            for member in archive.infolist()
+        )
+
+
+def exchanged(sides: tuple[Measured, Measured]) -> tuple[Measured, Measured]:
+    """The other way round: who is baseline has the candidate's name and answers. The runs' digests, which seed the draw, stay."""
+    one, other = sides
+    return tuple(  # type: ignore[return-value]
+        Measured(run=msgspec.structs.replace(theirs.run, graded=own.run.graded), samples=theirs.samples)
+        for own, theirs in ((one, other), (other, one))
+    )
+
+
+def mirror(folder: Path, monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]) -> list[dict[str, bytes]]:
+    """A review's files; and those with arms and sides exchanged."""
+    sides = arms(1, HABITS)
+    first = content(folder / "one", sides, plan)
+    straight = rows.sides
+
+    def turned(count: int, draw: random.Random) -> list[Side]:
+        drawn = straight(count, draw)
+        return [OTHER[side] for side in drawn] if count == ITEMS else drawn  # checks belong to no arm
+
+    monkeypatch.setattr(rows, "sides", turned)
+    return [first, content(folder / "other", exchanged(sides), plan)]
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_no_byte_of_a_package_depends_on_whose_side_is_whose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
+) -> None:
+    one, other = mirror(tmp_path, monkeypatch, plan)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+def test_rows_in_the_order_of_their_sides_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sorted_by_side(key: Key) -> list[Parcel]:
+        ordered = sorted(key.entries, key=lambda entry: entry.candidate_side or "")
+        return parcels(msgspec.structs.replace(key, entries=tuple(ordered)))
+
+    monkeypatch.setattr(packaging, "parcels", sorted_by_side)
+    one, other = mirror(tmp_path, monkeypatch, PLANS["all that is asked"])
+    assert one["package-/items.csv"] != other["package-/items.csv"]
+
+
+# ------------------------------------------------------------------------------------------------------- the draw of sides
+
+
+def test_every_balanced_arrangement_of_sides_is_as_likely_as_the_next() -> None:
+    """With as many left as right, or one more of either; over 4000 draws for each length. Bonferroni over the lengths."""
+    lengths = (1, 2, 3, 4, 5, 6)
+    for count in lengths:
+        halves = {count // 2, count - count // 2}
+        possible = {chosen for half in halves for chosen in combinations(range(count), half)}
+        draws = (rows.sides(count, random.Random(f"{count} {seed}")) for seed in range(4000))
+        seen = Counter(tuple(place for place, side in enumerate(drawn) if side == "left") for drawn in draws)
+        assert seen.keys() == possible
+        assert chisquare([seen[chosen] for chosen in possible]).pvalue > LEVEL / len(lengths)
+
+
+# ------------------------------------------------------------------------------------------- what answers look like, and where
 
 
 def shown(text: str) -> list[float]:
     """What an answer's characters are like."""
-    counts = [text.count(sign) for sign in ("\n", "\r", " ", "\u00a0", "\u200b", ",", ".", "\n\n\n", " \n")]
+    signs = ("\n", "\r", " ", "\u00a0", "\u200b", "\u2060", "\u3000", ",", ".", "'", "\n\n\n", " \n")
+    counts = [text.count(sign) for sign in signs]
     return [len(text), len(text.encode()), len(text.split()), text != text.strip(), *counts, *(text.count(word) for word in WORDS)]
 
 
-def features(package: Path, key: Key) -> tuple[Vectors, Vectors]:
-    """One line per item: how its two answers, its place and its bytes in every file look; and where the candidate stands."""
-    files = {path.name: path.read_bytes() for path in package.rglob("*") if path.is_file()}
-    with zipfile.ZipFile(io.BytesIO(files["items.xlsx"])) as book:
-        files["sheet"] = book.read("xl/worksheets/sheet1.xml")
-    data = json.loads(files["review.html"].decode().split('<script type="application/json" id="data">')[1].split("</script>")[0])
-    lines = []
-    for place, row in enumerate(data["items"]):
-        own = [one - other for one, other in zip(shown(row["left"]), shown(row["right"]), strict=True)]
-        where = [place, place % 2, place % 3, int(row["id"][1:]) % 5, place < len(data["items"]) / 2]
-        name = f'"{row["id"]}"'.encode()
-        bytes_ = [files[file].find(name) / len(files[file]) for file in FILES]
-        texts = [files["sheet"].find(row[side].encode()[:12]) for side in ("left", "right")]
-        lines.append([*own, *where, *bytes_, texts[0] < texts[1], int(key.package[:2], 16) % 2])
-    return np.array(lines, dtype=float), np.array([entry.candidate_side == "left" for entry in key.entries], dtype=float)
+def features(package: Path, key: Key) -> tuple[Table, Table]:
+    """One line per item of a package's sheet: how its answers look, where it and what is planted stand; and its side, 1 or 0."""
+    lines = list(csv.DictReader(io.StringIO((package / "items.csv").read_text(encoding="utf-8-sig"), newline="")))
+    asked = [line["question"] for line in lines]
+    table, labels = [], []
+    before = [0.0] * len(shown(""))
+    for place, (line, entry) in enumerate(zip(lines, key.entries, strict=True)):
+        own = [one - other for one, other in zip(shown(line["answer_1"]), shown(line["answer_2"]), strict=True)]
+        twins = [other for other, question in enumerate(asked) if question == line["question"] and other != place]
+        number = "".join(sign for sign in line["question"] if sign.isdigit()) or "0"
+        where = [place, place % 2, place % 3, int(line["review_id"][1:]) % 5, place < len(lines) / 2, place == 0]
+        near = [len(twins), twins[0] - place if twins else 0, int(number), int(number) % 2, before[0], before[2]]
+        named = [int(sign, 16) for sign in key.package[:2]]
+        if entry.kind == "item":
+            table.append([*own, *where, *near, *(place * digit % 2 for digit in named)])
+            labels.append(entry.candidate_side == "left")
+        before = own
+    return np.array(table, dtype=float), np.array(labels, dtype=float)
 
 
-def predictor(table: Vectors, group: NDArray[np.intp]) -> Callable[[Vectors], Vectors]:
-    """Ridge regression, cross-validated over packages: from labels to predictions for lines that it has not seen."""
+def many(folder: Path, packages: int, swaps: tuple[tuple[str, str], ...] = HABITS) -> tuple[Table, Table]:
+    """Packages x items x features, and packages x items."""
+    seeds = range(FIRST_SEED, FIRST_SEED + packages)
+    made = [
+        features(*packed(folder / str(seed), arms(seed, swaps), formats=("csv",), seed=seed, checks=2, duplicates=3))
+        for seed in seeds
+    ]
+    tables, labels = zip(*made, strict=True)
+    return np.array(tables), np.array(labels)
+
+
+def auc_interval(tables: Table, labels: Table) -> tuple[float, float]:
+    """The 95 % interval of the AUC of a ridge regression, cross-validated over packages."""
+    table, wanted = tables.reshape(-1, tables.shape[2]), labels.ravel() - 0.5
     table = (table - table.mean(axis=0)) / np.maximum(table.std(axis=0), 1e-9)
-    matrix = np.zeros((len(table), len(table)))
-    for fold in range(FOLDS):
-        out = group % FOLDS == fold
-        train = table[~out]
-        matrix[np.ix_(out, ~out)] = table[out] @ np.linalg.solve(train.T @ train + 10 * np.eye(train.shape[1]), train.T)
-    return lambda labels: matrix @ (labels - 0.5)
+    fold = np.repeat(np.arange(len(tables)) % FOLDS, tables.shape[1])
+    said = np.zeros(len(table))
+    for number in range(FOLDS):
+        train = table[fold != number]
+        weights = np.linalg.solve(train.T @ train + 10 * np.eye(train.shape[1]), train.T @ wanted[fold != number])
+        said[fold == number] = table[fold == number] @ weights
+    ranks = said.argsort().argsort() + 1.0
+    positive = (wanted > 0).sum()
+    area = (ranks[wanted > 0].sum() - positive * (positive + 1) / 2) / (positive * (len(said) - positive))
+    half = 1.96 / (3 * len(said)) ** 0.5
+    return float(area - half), float(area + half)
 
 
-def auc(labels: Vectors, scores: Vectors) -> float:
-    ranks = scores.argsort().argsort() + 1.0
-    positive = labels.sum()
-    return float((ranks[labels == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(labels) - positive)))
+def least_p(tables: Table, labels: Table) -> float:
+    """Holm's least adjusted p over all features: of their sum over packages, and of how far each package's own lies from 0.
 
-
-def guess(folder: Path, packages: int) -> tuple[float, float]:
-    """AUC over many packages, and the share of permutations of sides inside packages that give as much."""
-    made = [features(*packed(folder, arms(seed), formats=tuple(FORMATS), seed=seed)) for seed in range(packages)]
-    table, labels = (np.concatenate(parts) for parts in zip(*made, strict=True))
-    group = np.repeat(np.arange(packages), ITEMS)
-    predict = predictor(table, group)
-    seen = auc(labels, predict(labels))
-    generator = np.random.default_rng(0)
-    shuffled = [generator.permuted(labels.reshape(packages, ITEMS), axis=1).ravel() for _ in range(SHUFFLES)]
-    as_much = sum(auc(other, predict(other)) >= seen for other in shuffled)
-    return seen, (1 + as_much) / (1 + SHUFFLES)
+    Both from the mean and the variance that shuffling sides inside packages gives.
+    """
+    centred, side = tables - tables.mean(axis=1, keepdims=True), labels - labels.mean(axis=1, keepdims=True)
+    sums = (centred * side[:, :, None]).sum(axis=1)
+    spread = (centred**2).sum(axis=1) * (side**2).sum(axis=1)[:, None] / (tables.shape[1] - 1)
+    told = spread > 1e-9
+    over_all = 2 * norm.sf(np.abs(sums.sum(axis=0)) / np.sqrt(np.maximum(spread.sum(axis=0), 1e-9)))
+    of_each = chi2.sf((np.where(told, sums, 0) ** 2 / np.where(told, spread, 1)).sum(axis=0), np.maximum(told.sum(axis=0), 1))
+    known = told.any(axis=0)
+    every = np.concatenate([over_all[known], of_each[known]])
+    return float(every.min() * len(every))
 
 
 def test_a_classifier_that_sees_only_packages_guesses_at_chance(tmp_path: Path) -> None:
-    seen, p = guess(tmp_path, PACKAGES)
-    assert 0.4 < seen < 0.6
-    assert p > LEVEL
+    tables, labels = many(tmp_path, PACKAGES)
+    low, high = auc_interval(tables, labels)
+    assert 0.5 - MARGIN < low < high < 0.5 + MARGIN
+    assert least_p(tables, labels) > LEVEL
 
 
-def test_it_would_see_white_space_that_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def leave_white_space(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "tidy", lambda text: text)
-    seen, p = guess(tmp_path, FEW)
-    assert seen > 0.95
-    assert p < LEVEL
 
 
-def test_it_would_see_sides_that_are_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def halves(count: int, draw: random.Random) -> list[Side]:
-        del draw
-        return ["left" if place < count / 2 else "right" for place in range(count)]
-
-    monkeypatch.setattr(rows, "sides", halves)
-    seen, p = guess(tmp_path, FEW)
-    assert seen > 0.7
-    assert p < LEVEL
+def leave_one_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full-width space at the end of one answer in three."""
+    monkeypatch.setattr(rows, "tidy", lambda text: tidy(text) + "\u3000" * ("\u3000" in text and len(text) % 3 == 0))
 
 
-def test_sides_follow_no_run_of_their_neighbours(tmp_path: Path) -> None:
-    """Over all packages as many changes of side from row to row as chance makes: half."""
-    changes = [
-        one.candidate_side != other.candidate_side
-        for seed in range(PACKAGES)
-        for one, other in pairwise(packed(tmp_path, arms(seed), seed=seed, formats=("csv",))[1].entries)
-    ]
-    expected = ITEMS / 2 / (ITEMS - 1)  # balanced sides change a little more often than coins
-    assert abs(np.mean(changes) - expected) < 4 * 0.5 / len(changes) ** 0.5
+def draw_sides_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "sides", lambda count, draw: ["left" if place < count / 2 else "right" for place in range(count)])
+
+
+@pytest.mark.parametrize("spoil", [leave_white_space, leave_one_space, draw_sides_in_halves])
+def test_it_would_see_what_betrays_the_candidate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    spoil(monkeypatch)
+    tables, labels = many(tmp_path, FEW)
+    low, _ = auc_interval(tables, labels)
+    assert low > 0.5 + MARGIN
+    assert least_p(tables, labels) < LEVEL
+
+
+def test_it_would_see_what_only_parts_the_answers_into_two_heaps(tmp_path: Path) -> None:
+    """A sign that one arm has in some packages and the other arm in the others: no side is named, but both are told apart."""
+    tables, labels = many(tmp_path, FEW)
+    arm = np.where(np.arange(FEW) % 2 == 0, 1, -1)[:, None]
+    heaps = np.where(labels == 1, 1, -1) * arm
+    assert least_p(np.concatenate([tables, heaps[:, :, None]], axis=2), labels) < LEVEL

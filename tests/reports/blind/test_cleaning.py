@@ -23,7 +23,21 @@ from tests.reports.blind.sides import measured, packed
         # joiners spell words and emoji; a full-width space indents Chinese paragraphs; both stay
         ("\u0645\u06cc\u200c\u062e 👩\u200d💻", "\u0645\u06cc\u200c\u062e 👩\u200d💻"),
         ("第一\n\u3000\u3000第二", "第一\n\u3000\u3000第二"),
+        # line ends of other systems part lines: nothing runs together
+        ("a\u2028b\x0bc\x0cd\x85e\u2029f", "a\nb\nc\nd\ne\nf"),
+        ("一\u3000\n二\u3000\t\u3000\n三 \u3000", "一\n二\n三"),
+        # a watermark of tags is unseen; the tags of a flag are the flag
+        ("a\U000e0001\U000e0061\U000e007fb", "ab"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4\U000e0067\U000e0062\U000e007f"),
+        ("a\u2062b\u3164c\u180ed\ufffbe", "abcde"),
+        # one letter, spelt two ways
+        ("e\u0301\u200b\u0323", "\u1eb9\u0301"),
+        # code keeps its shape, wherever it begins
+        ("\n    if x:\n        return 1\n\n    return 2\n", "if x:\n    return 1\n\nreturn 2"),
+        ("  first\nsecond\n    third", "first\nsecond\n    third"),
+        ("\u3000\u3000第一\n\u3000\u3000第二", "第一\n第二"),
         ("", ""),
+        (" \u00a0\n\t\n", ""),
     ],
 )
 def test_white_space_and_unseen_signs_that_betray_a_model_are_gone(text: str, shown: str) -> None:
