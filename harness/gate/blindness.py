@@ -13,7 +13,8 @@ Flags know neither: not one truncated answer is how it should be, and a baseline
 could only pass.
 *Margin*: it is relative to a score of 0, and a share of nothing is no margin. Or it is all that the other side has to lose, so that
 no loss could fail it.
-*Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass.
+*Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass. Where
+its examination broke off, nobody knows whether it may: that is a failed evaluation, and no suite that cannot see.
 Otherwise a proven failure stands, whatever the suite cannot see.
 """
 
@@ -36,6 +37,9 @@ from harness.records import Admission, Run
 Array = NDArray[np.float64]
 
 FLOOR = "needs items that the baseline gets right"
+
+REEXAMINE = "needs its judge's examination to come to an end: measure again"
+"""Follows the metric's name, like every remedy."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,9 @@ def _few(job: Job, pair: Pair) -> Blind | None:
 
 
 def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
-    run = measurements.run(suite, measurements.policy.baseline)
-    runs = [each.run for (name, _), each in measurements.measured.items() if name == suite]
-    admission = worst_admission(runs)
-    if run is None or run.judge_hash is None or suite == HUMAN_WIN.split("/")[0] or job.rule.severity != "block":
+    if not _unearned(job, suite, measurements):
         return None
-    names = {metric.rsplit("/", 1)[-1] for metric in job.metrics}
-    if (admission is not None and admission.admitted) or not any(_decides(run, name) for name in names):
-        return None
+    admission = _worst_of(suite, measurements)
     if admission is None:
         return Blind(
             f"the judge of {suite} was never examined, and may not gate",
@@ -117,6 +116,30 @@ def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
     why = joined(admission.reasons) if admission.reasons else "it failed its examination"
     remedy = "needs a judge that passes its examination, or severity = warn"
     return Blind(f"the judge {admission.judge} may not gate: {why}", remedy, failures_stand=False)
+
+
+def broken_examination(job: Job, measurements: Measurements) -> str:
+    """Why nobody knows whether the judge behind a blocking rule may gate; empty where its examination came to an end, or none was
+    asked for."""
+    for suite in suites_of(job.metrics):
+        admission = _worst_of(suite, measurements)
+        if admission is not None and not admission.pairs and _unearned(job, suite, measurements):
+            return f"the judge {admission.judge} of {suite} could not be examined: {joined(admission.reasons) or 'it broke off'}"
+    return ""
+
+
+def _unearned(job: Job, suite: str, measurements: Measurements) -> bool:
+    """Whether the rule would block by the scores of a judge that has not earned it."""
+    run = measurements.run(suite, measurements.policy.baseline)
+    if run is None or run.judge_hash is None or suite == HUMAN_WIN.split("/")[0] or job.rule.severity != "block":
+        return False
+    admission = _worst_of(suite, measurements)
+    names = {metric.rsplit("/", 1)[-1] for metric in job.metrics}
+    return not (admission is not None and admission.admitted) and any(_decides(run, name) for name in names)
+
+
+def _worst_of(suite: str, measurements: Measurements) -> Admission | None:
+    return worst_admission(each.run for (name, _), each in measurements.measured.items() if name == suite)
 
 
 def worst_admission(runs: Iterable[Run]) -> Admission | None:

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from harness import stats
 from harness.compare import LEVEL, Column, Level, Pair, broken, compare, level_of
-from harness.gate.blindness import Blind, blindness
+from harness.gate.blindness import REEXAMINE, Blind, blindness, broken_examination
 from harness.gate.contamination import CLEAN, CONTAMINATED, REMEDY, refusal
 from harness.gate.guesses import Guessed, explained, guessed
 from harness.gate.looked import Looked, looked
@@ -160,6 +160,8 @@ def case_of(job: Job, candidate: str, measurements: Measurements) -> Case:
         return Case(job, candidate, other, *stopped)
     if refused := too_contaminated(job, sides, measurements):
         return Case(job, candidate, other, "invalid", refused, REMEDY)
+    if broken_off := broken_examination(job, measurements):
+        return Case(job, candidate, other, "invalid", broken_off, REEXAMINE)
     case = _tested(job, candidate, other, measurements)
     return replace(case, contaminated=contaminated(job, sides, measurements))
 

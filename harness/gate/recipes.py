@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness import stats
 from harness.compare import Level, Pair, end_of
-from harness.gate.blindness import blindness
+from harness.gate.blindness import REEXAMINE, blindness, broken_examination
 from harness.gate.cases import Case, case_of, contaminated, nothing_shared, smoke, stopped_by, too_contaminated, too_few
 from harness.gate.contamination import REMEDY
 from harness.gate.findings import findings_of
@@ -146,6 +146,8 @@ def _unfit(job: Job, member: str, other: str, members: Sequence[str], measuremen
         return Case(job, member, other, *stopped)
     if refused := too_contaminated(job, sides, measurements):
         return Case(job, member, other, "invalid", refused, REMEDY)
+    if broken_off := broken_examination(job, measurements):
+        return Case(job, member, other, "invalid", broken_off, REEXAMINE)
     for suite in suites_of(job.metrics):
         if measurements.looked(suite, member):
             why = f"{member} was asked in part in {suite}, and a claim about a recipe takes all items of every replicate"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
+from harness.gate.contamination import REMEDY
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, matches, only_references, which_items
 from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Verdict
@@ -65,7 +66,8 @@ def blocks(verdict: Verdict) -> bool:
 def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], deciding: Sequence[Finding]) -> str:
     if not deciding:
         return f"Unknown whether {candidate} may ship: the policy has no blocking rule about it, so that nothing was decided."
-    worst = _worst(deciding)
+    failed = [finding for finding in deciding if finding.remedy != REMEDY]
+    worst = _worst(failed or deciding)
     others = len(deciding) - 1
     more = f"; {others} more blocking rule{'s' if others > 1 else ''} {{}}" if others else ""
     if outcome == "pass":
@@ -78,7 +80,7 @@ def _sentence(candidate: str, outcome: Outcome, blocking: Sequence[Finding], dec
     if outcome == "fail":
         return f"Do not ship {candidate}: {_stripped(worst)}{more.format('fails' if others == 1 else 'fail')}."
     why = {
-        "invalid": "the evaluation itself failed",
+        "invalid": "the evaluation itself failed" if failed else "training data contain too many of the items that would decide it",
         "no_baseline": "there is nothing to compare it with",
         "not_comparable": "it cannot be compared",
         "insensitive": "a blocking rule looks at something that cannot decide it",

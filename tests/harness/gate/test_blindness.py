@@ -85,6 +85,20 @@ def test_a_judge_that_was_not_admitted_cannot_gate_but_may_inform() -> None:
     assert finding(*against(2, 2, 400, 196), MARGIN, **admitted).outcome == "pass"
 
 
+def test_a_judge_whose_examination_broke_off_is_a_failed_evaluation() -> None:
+    """Nobody knows whether it may gate; a pipeline that lets 11 pass must not let a judge pass that was down."""
+    broke = Admission(
+        judge="tiny", admitted=False, pairs=0, accuracy=0, kappa=0, consistency=0, unparsable=0, reasons=("the server is down",)
+    )
+    fields: dict[str, Any] = {"admission": broke, "judge_hash": "j"}
+    answer = verdict(*against(2, 2, 400, 196), MARGIN, **fields)
+    assert answer.outcome == "invalid"
+    assert "the judge tiny of facts could not be examined: the server is down" in answer.findings[0].reason
+    assert answer.change == "facts/t/acc needs its judge's examination to come to an end: measure again."
+    assert finding(*against(2, 2, 400, 196), msgspec.structs.replace(MARGIN, severity="warn"), **fields).outcome == "pass"
+    assert finding(*against(2, 2, 400, 196), MARGIN, judged=("toxic",), **fields).outcome == "pass", "it has no part in this"
+
+
 def test_a_judge_that_may_not_gate_holds_up_no_rule_that_it_has_no_part_in() -> None:
     """The rule is about ``acc``; of runs that do not say what the judge decides, it is all."""
     assert finding(*against(2, 2, 400, 196), MARGIN, judge_hash="j", judged=("toxic",)).outcome == "pass"

@@ -131,6 +131,18 @@ def test_too_many_of_them_and_a_rule_decides_nothing() -> None:
         '(exclude = "contaminated"), take another test set, or train without them.'
     )
     assert concluded.verdicts[0].change == "facts/t/acc must look at fewer items that training data contain."
+    said = "Unknown whether new may ship: training data contain too many of the items that would decide it. facts/t/acc: 30 of 300"
+    assert concluded.verdicts[0].sentence.startswith(said)
+
+
+def test_what_failed_beside_too_many_of_them_is_said_first() -> None:
+    """The headline says that the evaluation failed, and so what follows it must be about the failure."""
+    runs = gained()
+    broken = measured("new", [structs.replace(each, scores=None, error="down") for each in runs[1].samples], suite="skill")
+    both = [*runs, measured("base", runs[0].samples, suite="skill"), broken]
+    rule = structs.replace(CLAIM, metric="skill/*/acc")
+    sentence = decide(*both, rules=(CLAIM, rule), contaminated=GIVEN, max_contaminated=0.02).verdicts[0].sentence
+    assert sentence.startswith("Unknown whether new may ship: the evaluation itself failed. skill/t/acc: 300 of 300 items")
 
 
 def test_the_limit_itself_is_allowed_and_a_rule_may_have_its_own() -> None:
