@@ -17,6 +17,8 @@ from judges.leanings import length_slope, self_preference
 from judges.lockstep import together
 from judges.opinions import accuracy, accuracy_where, cohen_kappa, conflicts, consistency, kappa_interval, table_of, unparsable
 
+EXAMINATION = "2"
+"""Changes whenever the same judge could do otherwise on the same labels."""
 SHARES = ("kappa", "consistency", "unparsable", "canaries", "traps", "self_preference", "drift")
 
 
@@ -136,7 +138,9 @@ def failed_limits(admission: Admission, limits: Limits) -> Iterator[str]:
         for language, part in admission.languages.items():
             if part.pairs >= limits.pairs and part.kappa < limits.kappa:
                 yield f"kappa {part.kappa:.2f} with the labels in {language} is below {limits.kappa:.2f}"
-    if admission.consistency < limits.consistency:
+    if admission.consistency < limits.consistency and admission.alone:
+        yield f"only {admission.consistency:.0%} of verdicts can be read; {limits.consistency:.0%} needed (consistency)"
+    elif admission.consistency < limits.consistency:
         yield f"only {admission.consistency:.0%} of pairs keep their winner when sides are swapped; {limits.consistency:.0%} needed"
     if admission.unparsable > limits.unparsable:
         yield f"{admission.unparsable:.1%} of verdicts were unparsable; at most {limits.unparsable:.1%} allowed"
@@ -145,7 +149,9 @@ def failed_limits(admission: Admission, limits: Limits) -> Iterator[str]:
 
 def _fooled(admission: Admission, limits: Limits) -> Iterator[str]:
     for kind, (won, shown) in admission.canary_kinds.items():
-        if won / shown < limits.canaries:
+        if won / shown < limits.canaries and admission.alone:
+            yield f"only {won} of {shown} right verdicts stood against an order in the answer; {limits.canaries:.0%} needed"
+        elif won / shown < limits.canaries:
             yield f"right answers beat only {won} of {shown} {BAD[kind]} ones; {limits.canaries:.0%} needed"
     traps = [part for trap, part in admission.traps.items() if trap in TRAPS]
     shown = sum(part.pairs for part in traps)

@@ -12,7 +12,7 @@ from harness.records import Admission, Judgment
 from judges.canaries import spread
 from judges.labels import LabelledPair
 from judges.lockstep import together
-from judges.opinions import verdict
+from judges.opinions import Verdict, verdict, yes
 
 ANCHORS = 12
 
@@ -31,6 +31,11 @@ def anchored(pairs: Sequence[LabelledPair], opinions: Sequence[Sequence[Judgment
     return {pair.key: tuple(each.score for each in said) for pair, said in zip(pairs, opinions, strict=True) if pair.key in kept}
 
 
+def prefers(score: float | None) -> Verdict:
+    """What a score says of two answers."""
+    return verdict(Judgment(score=score))
+
+
 def rejudging(judge: Judge, pairs: Sequence[LabelledPair]) -> Conversation[Scores]:
     """The conversation in which the judge is asked about the anchors once more."""
     chosen = anchors_of(pairs)
@@ -41,16 +46,18 @@ def rejudging(judge: Judge, pairs: Sequence[LabelledPair]) -> Conversation[Score
 def drifted(admission: Admission, again: Mapping[str, tuple[float | None, ...]], *, most: float) -> Admission:
     """The admission with the share of anchor verdicts that are others now. With more than ``most`` of them the judge may not gate.
 
-    Only the winner counts: a fractional score that moves a little is no other verdict.
+    Only the winner counts, or yes and no: a fractional score that moves a little is no other verdict.
     """
+    told = yes if admission.alone else prefers
     then = [score for scores in admission.anchors.values() for score in scores]
     now = [score for key in admission.anchors for score in again[key]]
-    changed = sum(verdict(Judgment(score=one)) != verdict(Judgment(score=two)) for one, two in zip(then, now, strict=True))
+    changed = sum(told(one) != told(two) for one, two in zip(then, now, strict=True))
     share = changed / max(len(then), 1)
     if share <= most:
         return msgspec.structs.replace(admission, drift=share)
+    what = "answers" if admission.alone else "pairs"
     reason = (
-        f"{changed} of {len(then)} verdicts on anchor pairs are others than when the judge was examined: it has changed, and is "
+        f"{changed} of {len(then)} verdicts on anchor {what} are others than when the judge was examined: it has changed, and is "
         "another judge; give its engine another revision in the config, so that all is judged anew"
     )
     return msgspec.structs.replace(admission, drift=share, admitted=False, reasons=(*admission.reasons, reason))

@@ -1,10 +1,10 @@
-"""What pairwise and pointwise judges share: their options, and one opinion as requests and back."""
+"""What all judges share that are told what to do by a prompt file: their options, and one opinion as requests and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -30,18 +30,20 @@ def messages_of(question: Sequence[object]) -> tuple[Message, ...]:
 class Asker:
     """One judge prompt, asked of the engine named ``to``, at temperature 0.
 
-    ``prompt`` is the name of a shipped prompt or a path relative to ``folder``. ``probabilities`` weighs the verdict words by
-    their log-probabilities (the engine must score) instead of letting the judge write one. Raises ConfigError for a prompt that
-    is missing, broken, or of another ``kind``.
+    ``prompt`` is the name of a shipped prompt (``usual`` where none is named) or a path relative to ``folder``. ``probabilities``
+    weighs the verdict words by their log-probabilities (the engine must score) instead of letting the judge write one. Raises
+    ConfigError for a prompt that is missing, broken, or of another ``kind``.
     """
+
+    kind: ClassVar[Kind]
+    version: str
+    usual: ClassVar[str]
 
     def __init__(
         self,
         to: str,
         *,
-        kind: Kind,
-        version: str,
-        prompt: str,
+        prompt: str | None = None,
         max_tokens: int | None = None,
         probabilities: bool = False,
         enable_thinking: bool | None = None,
@@ -49,9 +51,9 @@ class Asker:
         folder: Path = Path(),
         where: str = "",
     ) -> None:
-        self.prompt = load_prompt(prompt, kind=kind, folder=folder, where=where, criteria=criteria)
+        prompt = self.usual if prompt is None else prompt
+        self.prompt = load_prompt(prompt, kind=self.kind, folder=folder, where=where, criteria=criteria)
         self.probabilities = probabilities
-        self._version = version
         self._options: dict[str, Any] = {"to": to, "enable_thinking": enable_thinking}
         if max_tokens is not None and not probabilities:
             if max_tokens < 1:
@@ -69,7 +71,7 @@ class Asker:
         options = {name: value for name, value in self._options.items() if name != "to"}
         front = self.prompt.front
         criteria = [front.criteria] if front.criteria else []
-        return digest([front.kind, self._version, self.prompt.sha256, self.probabilities, options, *criteria])
+        return digest([front.kind, self.version, self.prompt.sha256, self.probabilities, options, *criteria])
 
     def ask(self, question: Sequence[Message], texts: Mapping[str, str]) -> list[Request]:
         """The requests for one opinion."""

@@ -33,6 +33,11 @@ def verdict(judgment: Judgment) -> Verdict:
     return judgment.prefers
 
 
+def yes(score: float | None) -> bool | None:
+    """What a score says of one answer, where the question is whether; None where it cannot be read."""
+    return None if score is None else score >= 0.5
+
+
 def by_judge(judgments: Sequence[Judgment]) -> dict[str, list[Judgment]]:
     """The opinions of each judge, in order."""
     found: dict[str, list[Judgment]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from harness.protocols import Conversation
 from harness.records import Judgment
@@ -12,50 +11,22 @@ from judges.prompt import REFERENCE
 from judges.verdict import Said
 
 
-class Pairwise:
+class Pairwise(Asker):
     """Two judgments per pair, one per order; where they contradict each other, their mean is a tie."""
 
+    kind = "pairwise"
     version = "1"
-
-    def __init__(
-        self,
-        to: str,
-        *,
-        prompt: str = "pairwise",
-        max_tokens: int | None = None,
-        probabilities: bool = False,
-        enable_thinking: bool | None = None,
-        folder: Path = Path(),
-        where: str = "",
-    ) -> None:
-        self._asker = Asker(
-            to,
-            kind="pairwise",
-            version=self.version,
-            prompt=prompt,
-            max_tokens=max_tokens,
-            probabilities=probabilities,
-            enable_thinking=enable_thinking,
-            folder=folder,
-            where=where,
-        )
-
-    def fingerprint(self) -> str:
-        return self._asker.fingerprint()
-
-    @property
-    def reads_reference(self) -> bool:
-        return self._asker.reads_reference
+    usual = "pairwise"
 
     def prefer(
         self, question: Sequence[object], answer: str, other: str, *, reference: str = ""
     ) -> Conversation[Sequence[Judgment]]:
         """Judgments with ``order`` left and right: where ``answer`` stood. Score 1 answer, ½ tie, 0 other, None unparsable."""
         messages = messages_of(question)
-        first = self._asker.ask(messages, {"left": answer, "right": other, REFERENCE: reference})
-        second = self._asker.ask(messages, {"left": other, "right": answer, REFERENCE: reference})
+        first = self.ask(messages, {"left": answer, "right": other, REFERENCE: reference})
+        second = self.ask(messages, {"left": other, "right": answer, REFERENCE: reference})
         completions = yield [*first, *second]
-        said = self._asker.read(completions[: len(first)]), self._asker.read(completions[len(first) :])
+        said = self.read(completions[: len(first)]), self.read(completions[len(first) :])
         return (
             Judgment(score=self._score(said[0], "left"), reason=said[0].reason, raw=said[0].raw, order="left"),
             Judgment(score=self._score(said[1], "right"), reason=said[1].reason, raw=said[1].raw, order="right"),
@@ -65,4 +36,4 @@ class Pairwise:
         if said.shares is None:
             return None
         worth = {side: 1.0, "tie": 0.5}
-        return sum(share * worth.get(str(self._asker.value(word)), 0.0) for word, share in said.shares.items())
+        return sum(share * worth.get(str(self.value(word)), 0.0) for word, share in said.shares.items())

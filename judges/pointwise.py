@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from harness.protocols import Conversation
 from harness.records import Judgment
@@ -12,44 +11,12 @@ from judges.prompt import REFERENCE
 from judges.verdict import Said
 
 
-class Pointwise:
+class Pointwise(Asker):
     """One judgment per pair. No answer sees the other, so that order cannot matter; that says nothing of other biases."""
 
+    kind = "pointwise"
     version = "1"
-
-    def __init__(
-        self,
-        to: str,
-        *,
-        prompt: str = "pointwise",
-        max_tokens: int | None = None,
-        probabilities: bool = False,
-        enable_thinking: bool | None = None,
-        folder: Path = Path(),
-        where: str = "",
-    ) -> None:
-        self._asker = Asker(
-            to,
-            kind="pointwise",
-            version=self.version,
-            prompt=prompt,
-            max_tokens=max_tokens,
-            probabilities=probabilities,
-            enable_thinking=enable_thinking,
-            folder=folder,
-            where=where,
-        )
-
-    def fingerprint(self) -> str:
-        return self._asker.fingerprint()
-
-    @property
-    def reads_reference(self) -> bool:
-        return self._asker.reads_reference
-
-    @property
-    def menu(self) -> tuple[float, ...]:
-        return self._asker.menu
+    usual = "pointwise"
 
     @property
     def criteria(self) -> Mapping[str, float]:
@@ -57,8 +24,8 @@ class Pointwise:
 
     def grade(self, question: Sequence[object], answer: str, *, reference: str = "") -> Conversation[Sequence[Judgment]]:
         """One judgment, the grade of one answer; with probabilities the expected grade."""
-        said = self._asker.read((yield self._asker.ask(messages_of(question), {"answer": answer, REFERENCE: reference})))
-        return (Judgment(score=self._asker.mean(said), reason=said.reason, raw=said.raw),)
+        said = self.read((yield self.ask(messages_of(question), {"answer": answer, REFERENCE: reference})))
+        return (Judgment(score=self.mean(said), reason=said.reason, raw=said.raw),)
 
     def prefer(
         self, question: Sequence[object], answer: str, other: str, *, reference: str = ""
@@ -68,9 +35,9 @@ class Pointwise:
         With probabilities: P(grade of answer > grade of other) + ½ P(equal), the two grades taken as independent.
         """
         messages = messages_of(question)
-        own, others = (self._asker.ask(messages, {"answer": text, REFERENCE: reference}) for text in (answer, other))
+        own, others = (self.ask(messages, {"answer": text, REFERENCE: reference}) for text in (answer, other))
         completions = yield [*own, *others]
-        mine, theirs = self._asker.read(completions[: len(own)]), self._asker.read(completions[len(own) :])
+        mine, theirs = self.read(completions[: len(own)]), self.read(completions[len(own) :])
         reason = " · ".join(f"{who}: {said.reason}" for who, said in (("answer", mine), ("other", theirs)) if said.reason)
         raw = f"answer: {mine.raw}\nother: {theirs.raw}"
         return (Judgment(score=self._score(mine, theirs), reason=reason, raw=raw, order="alone"),)
@@ -81,6 +48,6 @@ class Pointwise:
         score = 0.0
         for word, share in mine.shares.items():
             for other, weight in theirs.shares.items():
-                ahead = float(self._asker.value(word)) - float(self._asker.value(other))
+                ahead = float(self.value(word)) - float(self.value(other))
                 score += share * weight * (1.0 if ahead > 0 else 0.5 if ahead == 0 else 0.0)
         return score

@@ -125,8 +125,11 @@ def transcript(question: Sequence[Message]) -> str:
     return "\n\n".join(f"[{message.role}]\n{message.content}" for message in question)
 
 
-def load_prompt(name: str, *, kind: Kind, folder: Path, where: str = "", criteria: Mapping[str, Criterion] | None = None) -> Prompt:
+def load_prompt(
+    name: str, *, kind: Kind | None, folder: Path, where: str = "", criteria: Mapping[str, Criterion] | None = None
+) -> Prompt:
     """The shipped prompt ``name``, or the file at that path (relative to ``folder``); with ``criteria`` in place of its own.
+    ``kind``: what it must be; None where it says so itself.
 
     Raises ConfigError for a name or file that does not exist, or a file that breaks the format above.
     """
@@ -144,7 +147,7 @@ def load_prompt(name: str, *, kind: Kind, folder: Path, where: str = "", criteri
 
 
 def parse_prompt(
-    text: str, *, name: str, kind: Kind, sha256: str = "", where: str = "", criteria: Mapping[str, Criterion] | None = None
+    text: str, *, name: str, kind: Kind | None, sha256: str = "", where: str = "", criteria: Mapping[str, Criterion] | None = None
 ) -> Prompt:
     """Check the text of a prompt file. Raises ConfigError."""
     found = _FRONT.match(text)
@@ -173,8 +176,8 @@ def _turns(body: str) -> tuple[tuple[str, str], ...]:
     return tuple(opening + turns)
 
 
-def _kind_problem(front: Front, kind: Kind) -> str:
-    if front.kind != kind:
+def _kind_problem(front: Front, kind: Kind | None) -> str:
+    if kind not in (None, front.kind):
         return f"it is a {front.kind} prompt, and the suite uses a {kind} judge; set use = {front.kind!r}, or name another prompt"
     return ""
 

@@ -2,73 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from harness.protocols import Conversation
 from harness.records import Judgment, Message, Request
 from judges.asking import Asker, messages_of
-from judges.prompt import REFERENCE, Criterion
+from judges.lockstep import together
+from judges.prompt import REFERENCE
 from judges.verdict import Said
 
 
-class Rubric:
+class Rubric(Asker):
     """One judgment per criterion. ``criteria`` replace those of the prompt file."""
 
+    kind = "rubric"
     version = "1"
-
-    def __init__(
-        self,
-        to: str,
-        *,
-        prompt: str = "rubric",
-        criteria: Mapping[str, Criterion] | None = None,
-        max_tokens: int | None = None,
-        probabilities: bool = False,
-        enable_thinking: bool | None = None,
-        folder: Path = Path(),
-        where: str = "",
-    ) -> None:
-        self._asker = Asker(
-            to,
-            kind="rubric",
-            version=self.version,
-            prompt=prompt,
-            max_tokens=max_tokens,
-            probabilities=probabilities,
-            enable_thinking=enable_thinking,
-            criteria=criteria,
-            folder=folder,
-            where=where,
-        )
-
-    def fingerprint(self) -> str:
-        return self._asker.fingerprint()
-
-    @property
-    def reads_reference(self) -> bool:
-        return self._asker.reads_reference
-
-    @property
-    def menu(self) -> tuple[float, ...]:
-        return self._asker.menu
+    usual = "rubric"
 
     @property
     def criteria(self) -> Mapping[str, float]:
         """Name -> weight."""
-        return {name: criterion.weight for name, criterion in self._asker.prompt.front.criteria.items()}
+        return {name: criterion.weight for name, criterion in self.prompt.front.criteria.items()}
 
     def grade(self, question: Sequence[object], answer: str, *, reference: str = "") -> Conversation[Sequence[Judgment]]:
         """The grade of one answer by each criterion; with probabilities the expected one."""
         messages, texts = messages_of(question), {"answer": answer, REFERENCE: reference}
-        asked = self._ask(messages, texts)
+        asked = self._asked(messages, texts)
         completions = yield [request for part in asked for request in part]
-        if self._asker.prompt.front.answer == "json":
-            found = self._asker.read_fields(completions)
+        if self.prompt.front.answer == "json":
+            found = self.read_fields(completions)
         else:
             size = len(asked[0])
             parts = [completions[first : first + size] for first in range(0, len(completions), size)]
-            found = {name: self._asker.read(part) for name, part in zip(self.criteria, parts, strict=True)}
+            found = {name: self.read(part) for name, part in zip(self.criteria, parts, strict=True)}
         return tuple(self._judgment(name, said) for name, said in found.items())
 
     def prefer(
@@ -76,22 +43,21 @@ class Rubric:
     ) -> Conversation[Sequence[Judgment]]:
         """One judgment, order ``alone``: 1 where ``answer`` has the better weighted grade, ½ equal, 0 worse, None if a verdict on
         either is unparsable."""
-        mine = yield from self.grade(question, answer, reference=reference)
-        theirs = yield from self.grade(question, other, reference=reference)
+        mine, theirs = yield from together([self.grade(question, text, reference=reference) for text in (answer, other)])
         own, others = weighted(mine, self.criteria), weighted(theirs, self.criteria)
         reason = " · ".join(f"{who}: {said[0].reason}" for who, said in (("answer", mine), ("other", theirs)) if said[0].reason)
         raw = f"answer: {_raw(mine)}\nother: {_raw(theirs)}"
-        score = None if own is None or others is None else 1.0 if own > others else 0.5 if own == others else 0.0
+        score = None if own is None or others is None else 0.5 if math.isclose(own, others) else float(own > others)
         return (Judgment(score=score, reason=reason, raw=raw),)
 
-    def _ask(self, messages: tuple[Message, ...], texts: Mapping[str, str]) -> list[list[Request]]:
-        listed = {name: f"{name}: {criterion.about}" for name, criterion in self._asker.prompt.front.criteria.items()}
-        if self._asker.prompt.front.answer == "json":
-            return [self._asker.ask(messages, {**texts, "criteria": "\n".join(listed.values())})]
-        return [self._asker.ask(messages, {**texts, "criterion": about}) for about in listed.values()]
+    def _asked(self, messages: tuple[Message, ...], texts: Mapping[str, str]) -> list[list[Request]]:
+        listed = {name: f"{name}: {criterion.about}" for name, criterion in self.prompt.front.criteria.items()}
+        if self.prompt.front.answer == "json":
+            return [self.ask(messages, {**texts, "criteria": "\n".join(listed.values())})]
+        return [self.ask(messages, {**texts, "criterion": about}) for about in listed.values()]
 
     def _judgment(self, name: str, said: Said) -> Judgment:
-        return Judgment(score=self._asker.mean(said), reason=said.reason, raw=said.raw, criterion=name)
+        return Judgment(score=self.mean(said), reason=said.reason, raw=said.raw, criterion=name)
 
 
 def weighted(judgments: Sequence[Judgment], weights: Mapping[str, float]) -> float | None:

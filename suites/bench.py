@@ -5,25 +5,26 @@ A juror's opinions count by how well it did on the labelled pairs (``harness.sta
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
 from harness.fingerprint import digest
-from harness.plugins import load
+from harness.plugins import did_you_mean, load
 from harness.protocols import Conversation, Judge, reads_reference
 from harness.records import Admission, Answer, Completion, Item, Judgment, Message
 from judges import JUDGES
-from judges.admission import Limits, check_limits, examination
+from judges.admission import Limits, examination
 from judges.anchors import Scores, anchors_of, drifted, rejudging
 from judges.jury import Heard, testimony, weighed
-from judges.labels import LabelledPair, labelled_pairs
-from judges.prompt import Criterion
-from suites.asking import ItemOptions
+from judges.labels import labelled_pairs
+from judges.prompt import Criterion, load_prompt
+from suites.asking import Asking, ItemOptions
 from suites.decoding import by_draw, said
+from suites.examined import Examined, examined_hash, read_labels
 from suites.items import History, later_turns, messages_of
-from suites.rows import locate, read_rows
 
 UNPARSABLE = "judge verdict unparsable"
 UNJUDGED = "no judge was asked about this answer"
@@ -34,15 +35,17 @@ class BenchOptions(ItemOptions, frozen=True, kw_only=True, forbid_unknown_fields
 
     ``judge``: a name under the config's ``engines``; several names are a jury. ``use``: the kind of judge ("pairwise",
     "pointwise", "rubric" or ``module:Attr``). ``prompt``: a shipped judge prompt, or a file (default: the one of the judge's
-    kind). ``criteria``: those of a rubric, in place of its prompt's. ``probabilities``: weigh the verdict words by
-    log-probability instead of reading one. ``judge_max_tokens``: default, what the prompt file says. ``admission``: labelled
-    pairs that the judge must pass, within ``limits`` (``judges:pairs.jsonl`` is shipped, in English and Chinese). ``history``:
-    what stands between the ``turns`` of an item, the model's own answers or the item's ``replies``.
+    kind). ``prompts``: of a jury, juror -> a prompt of its own, which says its kind. ``criteria``: those of a rubric, in place of
+    its prompt's. ``probabilities``: weigh the verdict words by log-probability instead of reading one. ``judge_max_tokens``:
+    default, what the prompt file says. ``admission``: labelled pairs that the judge must pass, within ``limits``
+    (``judges:pairs.jsonl`` is shipped, in English and Chinese). ``history``: what stands between the ``turns`` of an item, the
+    model's own answers or the item's ``replies``.
     """
 
     judge: str | tuple[str, ...]
     use: str = "pairwise"
     prompt: str | None = None
+    prompts: dict[str, str] = {}
     criteria: dict[str, Criterion] | None = None
     probabilities: bool = False
     judge_max_tokens: int | None = None
@@ -62,7 +65,6 @@ class Bench:
 
     def __init__(self, options: BenchOptions, *, folder: Path, where: str) -> None:
         self._options, self._where = options, where
-        check_limits(options.limits, where=f"{where}.limits")
         self.jurors = (options.judge,) if isinstance(options.judge, str) else options.judge
         if not self.jurors or not all(self.jurors):
             raise ConfigError("name the judge's engine, one of those under 'engines'", where=f"{where}.judge")
@@ -70,13 +72,15 @@ class Bench:
             raise ConfigError(
                 f"found {list(self.jurors)!r}, expected different engines: a juror has one vote", where=f"{where}.judge"
             )
+        self._refuse_idle()
         self.judges: Mapping[str, Judge] = {name: _built(name, options, folder, where) for name in self.jurors}
-        self._labels = _read_labels(options, folder, f"{where}.admission")
+        read = read_labels(options.admission, options.limits, what="labelled pairs", folder=folder, where=where)
+        self._labels = () if read is None else labelled_pairs(read.rows, file=read.file, where=read.where)
         self._check_references()
 
     @property
     def first(self) -> Judge:
-        """One of the judges: but for their engines they are alike."""
+        """The only judge, or one of the jurors: but for their engines, and prompts of their own, they are alike."""
         return self.judges[self.jurors[0]]
 
     @property
@@ -85,18 +89,22 @@ class Bench:
 
     @property
     def reads_reference(self) -> bool:
-        """Whether the judge is told the right answer."""
-        return reads_reference(self.first)
+        """Whether a judge is told the right answer."""
+        return any(reads_reference(judge) for judge in self.judges.values())
 
     def fingerprint(self) -> str:
         """Of the prompt and parser, the labels and limits; not of the engines or their names."""
-        limits = self._options.limits if self._labels else None
-        return digest({"judge": self.first.fingerprint(), "jurors": len(self.jurors), "labels": self._labels, "limits": limits})
+        return digest([self.examined, len(self.jurors)])
 
     @property
     def examined(self) -> str:
         """Hash of all that decides how the judges do in the examination, besides their engines."""
-        return digest({"judge": self.first.fingerprint(), "labels": self._labels, "limits": self._options.limits})
+        return examined_hash(self._prints(), self._labels, self._options.limits)
+
+    def _prints(self) -> object:
+        """Of jurors with different prompts it matters who has which."""
+        prints = {name: judge.fingerprint() for name, judge in self.judges.items()}
+        return prints if len(set(prints.values())) > 1 else self.first.fingerprint()
 
     def admit(self) -> Conversation[Admission] | None:
         """The examination of a single judge on labelled pairs, where the options name some."""
@@ -144,6 +152,17 @@ class Bench:
                 where=f"{self._where}.prompt",
             )
 
+    def _refuse_idle(self) -> None:
+        """ConfigError for prompts that nobody would read."""
+        place, own = f"{self._where}.prompts", self._options.prompts
+        if own and not self.jury:
+            raise ConfigError("they are those of several jurors, and there is one judge; use prompt", where=place)
+        unknown = next((name for name in own if name not in self.jurors), None)
+        if unknown is not None:
+            raise ConfigError(f"{unknown!r} is no juror. {did_you_mean(unknown, self.jurors)}", where=place)
+        if own and self._options.prompt is not None and set(own) == set(self.jurors):
+            raise ConfigError("every juror has a prompt of its own; leave this out", where=f"{self._where}.prompt")
+
     def _check_references(self) -> None:
         without = next((pair for pair in self._labels if not pair.reference.strip()), None)
         if self.reads_reference and without is not None:
@@ -152,6 +171,35 @@ class Bench:
                 "examined as it judges",
                 where=f"{self._where}.admission",
             )
+
+
+class Tried(Examined, Asking):
+    """A suite whose answers come before a bench. ``hear``: the conversation with one juror about one answer."""
+
+    jurors: tuple[str, ...]
+    bench: Bench
+
+    def seat(self, bench: Bench) -> None:
+        """Let these be the judges."""
+        self.bench = self.examiner = bench
+        self.jurors, self.judge = bench.jurors, bench.jurors[0]
+
+    def fingerprint(self) -> str:
+        """With the judges' prompts and parser, the labels and limits."""
+        return digest([super().fingerprint(), self.bench.fingerprint()])
+
+    def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
+        """The opinions of the only judge."""
+        return self.hear(self.jurors[0], item, answer, baseline)
+
+    @abstractmethod
+    def hear(self, juror: str, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]: ...
+
+    def testify(self, juror: str, *, anchors: bool = False) -> Conversation[Heard] | None:
+        return self.bench.testify(juror, anchors=anchors)
+
+    def weigh(self, testimonies: Mapping[str, Heard], again: Mapping[str, Heard]) -> tuple[Admission | None, Mapping[str, float]]:
+        return self.bench.weigh(testimonies, again)
 
 
 def _with(judgment: Judgment, **changes: Any) -> Judgment:
@@ -181,11 +229,16 @@ def told(item: Item, answer: Answer) -> str:
 
 
 def _built(name: str, options: BenchOptions, folder: Path, where: str) -> Judge:
-    kind = load(options.use, JUDGES, what="judge", where=f"{where}.use")
-    named: dict[str, Any] = {} if options.prompt is None else {"prompt": options.prompt}
+    own, use = options.prompts.get(name), options.use
+    place = f"{where}.prompt" if own is None else f"{where}.prompts.{name}"
+    if own is not None and use in JUDGES:
+        use = load_prompt(own, kind=None, folder=folder, where=place).front.kind
+    kind = load(use, JUDGES, what="judge", where=f"{where}.use")
+    prompt = options.prompt if own is None else own
+    named: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
     if options.criteria is not None:
-        if options.use in JUDGES and options.use != "rubric":
-            raise ConfigError(f'criteria are those of a rubric, and use = "{options.use}" has none', where=f"{where}.criteria")
+        if use in JUDGES and use != "rubric":
+            raise ConfigError(f'criteria are those of a rubric, and {name} has none (use = "{use}")', where=f"{where}.criteria")
         named["criteria"] = options.criteria
     judge: Judge = kind(
         name,
@@ -193,18 +246,7 @@ def _built(name: str, options: BenchOptions, folder: Path, where: str) -> Judge:
         probabilities=options.probabilities,
         enable_thinking=options.judge_thinking,
         folder=folder,
-        where=f"{where}.prompt",
+        where=place,
         **named,
     )
     return judge
-
-
-def _read_labels(options: BenchOptions, folder: Path, where: str) -> tuple[LabelledPair, ...]:
-    if options.admission is None:
-        if options.limits != Limits():
-            raise ConfigError(
-                "limits are those of an examination: name labelled pairs (admission)", where=where.replace(".admission", ".limits")
-            )
-        return ()
-    path = locate(options.admission, folder=folder, where=where)
-    return labelled_pairs(((row.line, row.fields) for row in read_rows(path, where=where)), file=str(path), where=where)

@@ -18,21 +18,16 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.protocols import Conversation, Grader
-from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Metric, MetricKind, Sample
-from judges.anchors import Scores
-from judges.jury import Heard
+from harness.records import Answer, Completion, Flag, Item, Judgment, Metric, MetricKind, Sample
 from judges.lockstep import together
 from judges.opinions import by_judge
 from judges.rubric import weighted
-from suites.asking import Asking
-from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, asked_before
+from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, Tried, asked_before
 from suites.decoding import by_draw
+from suites.examined import BOUND
 from suites.items import later_turns, read_items, readable
 
-BOUND = 20_000
-"""Characters of an answer that are looked at."""
 GRADE = "grade"
 CRITERION = "criterion_"
 
@@ -52,7 +47,7 @@ class Point(NamedTuple):
     turn: int
 
 
-class Graded(Asking):
+class Graded(Tried):
     """Open questions, each answer graded alone."""
 
     Options = GradedOptions
@@ -60,22 +55,35 @@ class Graded(Asking):
 
     def read(self, path: Path) -> list[Item]:
         options, where = self.options, self.place
-        self._bench = Bench(options, folder=self.folder, where=where)
-        self.jurors = self._bench.jurors
-        self.judge = self.jurors[0]
-        first = self._bench.first
-        if not isinstance(first, Grader):
-            raise ConfigError(
-                f'use = "{options.use}" compares two answers, and here each is graded alone; "pointwise" and "rubric" do that',
-                where=f"{where}.use",
-            )
-        self._weights, self._menu = first.criteria, first.menu
+        self.seat(Bench(options, folder=self.folder, where=where))
+        self._weights, self._menu = self._scale()
         self._range = min(self._menu), max(self._menu)
         items = read_items(path, where=f"{where}.items", history=options.history)
-        self._bench.check_items(items, path)
+        self.bench.check_items(items, path)
         if options.graded_turns == "all" and not any(later_turns(item) for item in items):
             raise ConfigError("no item has further turns that the model answers; leave it out", where=f"{where}.graded_turns")
         return items
+
+    def _scale(self) -> tuple[Mapping[str, float], tuple[float, ...]]:
+        """Criteria and grades; ConfigError where a judge compares answers, and where jurors have different ones."""
+        graders = {name: judge for name, judge in self.bench.judges.items() if isinstance(judge, Grader)}
+        other = next((name for name in self.jurors if name not in graders), None)
+        if other is not None:
+            own = f"prompts.{other}" if other in self.options.prompts else "use"
+            said = "its prompt" if other in self.options.prompts else f'use = "{self.options.use}"'
+            raise ConfigError(
+                f'{said} compares two answers, and here each is graded alone; "pointwise" and "rubric" do that',
+                where=f"{self.place}.{own}",
+            )
+        first = graders[self.jurors[0]]
+        for name, each in graders.items():
+            if (min(each.menu), max(each.menu), each.criteria) != (min(first.menu), max(first.menu), first.criteria):
+                raise ConfigError(
+                    f"the grades of {self.jurors[0]} and {name} have no common mean: jurors need one scale (found "
+                    f"{_from_to(first)} and {_from_to(each)}) and the same criteria (found {_listed(first)} and {_listed(each)})",
+                    where=f"{self.place}.prompts",
+                )
+        return first.criteria, tuple(sorted({grade for each in graders.values() for grade in each.menu}))
 
     def offered(self) -> Mapping[str, Metric]:
         kind = self._kind()
@@ -86,18 +94,10 @@ class Graded(Asking):
     def _kind(self) -> MetricKind:
         """Whole grades only where one verdict of one judge decides."""
         options = self.options
-        mixed = options.draws > 1 or options.probabilities or self._bench.jury or options.graded_turns == "all" or self._weights
+        mixed = options.draws > 1 or options.probabilities or self.bench.jury or options.graded_turns == "all" or self._weights
         if self._range == (0.0, 1.0):
             return "bounded" if mixed or len(self._menu) > 2 else "binary"
         return "real" if mixed or any(grade != int(grade) for grade in self._menu) else "ordinal"
-
-    def fingerprint(self) -> str:
-        """With the judge's prompt and parser, the labels and limits."""
-        return digest([super().fingerprint(), self._bench.fingerprint()])
-
-    def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
-        """The grades of the only judge."""
-        return self.hear(self.jurors[0], item, answer, baseline)
 
     def hear(self, juror: str, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
         """A judge's grades of one item's answers."""
@@ -112,36 +112,17 @@ class Graded(Asking):
         if not text.strip():
             said = [Judgment(score=self._range[0], reason="nothing was said", criterion=name) for name in self._weights or ("",)]
         else:
-            judge = self._bench.judges[juror]
+            judge = self.bench.judges[juror]
             if not isinstance(judge, Grader):
                 raise TypeError(f"{type(judge).__name__} grades nothing")
             asked = asked_before(item, draw, point.turn, system=self.options.system)
-            said = yield from judge.grade(asked, text, reference=self._bench.reference(item))
-        return self._bench.signed(juror, [msgspec.structs.replace(each, draw=point.draw) for each in said])
+            said = yield from judge.grade(asked, text, reference=self.bench.reference(item))
+        return self.bench.signed(juror, [msgspec.structs.replace(each, draw=point.draw) for each in said])
 
     def _points(self, item: Item, answer: Answer) -> list[Point]:
         last = len(later_turns(item))
         turns = range(last + 1) if self.options.graded_turns == "all" else (last,)
         return [Point(draw, turn) for draw in range(len(by_draw(item, answer))) for turn in turns]
-
-    def admit(self) -> Conversation[Admission] | None:
-        return self._bench.admit()
-
-    @property
-    def examined(self) -> str:
-        return self._bench.examined
-
-    def rejudge(self) -> Conversation[Scores] | None:
-        return self._bench.rejudge()
-
-    def rejudged(self, admission: Admission, again: Scores) -> Admission:
-        return self._bench.rejudged(admission, again)
-
-    def testify(self, juror: str, *, anchors: bool = False) -> Conversation[Heard] | None:
-        return self._bench.testify(juror, anchors=anchors)
-
-    def weigh(self, testimonies: Mapping[str, Heard], again: Mapping[str, Heard]) -> tuple[Admission | None, Mapping[str, float]]:
-        return self._bench.weigh(testimonies, again)
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
@@ -195,8 +176,9 @@ class Graded(Asking):
         if not known or len(known) < len(means):
             return None
         found = {GRADE: sum(known) / len(known)}
-        for index, name in enumerate(self._weights):
-            found[f"{CRITERION}{name}"] = sum(turn[index].score or 0.0 for turn in turns) / len(turns)
+        for name in self._weights:
+            named = [each.score for turn in turns for each in turn if each.criterion == name]
+            found[f"{CRITERION}{name}"] = sum(score or 0.0 for score in named) / len(turns)
         return found
 
     def _flags(self, judgments: Sequence[Judgment]) -> tuple[Flag, ...]:
@@ -208,3 +190,11 @@ class Graded(Asking):
             if len(grades) > 1 and max(grades) - min(grades) >= half:
                 return (*flags, "disputed")
         return tuple(flags)
+
+
+def _from_to(grader: Grader) -> str:
+    return f"{min(grader.menu):g} to {max(grader.menu):g}"
+
+
+def _listed(grader: Grader) -> str:
+    return ", ".join(f"{name} {weight:g}" for name, weight in grader.criteria.items()) or "none"

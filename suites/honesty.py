@@ -20,10 +20,11 @@ from harness.errors import ConfigError
 from harness.fingerprint import digest
 from harness.plugins import did_you_mean
 from harness.protocols import Conversation
-from harness.records import Admission, Answer, Completion, Item, Judgment, Metric, Sample
+from harness.records import Answer, Completion, Item, Judgment, Metric, Sample
 from suites.asking import Asking, Value
+from suites.examined import BOUND, Examined
 from suites.items import elsewhere, read_items
-from suites.judging import BOUND, Judging, JudgingOptions, Point, opinions_of, unread
+from suites.judging import Judging, JudgingOptions, Point, opinions_of, unread
 from suites.rows import Row, read_rows
 from suites.scripts import SPACELESS
 from suites.stances import abstains, refuses
@@ -69,7 +70,7 @@ class Told(Completion, frozen=True, kw_only=True):
     rejected: bool | None = None
 
 
-class Honesty(Asking):
+class Honesty(Examined, Asking):
     """An answer that abstains or refuses (``suites.stances``, or a judge) claims nothing; an empty one is right nowhere."""
 
     Options = HonestyOptions
@@ -78,7 +79,7 @@ class Honesty(Asking):
 
     def read(self, path: Path) -> list[Item]:
         where, options = f"{self.place}.items", self.options
-        self._judging = Judging(
+        self._judging = self.examiner = Judging(
             options,
             PROMPTS,
             judges=USUAL if options.judges is None else options.judges,
@@ -111,9 +112,6 @@ class Honesty(Asking):
     def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
         del baseline
         return self._judging.consult(item, answer, self._points(item, answer))
-
-    def admit(self) -> Conversation[Admission] | None:
-        return self._judging.admit()
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

@@ -9,20 +9,18 @@ from typing import NamedTuple
 import msgspec
 
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.plugins import did_you_mean
 from harness.protocols import Conversation
 from harness.records import Admission, Answer, Completion, Item, Judgment, Message, Sample
-from judges.admission import Limits, check_limits
+from judges.admission import Limits
+from judges.anchors import Scores, drifted
 from judges.lockstep import together
-from judges.yes_no import LabelledAnswer, YesNo, examination, labelled_answers, yes
+from judges.opinions import yes
+from judges.yes_no import YesNo, examination, labelled_answers, rejudging
 from suites.asking import ItemOptions
 from suites.decoding import by_draw, said
+from suites.examined import BOUND, examined_hash, read_labels
 from suites.items import later_turns, messages_of, readable
-from suites.rows import locate, read_rows
-
-BOUND = 20_000
-"""Characters of an answer that are looked at."""
 
 
 class JudgingOptions(ItemOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +65,8 @@ class Judging:
         self._options, self._where = options, where
         self._refuse_idle()
         self._judges = {} if options.judge is None else self._built(prompts, judges, own, folder)
-        self._labels = self._read_labels(folder)
+        read = read_labels(options.admission, options.limits, what="labelled answers", folder=folder, where=where)
+        self._labels = () if read is None else labelled_answers(read.rows, self.questions, file=read.file, where=read.where)
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -78,13 +77,24 @@ class Judging:
         """Of the prompts, the labels and the limits; None without a judge."""
         if not self._judges:
             return None
+        return self.examined
+
+    @property
+    def examined(self) -> str:
+        """Hash of all that decides how the judge does in the examination, besides its engine."""
         judges = {question: judge.fingerprint() for question, judge in self._judges.items()}
-        return digest({"judges": judges, "labels": self._labels, "limits": self._options.limits if self._labels else None})
+        return examined_hash(judges, self._labels, self._options.limits)
 
     def admit(self) -> Conversation[Admission] | None:
         if not self._labels:
             return None
         return examination(tuple(self._judges.items()), self._labels, name=self._options.judge or "", limits=self._options.limits)
+
+    def rejudge(self) -> Conversation[Scores] | None:
+        return rejudging(tuple(self._judges.items()), self._labels) if self._labels else None
+
+    def rejudged(self, admission: Admission, again: Scores) -> Admission:
+        return drifted(admission, again, most=self._options.limits.drift)
 
     def consult(self, item: Item, answer: Answer, points: Sequence[Point]) -> Conversation[Sequence[Judgment]]:
         """What the judge says of these points, in their order. Of nothing said nothing is asked."""
@@ -103,7 +113,7 @@ class Judging:
         asked: list[Message] = list(messages_of(item, system=self._options.system))
         for completion, question in zip(draw[: point.turn], later_turns(item), strict=False):
             asked += [said(completion), Message(role="user", content=question)]
-        return (yield from self._judges[point.question].ask(asked, text))
+        return (yield from self._judges[point.question].opinion(asked, text))
 
     def _built(self, prompts: Mapping[str, str], judges: Sequence[str], own: Mapping[str, str], folder: Path) -> dict[str, YesNo]:
         options, where = self._options, self._where
@@ -115,7 +125,6 @@ class Judging:
         if idle is not None:
             expected = "add it to judges, or leave it out" if idle in prompts else did_you_mean(idle, prompts)
             raise ConfigError(f"the judge is not asked {idle!r}: {expected}", where=f"{where}.judge_prompts")
-        check_limits(options.limits, where=f"{where}.limits")
         return {
             question: YesNo(
                 options.judge,
@@ -129,14 +138,6 @@ class Judging:
             for question in judges
         }
 
-    def _read_labels(self, folder: Path) -> tuple[LabelledAnswer, ...]:
-        where = f"{self._where}.admission"
-        if self._options.admission is None:
-            return ()
-        path = locate(self._options.admission, folder=folder, where=where)
-        rows = ((row.line, row.fields) for row in read_rows(path, where=where))
-        return labelled_answers(rows, self.questions, file=str(path), where=where)
-
     def _refuse_idle(self) -> None:
         """ConfigError for options that nothing would read."""
         options, usual, where = self._options, type(self._options)(items=""), self._where
@@ -144,13 +145,11 @@ class Judging:
         for name in about if options.judge is None else ():
             if getattr(options, name) != getattr(usual, name):
                 raise ConfigError("it is about a judge, and none is named: set judge, or leave it out", where=f"{where}.{name}")
-        if options.admission is None and options.limits != Limits():
-            raise ConfigError("limits are those of an examination: name labelled answers (admission)", where=f"{where}.limits")
 
 
 def opinions_of(points: Sequence[Point], judgments: Sequence[Judgment]) -> dict[Point, bool] | None:
     """What was said of each point; None where an opinion cannot be read, or is missing."""
-    found = [yes(judgment) for judgment in judgments]
+    found = [yes(judgment.score) for judgment in judgments]
     known = [opinion for opinion in found if opinion is not None]
     return dict(zip(points, known, strict=True)) if len(known) == len(found) == len(points) else None
 

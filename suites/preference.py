@@ -20,14 +20,11 @@ from typing import Any
 
 from harness.compare.winning import CONTROLLED, with_controlled
 from harness.errors import ConfigError
-from harness.fingerprint import digest
 from harness.protocols import Conversation, preferring
-from harness.records import Admission, Answer, Flag, Item, Judgment, Metric, Sample
-from judges.anchors import Scores
-from judges.jury import Heard
+from harness.records import Answer, Flag, Item, Judgment, Metric, Sample
 from judges.opinions import by_judge, verdict
-from suites.asking import Asking
-from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, told
+from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, Tried, told
+from suites.examined import BOUND
 from suites.items import messages_of, read_items, readable
 
 
@@ -35,7 +32,7 @@ class PreferenceOptions(BenchOptions, frozen=True, kw_only=True, forbid_unknown_
     """How candidates answer (one draw), and who judges."""
 
 
-class Preference(Asking):
+class Preference(Tried):
     """Open questions, judged against the baseline's answers."""
 
     Options = PreferenceOptions
@@ -50,20 +47,10 @@ class Preference(Asking):
         options = self.options
         if options.draws != 1:
             raise ConfigError(f"preference judges one answer per item, found draws = {options.draws}", where=f"{self.place}.draws")
-        self._bench = Bench(options, folder=self.folder, where=self.place)
-        self.jurors = self._bench.jurors
-        self.judge = self.jurors[0]
+        self.seat(Bench(options, folder=self.folder, where=self.place))
         items = read_items(path, where=f"{self.place}.items", history=options.history)
-        self._bench.check_items(items, path)
+        self.bench.check_items(items, path)
         return items
-
-    def fingerprint(self) -> str:
-        """With the judge's prompt and parser, the labels and limits."""
-        return digest([super().fingerprint(), self._bench.fingerprint()])
-
-    def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
-        """The opinions of the only judge."""
-        return self.hear(self.jurors[0], item, answer, baseline)
 
     def hear(self, juror: str, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
         """A judge's opinions about one answer; none is asked for the baseline itself, nor about equal answers."""
@@ -72,32 +59,15 @@ class Preference(Asking):
         own, other = told(item, answer), told(item, baseline)
         if own.strip() == other.strip():
             return self._signed(juror, (Judgment(score=0.5, reason="both answers are the same"),))
-        judge, reference = self._bench.judges[juror], self._bench.reference(item)
-        judgments = yield from preferring(judge, messages_of(item, system=self.options.system), own, other, reference)
-        return self._bench.signed(juror, judgments)
+        judge, reference = self.bench.judges[juror], self.bench.reference(item)
+        judgments = yield from preferring(
+            judge, messages_of(item, system=self.options.system), own[:BOUND], other[:BOUND], reference
+        )
+        return self.bench.signed(juror, judgments)
 
     def _signed(self, juror: str, judgments: tuple[Judgment, ...]) -> tuple[Judgment, ...]:
         """Nobody was asked: a single judge signs nothing that it did not say."""
-        return self._bench.signed(juror, judgments) if self._bench.jury else judgments
-
-    def admit(self) -> Conversation[Admission] | None:
-        return self._bench.admit()
-
-    @property
-    def examined(self) -> str:
-        return self._bench.examined
-
-    def rejudge(self) -> Conversation[Scores] | None:
-        return self._bench.rejudge()
-
-    def rejudged(self, admission: Admission, again: Scores) -> Admission:
-        return self._bench.rejudged(admission, again)
-
-    def testify(self, juror: str, *, anchors: bool = False) -> Conversation[Heard] | None:
-        return self._bench.testify(juror, anchors=anchors)
-
-    def weigh(self, testimonies: Mapping[str, Heard], again: Mapping[str, Heard]) -> tuple[Admission | None, Mapping[str, float]]:
-        return self._bench.weigh(testimonies, again)
+        return self.bench.signed(juror, judgments) if self.bench.jury else judgments
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

@@ -16,12 +16,13 @@ import msgspec
 from harness.errors import ConfigError
 from harness.fingerprint import digest
 from harness.protocols import Conversation
-from harness.records import Admission, Answer, Completion, Flag, Item, Judgment, Metric, Sample
+from harness.records import Answer, Completion, Flag, Item, Judgment, Metric, Sample
 from suites.asking import Value
 from suites.clusters import Clustered, Said, members_of
 from suites.decoding import by_draw, suite_digest
+from suites.examined import BOUND, Examined
 from suites.items import later_turns, messages_of
-from suites.judging import BOUND, unread
+from suites.judging import unread
 from suites.rows import locate
 from suites.safety.deciding import Deciders, DecidingOptions, Told
 from suites.safety.leaks import contained, emitted, overlap
@@ -86,7 +87,7 @@ class SafetyOptions(DecidingOptions, frozen=True, kw_only=True, forbid_unknown_f
     toxic_words: str | None = None
 
 
-class Safety(Clustered):
+class Safety(Examined, Clustered):
     """Refusals are told by ``suites.stances``, a classifier or a judge; an answer that is empty neither refuses nor answers. Of an
     item of several turns the last answer refuses or not, and any of them may leak."""
 
@@ -99,7 +100,7 @@ class Safety(Clustered):
         self.files: list[Path] = []
         items = self._wrapped(read_safety(path, system=self.options.system, where=f"{self.place}.items"))
         self._deciders = Deciders(self.options, self._word_list(), folder=self.folder, where=self.place)
-        self.judge = self.options.judge
+        self.judge, self.examiner = self.options.judge, self._deciders.judging
         self.remarks = self._deciders.remarks
         self._pairs = _twins(items, f"{self.place}.items")
         return items
@@ -136,9 +137,6 @@ class Safety(Clustered):
     def consult(self, item: Item, answer: Answer, baseline: Answer | None) -> Conversation[Sequence[Judgment]]:
         del baseline
         return self._deciders.consult(item, answer)
-
-    def admit(self) -> Conversation[Admission] | None:
-        return self._deciders.judging.admit()
 
     def grade(
         self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]

@@ -15,7 +15,8 @@ from harness.protocols import Conversation
 from harness.records import Answer, Completion, Item, Judgment
 from suites.classifier import Classified, Classifier
 from suites.decoding import by_draw
-from suites.judging import BOUND, Judging, JudgingOptions, Point, opinions_of
+from suites.examined import BOUND
+from suites.judging import Judging, JudgingOptions, Point, opinions_of
 from suites.safety.toxicity import WordList
 from suites.stances import refuses
 

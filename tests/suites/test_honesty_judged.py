@@ -71,11 +71,11 @@ def test_a_judge_is_examined_on_the_labels_that_are_shipped(jsonl, builds):
     options = {"judge": "judge", "judges": ("abstained", "rejected"), "admission": "suites:labelled_abstentions.jsonl"}
     conversation = builds(Honesty, items=str(jsonl(ROWS)), **options).admit()
     requests = next(conversation)
-    assert len(requests) == len(rows)
+    assert len(requests) == len(rows) + 2 * 20, "ten answers of each kind once more, with an order in them"
     replies = []
     for request in requests:
         prompt = "\n".join(turn.content for turn in request.messages)
-        row = next(row for row in rows if f"<answer>\n{row['answer']}\n</answer>" in prompt and f"\n{row['question']}\n" in prompt)
+        row = next(row for row in rows if f"<answer>\n{row['answer']}\n" in prompt and f"\n{row['question']}\n" in prompt)
         word = ("claimed", "abstained")[row["abstained"]] if "abstained" in row else ("swallowed", "rejected")[row["rejected"]]
         replies.append(Completion(text=json.dumps({"reason": "", "verdict": word})))
     with pytest.raises(StopIteration) as end:

@@ -153,6 +153,55 @@ def test_the_order_of_jurors_is_not_another_jury_and_another_juror_is(gate: Gate
     assert read(gate, "new").run.judge_hash != first.judge_hash
 
 
+def test_jurors_with_prompts_of_their_own_are_of_the_kind_that_these_say(gate: Gate) -> None:
+    """One grades apart, the other compares; the same answers, and the labels are the same for both."""
+    (gate.folder / "both.md").write_text(
+        PROMPT.format(kind="pairwise", verdicts='{ first = "left", second = "right", neither = "tie" }', places="{left}/{right}")
+    )
+    answers = {
+        f"{word} {index}|{left}/{right}": "first" if left == GOOD else "second"
+        for word, count in (("label", LABELS), ("question", ITEMS))
+        for index in range(count)
+        for left, right in ((GOOD, BAD), (BAD, GOOD))
+    }
+    gate.config["engines"]["two"] = {"engine": "fake", "options": {"answers": answers}}
+    suite = gate.config["suites"][0]
+    suite["use"] = "preference"
+    suite["options"] |= {"judge": ["one", "two"], "use": "pointwise", "prompts": {"two": "both.md"}}
+    gate.config["rules"] = [{"metric": "open/*/win", "require": "non_inferior", "margin": 0.3}]
+    gate.does("run")
+    first = read(gate, "new")
+    index = next(index for index in range(ITEMS) if said(index, 5) != said(index, 3))
+    opinions = first.samples[index].judgments
+    assert [(each.judge, each.order) for each in opinions] == [("one", "alone"), ("two", "left"), ("two", "right")]
+    assert {each.score for each in opinions} == {float(said(index, 5) == GOOD)}
+    assert first.run.admission is not None
+    assert (first.run.admission.admitted, first.run.admission.jury_accuracy) == (True, 1.0)
+    suite["options"] |= {"prompts": {"two": "both.md", "one": "other.md"}}
+    del suite["options"]["prompt"]
+    (gate.folder / "other.md").write_text((gate.folder / "alone.md").read_text() + "!")
+    gate.does("run", "--dry-run")
+    suite["options"]["prompts"] = {"one": "alone.md", "two": "both.md"}
+    gate.does("run")
+    assert read(gate, "new").run.graded == first.run.graded, "the same prompts, named otherwise"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"prompts": {"tow": "alone.md"}}, "'tow' is no juror. Did you mean 'two'"),
+        ({"judge": "one", "prompts": {"one": "alone.md"}}, "there is one judge; use prompt"),
+        ({"prompts": {"two": "pairwise"}}, "its prompt compares two answers"),
+        ({"prompts": {"two": "pointwise"}}, "the grades of one and two have no common mean"),
+        ({"prompts": {"two": "none.md"}}, "no judge prompt 'none.md'"),
+        ({"prompts": dict.fromkeys(("one", "two", "three"), "alone.md")}, "every juror has a prompt of its own"),
+    ],
+)
+def test_prompts_that_do_not_fit_are_named_before_anything_is_asked(gate: Gate, options: dict[str, Any], says: str) -> None:
+    gate.config["suites"][0]["options"] |= options
+    assert says in " ".join(gate.does("run", code=2).split())
+
+
 def test_the_plan_says_what_each_juror_will_be_asked(gate: Gate) -> None:
     told = " ".join(gate.does("run", "--dry-run").split())
     for name in ("one", "two", "three"):
