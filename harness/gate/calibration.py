@@ -158,7 +158,7 @@ def _powered(beside: Beside, found: Calibrated, seed: int) -> Calibrated:
         beside.people - EVEN, beside.judge[beside.seen] - EVEN, beside.judge[~beside.seen] - EVEN, *clusters,
         probabilities=beside.probabilities, span=EVEN, seed=seed,
     )  # fmt: skip
-    alone, together = powered.by_hand.interval(LEVEL), powered.interval(LEVEL)
+    alone, together = powered.alone(LEVEL), powered.interval(LEVEL)
     return structs.replace(
         found,
         human=EVEN + powered.by_hand.gain,

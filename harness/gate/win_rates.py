@@ -11,7 +11,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from harness import stats
-from harness.compare import LEVEL, Pair, comparable
+from harness.compare import LEVEL, Pair, comparable, level_of
 from harness.compare.winning import EVEN, WIN, consistent, differences, of_the_whole
 from harness.gate.measurements import Measurements
 from harness.gate.policy import only_compared
@@ -69,17 +69,18 @@ def duels(measurements: Measurements) -> Iterator[Duel]:
 def win_rates(measurements: Measurements) -> list[WinRate]:
     """Every win rate, each followed by its slices; of a run that was asked look by look, by its items alone."""
     found: list[WinRate] = []
+    seed = measurements.policy.seed
     for duel in duels(measurements):
-        found.append(_controlled(duel, _rate(duel), measurements.policy.seed))
+        found.append(_controlled(duel, _rate(duel, seed), seed))
         for field, value, part in _parts(duel, measurements):
-            rate = structs.replace(_rate(part), field=field, value=value)
+            rate = structs.replace(_rate(part, seed), field=field, value=value)
             sliced = sum(bool(each.field) for each in found)
             if sliced >= MOST_CONTROLLED and not rate.note:
                 found.append(
                     structs.replace(rate, note=f"length and style are controlled for in the first {MOST_CONTROLLED} slices only")
                 )
             else:
-                found.append(_controlled(part, rate, measurements.policy.seed))
+                found.append(_controlled(part, rate, seed))
     return found
 
 
@@ -94,7 +95,7 @@ def _parts(duel: Duel, measurements: Measurements) -> Iterator[tuple[str, str, D
             yield field, value, duel.cut(inside)
 
 
-def _rate(duel: Duel) -> WinRate:
+def _rate(duel: Duel, seed: int) -> WinRate:
     column, judgments = duel.pair.baseline, [of_the_whole(sample.judgments) for sample in duel.own]
     opinions = [opinion for each in judgments for opinion in each]
     first, second = zip(*([_slots(sample) for sample in duel.own] or [(0, 0)]), strict=True)
@@ -112,24 +113,23 @@ def _rate(duel: Duel) -> WinRate:
     )
     if found.clusters < FEW:
         return structs.replace(found, note=f"n too small: {found.clusters} items or clusters, under {FEW}")
-    rate, low, high = _ends(duel.pair)
+    rate, low, high = _ends(duel.pair, seed)
     found = structs.replace(found, rate=rate, low=low, high=high)
     kept = np.asarray([consistent(sample.judgments) for sample in duel.own], dtype=bool)
     found = structs.replace(found, consistent_items=int(kept.sum()))
     if kept.any():
-        rate, low, high = _ends(duel.cut(kept).pair)
+        rate, low, high = _ends(duel.cut(kept).pair, seed)
         found = structs.replace(found, consistent=rate, consistent_low=low, consistent_high=high)
     return found
 
 
-def _ends(pair: Pair) -> tuple[float, float | None, float | None]:
-    """A win rate as compare has it: even, and the gain."""
-    evidence = pair.evidence
-    if evidence is None:
+def _ends(pair: Pair, seed: int) -> tuple[float, float | None, float | None]:
+    """A win rate as a rule ``at_least`` has it: nothing of it is uncertain on the baseline's side, which is ½ everywhere. (Around
+    the gain all wins and losses differ by ½, and a t on them misses twice as often as it says where most are won.)"""
+    found = level_of(pair.candidate, EVEN, level=LEVEL, seed=seed)
+    if found is None:
         raise ValueError(f"{pair.metric}: no item to read a win rate from")
-    interval = evidence.interval(LEVEL)
-    ends = [None if end is None else min(max(EVEN + end, 0.0), 1.0) for end in (interval.low, interval.high)]
-    return EVEN + evidence.gain, ends[0], ends[1]
+    return found.score, found.low, found.high
 
 
 def _slots(sample: Sample) -> tuple[int, int]:

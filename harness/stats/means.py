@@ -265,13 +265,14 @@ class MeanPairs:
     def interval(self, level: float) -> Interval:
         note = f"few clusters ({self.units})" if self.units < FEW_CLUSTERS else ""
         if self.sparse or self._constant:
-            return self._score_interval(level, note)
+            return self.score_interval(level, note)
         if self._permuted:
             return self._subset_interval(level, note)
         half = float(stdtrit(self._freedom, 0.5 + level / 2)) * self._raw_error
         return self._clipped(self.gain - half, self.gain + half, level, self._t_name("interval"), note)
 
-    def _score_interval(self, level: float, note: str) -> Interval:
+    def score_interval(self, level: float, note: str = "") -> Interval:
+        """That of ``bounded``, whether few units differ or many: of wins and losses it is Wilson's, and a t is not."""
         if self._bounded is None:
             return Interval(None, None, level, "none", "every value is 0 on both sides: nothing bounds the difference")
         few = self.span is None and self._rarest > (1 - level) / 2

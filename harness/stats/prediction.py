@@ -11,9 +11,12 @@ Where items were labelled with unequal probabilities π, the others are no sampl
 all, M = n + N, and the rest by Hájek's weights 1/π: θ = λ mean_all f + Σ_L (Y − λf)/π / Σ_L 1/π, with the λ that leaves the least
 variance under Poisson sampling, the regression of Y on f over L with weights (1 − π)/π².
 
-The interval adds those of the two parts by squares (Zou and Donner, Statistics in Medicine 27 (2008) 1693), each as ``MeanPairs``
-has it: for well-spread values that is the variance above; where judge and people hardly ever differ, it is the bounded score of
-their differences, and not the certainty of a variance that no item, or one, made up.
+The interval adds those of the two parts by squares (Zou and Donner, Statistics in Medicine 27 (2008) 1693). Where the scores have a
+bound (``span``), each part has the score interval of ``bounded``: for well-spread values that is the variance above; where judge
+and people hardly ever differ, it knows that an item may contradict although none did, and has not the certainty of a variance that
+no item, or one, made up. It is as wide as what people add to λ times the judge is uncertain, and no wider. People alone have it,
+too: a t on wins and losses misses twice as often as it says on one side (``benchmarks.simulation.judges``). Without a bound the
+parts have the t of ``MeanPairs``.
 """
 
 from __future__ import annotations
@@ -23,20 +26,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr
 
 from harness.stats import resampling
 from harness.stats.means import MeanPairs
-from harness.stats.paired import Array, Codes, Interval, PValue
-from harness.stats.power import Design, items_for, mde
-from harness.stats.proportion import Side
+from harness.stats.paired import Array, Codes, Interval
 
 FEWEST_LABELS = 50
 """Labelled items (clusters) under which λ and the variance are not trusted, and people alone decide."""
 
 NAME = "prediction-powered (PPI++)"
-FURTHEST = 8.0
-"""Normal quantile beyond which a level is no longer told from 1."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class PredictionPowered:
     """``human`` and ``judge``, shape (labelled,), of the same items; ``others``: the judge of the unlabelled ones. Oriented.
 
     ``clusters`` and ``other_clusters`` share their codes, where given. ``probabilities``, shape (labelled,): with which each item
-    was drawn to be labelled; none for equal ones. ``span``: the largest |score| there could be. Answers what any ``Evidence`` does.
+    was drawn to be labelled; none for equal ones. ``span``: the largest |score| there could be.
     """
 
     human: Array
@@ -166,7 +164,7 @@ class PredictionPowered:
     def effective(self) -> float:
         """Human labels that would have told as much without the judge: by the widths of the two intervals, and not by variances,
         of which a judge that never erred on a few labels would have next to none."""
-        with_judge, alone = self.interval(0.95), self.by_hand.interval(0.95)
+        with_judge, alone = self.interval(0.95), self.alone(0.95)
         if self.because or with_judge.low is None or with_judge.high is None or alone.low is None or alone.high is None:
             return float(self.items)
         return self.items * max(1.0, ((alone.high - alone.low) / (with_judge.high - with_judge.low)) ** 2)
@@ -176,12 +174,20 @@ class PredictionPowered:
         """Human labels that the judge stands for."""
         return self.effective - self.items
 
+    def alone(self, level: float) -> Interval:
+        """By people alone, as ``interval`` is by both."""
+        return self._bounds(self.by_hand, level)
+
+    @staticmethod
+    def _bounds(pairs: MeanPairs, level: float) -> Interval:
+        return pairs.interval(level) if pairs.span is None else pairs.score_interval(level)
+
     def interval(self, level: float) -> Interval:
         if self.because:
-            found = self.by_hand.interval(level)
+            found = self.alone(level)
             return Interval(found.low, found.high, level, f"{found.method} of human labels only", found.note or self.because)
         predicted, rest = self._parts
-        one, two = predicted.interval(level), self._rest_interval(rest, level)
+        one, two = self._bounds(predicted, level), self._bounds(rest, level)
         if one.low is None or one.high is None or two.low is None or two.high is None:
             return Interval(None, None, level, "none", one.note or two.note)
         low = self.gain - self._together(predicted.gain - one.low, rest.gain - two.low)
@@ -190,67 +196,9 @@ class PredictionPowered:
             low, high = max(low, -self.span), min(high, self.span)
         return Interval(low, high, level, NAME, one.note or two.note)
 
-    def _rest_interval(self, rest: MeanPairs, level: float) -> Interval:
-        """Of what people add. Where they hardly ever contradict the judge, λ is near 1 and the rest looks small and certain: then
-        it is at least as wide as what is known of the contradictions themselves."""
-        plain = rest.interval(level)
-        apart = self._pairs(self.human - self.judge, self._own, self._weights, 2.0)
-        if not apart.sparse:
-            return plain
-        wide = apart.interval(level)
-        if plain.low is None or plain.high is None or wide.low is None or wide.high is None:
-            return plain if plain.low is None else wide
-        below, above = max(rest.gain - plain.low, apart.gain - wide.low), max(plain.high - rest.gain, wide.high - apart.gain)
-        note = plain.note or "people hardly ever contradict the judge on the labelled items"
-        return Interval(rest.gain - below, rest.gain + above, level, wide.method, note)
-
     def _together(self, one: float, two: float) -> float:
         """Distances of two ends from their estimates, as one: by squares, and their correlation."""
         predicted, rest = map(self._influence, self._parts)
         scale = math.sqrt(float((predicted**2).sum()) * float((rest**2).sum()))
         correlation = float((predicted * rest).sum()) / scale if scale > 0 else 0.0
         return math.sqrt(max(one * one + two * two + 2 * correlation * one * two, 0.0))
-
-    def test(self, delta: float, side: Side) -> PValue:
-        """The interval, inverted: the two never disagree."""
-        if self.because:
-            return self.by_hand.test(delta, side)
-        parameters = {"delta": delta, "side": side, "lam": self.lam, "labelled": self.items, "judged": len(self.others)}
-        above = self._tail(delta)
-        if above is None:
-            return PValue(1.0, f"undefined: {self.interval(0.95).note}", parameters, 1.0)
-        p = {"greater": above, "less": 1 - above, "two-sided": 2 * min(above, 1 - above)}[side]
-        return PValue(min(1.0, p), NAME, parameters)
-
-    def _tail(self, delta: float) -> float | None:
-        """p of the gain being above ``delta``: the tail of the interval that just reaches it; None where there is no interval."""
-        below, low, high = delta < self.gain, 0.0, FURTHEST
-        for _ in range(50):
-            middle = (low + high) / 2
-            found = self.interval(math.erf(middle / math.sqrt(2)))
-            end = found.low if below else found.high
-            if end is None:
-                return None
-            reached = end <= delta if below else end >= delta
-            low, high = (low, middle) if reached else (middle, high)
-        tail = float(ndtr(-high))
-        return tail if below else 1 - tail
-
-    @property
-    def churn(self) -> float | None:
-        return None
-
-    def design(self, churn: float | None = None) -> Design | None:
-        """Of as many human labels, in front of as many verdicts."""
-        if self.because:
-            return self.by_hand.design(churn)
-        return Design(self.items, clusters=self.units, sd=self.error * math.sqrt(self.items)) if self.error > 0 else None
-
-    def mde(self, alpha: float, power: float = 0.8, margin: float = 0.0) -> float | None:
-        design = self.design()
-        return None if design is None else mde(design, margin, alpha, power)
-
-    def items_needed(self, delta: float, alpha: float, power: float = 0.8, *, equal: bool = False) -> int | None:
-        """Human labels; with more of them the judge's verdicts are taken to grow as well."""
-        design = self.design()
-        return None if design is None else items_for("superior", design, 0.0 if equal else self.gain, delta, alpha, power)

@@ -162,8 +162,17 @@ def test_the_metric_of_the_controlled_rate_has_that_rate_as_its_mean_and_is_gate
     (rate,) = found.win_rates
     assert by_metric["pref/win_length"].candidate_value == pytest.approx(rate.length)
     assert by_metric["pref/win_length"].baseline_value == pytest.approx(0.5)
-    assert by_metric["pref/win"].low == pytest.approx((rate.low or 0) - 0.5)
+    assert by_metric["pref/win"].candidate_value == pytest.approx(rate.rate)
     assert [finding.outcome for finding in found.verdicts[0].findings] == ["pass", "inconclusive"]
+
+
+def test_where_most_is_won_the_rate_has_wilsons_interval_and_not_a_t() -> None:
+    """380 of 400; recorded: statsmodels 0.15 ``proportion_confint(380, 400, 0.1, "wilson")``. A t would end at 0.932."""
+    base = even(["b"] * 400)
+    (rate,) = rates(base, side("new", [(1.0, 1.0)] * 380 + [(0.0, 0.0)] * 20, ["a"] * 400, ["b"] * 400))
+    assert rate.rate == pytest.approx(0.95)
+    assert (rate.low, rate.high) == pytest.approx((0.9288586268090362, 0.9650947985950433), abs=1e-6)
+    assert (rate.consistent_low, rate.consistent_high) == (rate.low, rate.high)
 
 
 def test_only_what_the_judge_says_in_both_orders_counts_as_consistent() -> None:
