@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,14 @@ from harness.commands.console import out, printable
 from harness.config import Loaded
 from harness.environment import environment
 from harness.errors import UsageError
+from harness.fingerprint import digest
 from harness.pipeline.preparing import HUMAN
 from harness.records import Measured
 from harness.store import Store
 
 if TYPE_CHECKING:
+    from reports.blind.key import Key
+    from reports.votes.pooling import Poll
     from reports.votes.vote import Sorted
 
 
@@ -43,6 +46,7 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
     from reports.people import what_people_said
     from reports.people.words import told
     from reports.votes.ledger import gather, ledger_path, read_ledger, write_ledger
+    from reports.votes.pooling import Poll, beside, human_key, require_all
     from reports.votes.tampering import changed_files
     from reports.votes.unblinding import to_measured
 
@@ -56,18 +60,21 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
     people = what_people_said(found.votes, key, found.kept)
     if not people.votes and (aside := _set_aside(found)):
         raise UsageError("no vote on an item counts. " + ". ".join(aside))
-    sides = to_measured(found.votes, key, people, created=now, environment=environment())
+    store, others = Store(loaded.store), beside(arguments.key, key)
+    polls = (Poll(key=key, votes=found.votes, people=people), *others.same)
+    require_all(_earlier_packages(store, key), polls, others.outdated, arguments.key)
+    sides = to_measured(polls, rivals=others.rivals, created=now, environment=environment())
     write_ledger(ledger, found.kept)
-    replaced = _select(Store(loaded.store), sides)
+    _select(store, sides, {human_key(poll, entry) for poll in (*polls, *others.rivals) for entry in poll.key.items})
     for path in changed_files(arguments.key, key):
         _say(f"{path} is not what was exported: whoever voted with it may have seen something else")
     for path in known:
         _say(f"{path} was imported before: its votes count once")
-    for line in [*_set_aside(found), *replaced, *told(people)]:
+    for line in [*_set_aside(found), *told(people), *_together(polls, others.outdated, sides[1])]:
         _say(line)
     _say(f"all of it, with what became of it: {ledger}")
-    _say(f"{people.votes} votes are in {loaded.store} as {', '.join(f'human/{name}' for name in sides[0].run.metrics)}. "
-         f"Now: sftgate gate {loaded.file}")  # fmt: skip
+    _say(f"{sum(poll.people.votes for poll in polls)} votes are in {loaded.store} as "
+         f"{', '.join(f'human/{name}' for name in sides[1].run.metrics)}. Now: sftgate gate {loaded.file}")  # fmt: skip
     return 0
 
 
@@ -109,53 +116,59 @@ def _set_aside(found: Sorted) -> list[str]:
     return lines
 
 
-def _select(store: Store, sides: Sequence[Measured]) -> list[str]:
-    """Write both runs and make them the current ones; says what of earlier packages they replace."""
-    current, said = store.current(), []
-    for measured in sides:
-        pair = (HUMAN, measured.run.candidate.name)
-        earlier = _earlier(store, current.get(pair))
-        merged = merge(earlier, measured)
-        if earlier is not None and (lost := _replaced(earlier, measured)):
-            said.append(f"{lost} items of {pair[1]} had votes of another package; those of this one stand for them now")
-        current[pair] = store.write_run(merged.run, merged.samples)
+def _together(polls: Sequence[Poll], outdated: Sequence[Key], candidate: Measured) -> list[str]:
+    """What other packages are about these answers, and what all of them say together."""
+    from reports.votes.pooling import human_key
+
+    lines = [
+        f"package {key.package} shows other answers to the same items, because they were asked again since: its votes stay in "
+        f"votes-{key.package}.jsonl and do not count beside these"
+        for key in outdated
+    ]
+    if len(polls) > 1:
+        names = ", ".join(poll.key.package for poll in polls)
+        shown = Counter(human_key(poll, entry) for poll in polls for entry in poll.key.items)
+        twice = sum(shown[sample.key] > 1 for sample in candidate.samples)
+        total = sum(sample.weight for sample in candidate.samples)
+        won = sum(sample.weight * (sample.scores or {})["win"] for sample in candidate.samples) / total
+        lines.append(
+            f"packages {names} count together: human/win is {100 * won:.1f} % over {len(candidate.samples)} items ({twice} of them "
+            "in several packages), each by its chance of having been voted on in any"
+        )
+    return lines
+
+
+def _earlier_packages(store: Store, key: Key) -> dict[str, str]:
+    """Packages whose votes count now for the candidate of this key -> the folder that holds them; none where it was deleted, as is
+    advised where it was changed."""
+    path = store.current().get((HUMAN, key.candidate.candidate.name))
+    if path is None or not path.exists():
+        return {}
+    run = store.read(path).run
+    return {each.package: str(path) for each in run.people} if run.fingerprints == key.candidate.fingerprints else {}
+
+
+def _select(store: Store, sides: tuple[Measured, Measured], asked: Collection[str]) -> None:
+    """Write both runs and make them the current ones. The baseline keeps what was said of it beside other candidates, about items
+    that are not among those ``asked`` here."""
+    current = store.current()
+    pairs = [(HUMAN, side.run.candidate.name) for side in sides]
+    before = current.get(pairs[0])
+    earlier = store.read(before) if before is not None and before.exists() else None
+    for pair, measured in zip(pairs, (_joined(earlier, sides[0], asked), sides[1]), strict=True):
+        current[pair] = store.write_run(measured.run, measured.samples)
     store.set_current(current)
-    return list(dict.fromkeys(said))
 
 
-def _replaced(earlier: Measured, fresh: Measured) -> int:
-    """Items that another package was about, too."""
-    ours = {people.package for people in fresh.run.people}
-    if not ours or earlier.run.fingerprints != fresh.run.fingerprints or not {each.package for each in earlier.run.people} - ours:
-        return 0
-    before: Mapping[str, object] = {sample.key: sample.judgments for sample in earlier.samples}
-    own = {sample.key: sample.judgments for sample in fresh.samples}
-    return sum(key in before and not set(_raters(before[key])) <= set(_raters(said)) for key, said in own.items())
-
-
-def _raters(judgments: object) -> list[str]:
-    return [each.judge for each in judgments] if isinstance(judgments, tuple) else []
-
-
-def _earlier(store: Store, path: Path | None) -> Measured | None:
-    """The votes so far; none where their folder was deleted, as is advised where they were changed."""
-    return None if path is None or not path.exists() else store.read(path)
-
-
-def merge(earlier: Measured | None, votes: Measured) -> Measured:
-    """Votes about other items (another suite, another candidate's baseline) stay; votes about the same items are replaced."""
-    if earlier is None or earlier.run.fingerprints != votes.run.fingerprints:
-        return votes
-    fresh = {sample.key for sample in votes.samples}
-    samples = (*(sample for sample in earlier.samples if sample.key not in fresh), *votes.samples)
-    failed = sum(sample.error is not None for sample in samples)
-    packages = {each.package for each in votes.run.people}
+def _joined(earlier: Measured | None, baseline: Measured, asked: Collection[str]) -> Measured:
+    if earlier is None or earlier.run.fingerprints != baseline.run.fingerprints:
+        return baseline
+    kept = tuple(sample for sample in earlier.samples if sample.key not in asked)
     run = msgspec.structs.replace(
-        votes.run,
-        planned=len(samples),
-        asked=len(samples),
-        failed=failed,
-        metrics=earlier.run.metrics | votes.run.metrics,
-        people=(*(each for each in earlier.run.people if each.package not in packages), *votes.run.people),
+        baseline.run,
+        graded=digest([baseline.run.graded, kept]),
+        planned=baseline.run.planned + len(kept),
+        asked=baseline.run.asked + len(kept),
+        metrics=earlier.run.metrics | baseline.run.metrics,
     )
-    return Measured(run=run, samples=samples)
+    return Measured(run=run, samples=(*kept, *baseline.samples)) if kept else baseline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.compare.columns import Column, columns, deciding, metric_id, pooled, transitions
 from harness.compare.levels import Level, end_of, level_of
-from harness.compare.pairs import LEVEL, Pair, align, compare
+from harness.compare.pairs import LEVEL, Pair, align, compare, shown_beside
 from harness.compare.parity import ALLOWABLE, broken, comparable, parity
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "metric_id",
     "parity",
     "pooled",
+    "shown_beside",
     "transitions",
 ]

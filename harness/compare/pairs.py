@@ -136,6 +136,15 @@ class Pair:
         return _evidence(self, np.concatenate([self.differences, np.full(missing, -self.span)]), extra=missing)
 
 
+def shown_beside(baseline: Column, candidate: Column) -> Column:
+    """The baseline in a review: people saw it beside every candidate, and what counts beside this one are the items that were drawn
+    for it, by what they stand for there."""
+    counts = dict(zip(candidate.keys, candidate.weights.tolist(), strict=True))
+    shown = baseline.where([key in counts or key in candidate.errors for key in baseline.keys])
+    weights = [counts.get(key, own) for key, own in zip(shown.keys, shown.weights.tolist(), strict=True)]
+    return replace(shown, weights=np.asarray(weights, dtype=float))
+
+
 def align(metric: str, baseline: Column, candidate: Column, *, seed: int) -> Pair:
     """Pair two columns by key, in the baseline's order. Pairs of one ``seed`` and equally many units share their resamples."""
     failed = len(baseline.errors & (candidate.errors | set(candidate.keys)) | candidate.errors & set(baseline.keys))

@@ -8,11 +8,11 @@ from functools import cached_property
 
 from msgspec import structs
 
-from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, transitions
+from harness.compare import Column, Pair, align, columns, metric_id, parity, pooled, shown_beside, transitions
 from harness.errors import ConfigError
 from harness.gate.checks import check_keys
 from harness.gate.contamination import check_unmarked, found_in, marked
-from harness.gate.policy import TRANSITIONS, Policy, only_compared, suites_of
+from harness.gate.policy import TRANSITIONS, Policy, of_people, only_compared, suites_of
 from harness.gate.selection import EVERYTHING, Selection, Traits, restricted
 from harness.records import Health, Measured, Metric, Parity, Run
 
@@ -229,6 +229,8 @@ class Measurements:
         if key not in self._pairs:
             reference = self.policy.references.get(candidate)
             mine, theirs = (self.column_of(side, metrics, label, reference) for side in (candidate, other))
+            if mine is not None and theirs is not None and other == self.policy.baseline and all(map(of_people, metrics)):
+                theirs = shown_beside(theirs, mine)
             found = None if mine is None or theirs is None else align(label, theirs, mine, seed=self.policy.seed)
             self._pairs[key] = found
         return self._pairs[key]

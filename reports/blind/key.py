@@ -81,7 +81,8 @@ class Stratum(Record, frozen=True, kw_only=True):
 class Key(Record, frozen=True, kw_only=True):
     """The content of ``key-<package>.json``.
 
-    ``entries`` stand in the order in which raters see them. ``strata``: all that could have been drawn, by stratum.
+    ``entries`` stand in the order in which raters see them. ``strata``: all that could have been drawn, by stratum, and ``frame``
+    its items by name, drawn or not: what votes of two packages stand for depends on what either might have drawn.
     ``raters``: who was asked, where it was said beforehand; then every entry names its own. ``separate``: one package per rater.
     ``identical``, ``unanswered`` and ``leaking`` count items that were left out of the review.
     """
@@ -95,6 +96,7 @@ class Key(Record, frozen=True, kw_only=True):
     form: Form = Form()
     entries: tuple[KeyEntry, ...]
     strata: dict[str, Stratum] = {}
+    frame: dict[str, tuple[str, ...]] = {}
     raters: tuple[str, ...] = ()
     separate: bool = False
     identical: int = 0

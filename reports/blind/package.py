@@ -23,6 +23,7 @@ from harness.store import atomic_write
 from reports.blind.argilla import argilla
 from reports.blind.assigning import Panel, assigned, check_panel
 from reports.blind.checks import AUTHORED, Check, read_checks
+from reports.blind.cleaning import Leaks
 from reports.blind.form import Form, check_form
 from reports.blind.instructions import instructions
 from reports.blind.key import NAME_DIGITS, Key, Manifest, package_path
@@ -32,7 +33,7 @@ from reports.blind.parcel import Parcel, parcels
 from reports.blind.potato import potato
 from reports.blind.reviewable import Reviewable, reviewable
 from reports.blind.rows import rows
-from reports.blind.sampling import Sampling, check_sampling, draw_pairs
+from reports.blind.sampling import Sampling, check_sampling, draw_pairs, strata_of
 from reports.blind.sheets import spreadsheet, workbook
 
 Files = dict[str, bytes]
@@ -53,12 +54,12 @@ HANDING_OUT = ("label-studio", "argilla", "potato")
 class Plan(Record, frozen=True, kw_only=True):
     """What a review is to be. ``checks``: how many attention checks to plant, of the authored ones or those of ``check_file``;
     ``duplicates``: how many items to show twice. ``metric``: of the suite's, above 0 where an item is disputed.
-    ``keep_leaks``: show answers that may name an arm (flagged in the key), or leave them out. ``formats``: of ``FORMATS``."""
+XX
 
     seed: int = 0
     sampling: Sampling = Sampling()
     metric: str | None = None
-    keep_leaks: bool = True
+    leaks: Leaks = "show"
     checks: int = 0
     check_file: Path | None = None
     duplicates: int = 0
@@ -78,7 +79,7 @@ def export(baseline: Measured, candidate: Measured, *, folder: Path, plan: Plan 
     _check_plan(plan)
     if baseline.run.suite != candidate.run.suite:
         raise UsageError(f"a review compares answers to one suite, not {baseline.run.suite!r} with {candidate.run.suite!r}")
-    found = reviewable(baseline, candidate, metric=plan.metric, keep_leaks=plan.keep_leaks)
+    found = reviewable(baseline, candidate, metric=plan.metric, on_leaks=plan.leaks)
     _require_any(found, baseline, candidate)
     draw = random.Random(int(digest([plan.seed, baseline.run.graded, candidate.run.graded]), 16))
     drawn, strata = draw_pairs(found.pairs, plan.sampling, draw)
@@ -91,6 +92,7 @@ def export(baseline: Measured, candidate: Measured, *, folder: Path, plan: Plan 
         form=plan.form,
         entries=tuple(assigned(entries, plan.panel, draw)),
         strata=strata,
+        frame={name: tuple(pair.item for pair in members) for name, members in strata_of(found.pairs, plan.sampling).items()},
         raters=tuple(name.strip() for name in plan.panel.raters),
         separate=plan.panel.separate,
         identical=found.identical,

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+import msgspec
+
 from harness.errors import ComparabilityError, UsageError
 from harness.plugins import did_you_mean
 from harness.records import Measured, Record, Sample
-from reports.blind.cleaning import leaks, names_of, tidy
+from reports.blind.cleaning import Leaks, leaks, masked, names_of, tidy
 
 APART = 0.5
 """Judges whose opinions of an item are at least this far apart (1 the candidate's answer, 0 the baseline's) disagree."""
 
 
 class Pair(Record, frozen=True, kw_only=True):
-    """One item's answers. ``disputed``: why people should look at it; ``leaks``: what in the answers may name an arm."""
+    """One item's answers. ``item``: its name in keys of packages, the same in every package of these runs. ``disputed``: why people
+    should look at it; ``leaks``: what in the answers may name an arm. ``texts``: the baseline's and the candidate's answer as they
+    are shown."""
 
+    item: str
     baseline: Sample
     candidate: Sample
+    texts: tuple[str, str]
     disputed: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
 
@@ -37,8 +43,9 @@ class Reviewable(Record, frozen=True, kw_only=True):
     leaking: int = 0
 
 
-def reviewable(baseline: Measured, candidate: Measured, *, metric: str | None = None, keep_leaks: bool = True) -> Reviewable:
-    """The pairs of two runs. ``metric``: one of the suite's, which is above 0 where an item is disputed.
+def reviewable(baseline: Measured, candidate: Measured, *, metric: str | None = None, on_leaks: Leaks = "show") -> Reviewable:
+    """The pairs of two runs. ``metric``: one of the suite's, which is above 0 where an item is disputed. ``on_leaks``: what becomes
+    of answers that may name a model; where masks are not enough, or nothing else differs, the item is left out, too.
 
     Raises ComparabilityError where the sides were not asked the same, UsageError for a metric that no item has.
     """
@@ -50,16 +57,19 @@ def reviewable(baseline: Measured, candidate: Measured, *, metric: str | None = 
         _require_metric(candidate, metric)
     unlike = [(own, other) for own, other in answered if tidy(own.outputs[0]) != tidy(other.outputs[0])]
     names = names_of(baseline.run.candidate, candidate.run.candidate)
+    plain = len({own.key for own, _ in shared}) == len(shared)
     pairs = [
         Pair(
+            item=own.key if plain else f"{own.task}/{own.key}",
             baseline=own,
             candidate=other,
             disputed=disputed(other, metric),
+            texts=(tidy(own.outputs[0]), tidy(other.outputs[0])),
             leaks=leaks(own.prompt, own.outputs[0], other.outputs[0], names=names),
         )
         for own, other in unlike
     ]
-    kept = [pair for pair in pairs if keep_leaks or not pair.leaks]
+    kept = [pair for pair in (_guarded(pair, on_leaks, names) for pair in pairs) if pair is not None]
     total = len({(sample.task, sample.key) for sample in (*baseline.samples, *candidate.samples)})
     return Reviewable(
         pairs=tuple(sorted(kept, key=lambda pair: pair.place)),
@@ -67,6 +77,16 @@ def reviewable(baseline: Measured, candidate: Measured, *, metric: str | None = 
         unanswered=total - len(answered),
         leaking=len(pairs) - len(kept),
     )
+
+
+def _guarded(pair: Pair, on_leaks: Leaks, names: Collection[str]) -> Pair | None:
+    """The pair as it may be shown; None where it must not be."""
+    if not pair.leaks or on_leaks == "show":
+        return pair
+    one, other = (masked(text, pair.leaks) for text in pair.texts)
+    if on_leaks == "omit" or one == other or leaks(pair.baseline.prompt, one, other, names=names):
+        return None
+    return msgspec.structs.replace(pair, texts=(one, other))
 
 
 def disputed(sample: Sample, metric: str | None = None) -> tuple[str, ...]:

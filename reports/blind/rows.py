@@ -22,7 +22,7 @@ def rows(drawn: Sequence[Drawn], checks: Sequence[Check], duplicates: int, draw:
     """All rows with their ids; ``duplicates`` of them repeat others. Raises UsageError where there are not so many items."""
     if not 0 <= duplicates <= len(drawn):
         raise UsageError(f"{duplicates} duplicates cannot be planted among {len(drawn)} items: each repeats another one")
-    whole = [_entry(one, side, item) for one, side, item in zip(drawn, sides(len(drawn), draw), items_of(drawn), strict=True)]
+    whole = [_entry(one, side) for one, side in zip(drawn, sides(len(drawn), draw), strict=True)]
     repeated = sorted(draw.sample(range(len(whole)), duplicates))
     # Repeated items come first, in random order as all others: behind them there is room to keep their duplicates apart.
     ahead = [whole[place] for place in repeated]
@@ -48,22 +48,15 @@ def sides(count: int, draw: random.Random) -> list[Side]:
     return balanced
 
 
-def items_of(drawn: Sequence[Drawn]) -> list[str]:
-    """Keys; with their tasks where keys repeat across tasks."""
-    keys = [one.pair.baseline.key for one in drawn]
-    unique = len(set(keys)) == len(keys)
-    return keys if unique else ["/".join(one.pair.place) for one in drawn]
-
-
-def _entry(one: Drawn, side: Side, item: str) -> KeyEntry:
+def _entry(one: Drawn, side: Side) -> KeyEntry:
     own, other = one.pair.baseline, one.pair.candidate
-    left, right = (other, own) if side == "left" else (own, other)
+    left, right = reversed(one.pair.texts) if side == "left" else one.pair.texts
     return KeyEntry(
-        review_id=item,
-        item=item,
+        review_id=one.pair.item,
+        item=one.pair.item,
         question=tidy(own.prompt),
-        left=tidy(left.outputs[0]),
-        right=tidy(right.outputs[0]),
+        left=left,
+        right=right,
         candidate_side=side,
         cluster=own.cluster,
         slices=own.slices,

@@ -53,7 +53,7 @@ def check_sampling(sampling: Sampling) -> None:
 
 def draw_pairs(pairs: Sequence[Pair], sampling: Sampling, draw: random.Random) -> tuple[list[Drawn], dict[str, Stratum]]:
     """The drawn pairs in random order, and every stratum with its size and how many were drawn of it."""
-    strata = _strata(pairs, sampling)
+    strata = strata_of(pairs, sampling)
     sizes = {name: len(members) for name, members in strata.items()}
     numbers = sizes if sampling.items is None else _numbers(sizes, sampling)
     drawn = [
@@ -65,7 +65,7 @@ def draw_pairs(pairs: Sequence[Pair], sampling: Sampling, draw: random.Random) -
     return drawn, {name: Stratum(size=sizes[name], drawn=numbers[name]) for name in strata}
 
 
-def _strata(pairs: Sequence[Pair], sampling: Sampling) -> dict[str, list[Pair]]:
+def strata_of(pairs: Sequence[Pair], sampling: Sampling) -> dict[str, list[Pair]]:
     """By name, in alphabetical order."""
     by = sampling.by
     if by is not None and not any(by in pair.baseline.slices for pair in pairs):

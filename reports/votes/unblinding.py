@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.records import Flag, Judgment, Measured, Metric, People, Run, Sample
-from reports.blind.form import SCALE
-from reports.blind.key import Key, KeyEntry, Side
+from reports.blind.form import SCALE, Form
+from reports.blind.key import KeyEntry
 from reports.people.arms import preference, score
-from reports.people.winning import stands_for
-from reports.votes.vote import Vote
+from reports.votes.pooling import Poll, human_key, stands_for_all
+from reports.votes.sorting import same_name
+from reports.votes.vote import Rated, Vote
 
-VERSION = "2"
+VERSION = "3"
 EVEN = 0.5
 _NO_NAME = re.compile(r"[^\w.-]+")
 
 
-def metrics_of(key: Key) -> dict[str, Metric]:
+def metrics_of(form: Form) -> dict[str, Metric]:
     """``win``; ``preference``, where raters say how much better; ``criterion_…``, where they rate."""
     rate = Metric(kind="real", range=(1.0, float(SCALE)))
-    graded = {"preference": Metric(kind="bounded")} if key.form.strength else {}
-    return {"win": Metric(kind="bounded"), **graded, **{criterion_name(name): rate for name in key.form.criteria}}
+    graded = {"preference": Metric(kind="bounded")} if form.strength else {}
+    return {"win": Metric(kind="bounded"), **graded, **{criterion_name(name): rate for name in form.criteria}}
 
 
 def criterion_name(name: str) -> str:
@@ -42,52 +45,85 @@ def judgment(vote: Vote, entry: KeyEntry) -> Judgment:
 
 
 def to_measured(
-    votes: Sequence[Vote], key: Key, people: People, *, created: str = "", environment: Mapping[str, Any] | None = None
+    polls: Sequence[Poll], *, rivals: Sequence[Poll] = (), created: str = "", environment: Mapping[str, Any] | None = None
 ) -> tuple[Measured, Measured]:
     """Baseline and candidate as runs of the suite ``human``: in ``win`` and ``preference`` ½ everywhere for the baseline, in each
-    ``criterion_…`` the ratings of its own answers.
+    ``criterion_…`` the ratings of its own answers. ``polls`` are packages of these two, ``rivals`` of the baseline and others,
+    which rated the baseline's answers, too.
 
-    Votes on one item are averaged inside it. Planted rows do not count. Items that nobody voted on are left out of both sides and
-    counted: ``planned`` holds all, ``asked`` those with votes. An item that was likelier to be drawn weighs less (its weight over
-    its probability). Raises UsageError where there are no votes.
+    Votes on one item are averaged inside it, and before that what one person said of it in several packages. Planted rows do not
+    count. Items that nobody voted on are left out of both sides and counted: ``planned`` holds all, ``asked`` those with votes. An
+    item weighs what it stands for. Raises UsageError where there are no votes.
     """
-    by_item: dict[str, list[Vote]] = defaultdict(list)
-    for vote in votes:
-        by_item[vote.review_id].append(vote)
-    voted = [entry for entry in key.items if entry.review_id in by_item]
-    if not voted:
+    theirs, everybodys = _said(polls), _said((*polls, *rivals))
+    if not theirs:
         raise UsageError("there are no votes to import: every choice is empty, or does not count")
-    theirs = [_candidates(entry, by_item[entry.review_id], key) for entry in voted]
-    own = [_baselines(entry, by_item[entry.review_id], key) for entry in voted]
+    weights = stands_for_all((*polls, *rivals)) | stands_for_all(polls)
     rest = {"created": created, "environment": dict(environment or {})}
+    own = tuple(_candidates(key, said, weights[key]) for key, said in theirs.items())
+    others = tuple(_baselines(key, said, weights[key]) for key, said in everybodys.items())
+    first = polls[0].key
     return (
-        Measured(run=_run(key.baseline, key, votes, own, people, rest), samples=tuple(own)),
-        Measured(run=_run(key.candidate, key, votes, theirs, people, rest), samples=tuple(theirs)),
+        Measured(run=_run(first.baseline, (*polls, *rivals), others, (), rest), samples=others),
+        Measured(run=_run(first.candidate, polls, own, tuple(poll.people for poll in polls), rest), samples=own),
     )
 
 
-def _candidates(entry: KeyEntry, votes: Sequence[Vote], key: Key) -> Sample:
-    draws = {"win": [score(vote, entry) for vote in votes]}
-    if key.form.strength:
-        draws["preference"] = [preference(vote, entry) for vote in votes]
-    draws |= _ratings(entry, votes, key, candidate=True)
+@dataclass(frozen=True)
+class Said:
+    """One vote on an item, with what it takes to read it."""
+
+    poll: Poll
+    entry: KeyEntry
+    vote: Vote
+
+
+def _said(polls: Sequence[Poll]) -> dict[str, list[Said]]:
+    """By item, package after package."""
+    found: dict[str, list[Said]] = defaultdict(list)
+    for poll in polls:
+        rows: dict[str, list[Vote]] = defaultdict(list)
+        for vote in poll.votes:
+            rows[vote.review_id].append(vote)
+        for entry in poll.key.items:
+            for vote in rows[entry.review_id]:
+                found[human_key(poll, entry)].append(Said(poll, entry, vote))
+    return dict(found)
+
+
+def _by_rater(said: Sequence[Said], value: Callable[[Said], float | None]) -> list[float]:
+    """One value for each person: what they said of an item in several packages is averaged."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for one in said:
+        if (number := value(one)) is not None:
+            found[same_name(one.vote.rater)].append(number)
+    return [sum(values) / len(values) for values in found.values()]
+
+
+def _candidates(key: str, said: Sequence[Said], weight: float) -> Sample:
+    draws = {"win": _by_rater(said, lambda one: score(one.vote, one.entry))}
+    draws["preference"] = _by_rater(said, lambda one: preference(one.vote, one.entry) if one.poll.key.form.strength else None)
+    draws |= _ratings(said, candidate=True)
+    draws = {name: values for name, values in draws.items() if values}
     flags: tuple[Flag, ...] = ("conflict",) if {0.0, 1.0} <= set(draws["win"]) else ()
+    entry = said[0].entry
     return Sample(
-        **_shared(entry, key.suite),
+        **_shared(key, entry, weight),
         outputs=(entry.candidate_text,),
         scores={name: sum(values) / len(values) for name, values in draws.items()},
         draws=draws,
-        judgments=tuple(judgment(vote, entry) for vote in votes),
+        judgments=tuple(judgment(one.vote, one.entry) for one in said),
         flags=flags,
         prompt_hash=entry.candidate_prompt_hash,
     )
 
 
-def _baselines(entry: KeyEntry, votes: Sequence[Vote], key: Key) -> Sample:
-    even = {name: EVEN for name in ("win", "preference") if name == "win" or key.form.strength}
-    draws = _ratings(entry, votes, key, candidate=False)
+def _baselines(key: str, said: Sequence[Said], weight: float) -> Sample:
+    even = {"win": EVEN} | ({"preference": EVEN} if any(one.poll.key.form.strength for one in said) else {})
+    draws = {name: values for name, values in _ratings(said, candidate=False).items() if values}
+    entry = said[0].entry
     return Sample(
-        **_shared(entry, key.suite),
+        **_shared(key, entry, weight),
         outputs=(entry.baseline_text,),
         scores=even | {name: sum(values) / len(values) for name, values in draws.items()},
         draws=draws,
@@ -95,35 +131,36 @@ def _baselines(entry: KeyEntry, votes: Sequence[Vote], key: Key) -> Sample:
     )
 
 
-def _ratings(entry: KeyEntry, votes: Sequence[Vote], key: Key, *, candidate: bool) -> dict[str, list[float]]:
-    """Of one side, by raters who rated both answers: an opinion about one of two cannot be compared."""
-    side: Side = "left" if (entry.candidate_side == "left") == candidate else "right"
-    found: dict[str, list[float]] = {}
-    for name in key.form.criteria:
-        given = [vote.ratings[name] for vote in votes if name in vote.ratings]
-        both = [(each.left, each.right) for each in given if each.left is not None and each.right is not None]
-        if both:
-            found[criterion_name(name)] = [float(left if side == "left" else right) for left, right in both]
-    return found
+def _ratings(said: Sequence[Said], *, candidate: bool) -> dict[str, list[float]]:
+    names = dict.fromkeys(name for one in said for name in one.poll.key.form.criteria)
+    return {criterion_name(name): _by_rater(said, partial(_rating, name, candidate)) for name in names}
 
 
-def _shared(entry: KeyEntry, suite: str) -> dict[str, Any]:
-    """What both sides' samples have in common. The key names the suite too: two reviewed suites may use the same keys."""
+def _rating(name: str, candidate: bool, one: Said) -> float | None:
+    """Of one side, by a rater who rated both answers: an opinion about one of two cannot be compared."""
+    given = one.vote.ratings.get(name, Rated())
+    if given.left is None or given.right is None:
+        return None
+    return float(given.left if (one.entry.candidate_side == "left") == candidate else given.right)
+
+
+def _shared(key: str, entry: KeyEntry, weight: float) -> dict[str, Any]:
+    """What both sides' samples have in common."""
     return {
-        "key": f"{suite}/{entry.item}",
+        "key": key,
         "task": "",
         "prompt": entry.question,
         "cluster": entry.cluster,
         "slices": entry.slices,
-        "weight": stands_for(entry),
+        "weight": weight,
     }
 
 
-def _run(of: Run, key: Key, votes: Sequence[Vote], samples: Sequence[Sample], people: People, rest: Mapping[str, Any]) -> Run:
+def _run(of: Run, polls: Sequence[Poll], samples: Sequence[Sample], people: tuple[People, ...], rest: Mapping[str, Any]) -> Run:
     """The run of one side: the candidate, its fingerprints and engine as they were when the answers were given.
 
     The baseline of several packages gathers the votes of all, so what both sides must have in common says nothing of the package:
-    that they were asked the same is proved item by item (key and prompt hash). ``graded`` does cover the package and the votes.
+    that they were asked the same is proved item by item (key and prompt hash). ``graded`` does cover the packages and the votes.
     """
     version = digest(["human", VERSION])
     return Run(
@@ -131,18 +168,18 @@ def _run(of: Run, key: Key, votes: Sequence[Vote], samples: Sequence[Sample], pe
         suite="human",
         use="human",
         fingerprints=of.fingerprints,
-        graded=digest([of.graded, version, key.commitment, votes]),
+        graded=digest([of.graded, version, [(poll.key.commitment, poll.votes) for poll in polls]]),
         items_hash=version,
         suite_hash=version,
         judge_hash=version,
         engine=of.engine,
-        metrics=metrics_of(key),
+        metrics={name: metric for poll in polls for name, metric in metrics_of(poll.key.form).items()},
         primary="win",
-        planned=len(key.items),
+        planned=len({human_key(poll, entry) for poll in polls for entry in poll.key.items}),
         asked=len(samples),
         flags=dict(Counter(flag for sample in samples for flag in sample.flags)),
-        people=(people,) if of.candidate == key.candidate.candidate else (),
-        seed=key.seed,
+        people=people,
+        seed=polls[0].key.seed,
         reference=of.reference,
         **rest,
     )

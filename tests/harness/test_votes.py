@@ -82,16 +82,24 @@ def asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., s
     return does
 
 
-def ballots(folder: Path, rater: str, *, better: str = "new", much: bool = False, tone: tuple[int, int] | None = None) -> Path:
+def ballots(
+    folder: Path,
+    rater: str,
+    *,
+    key: Path | None = None,
+    better: str = "new",
+    much: bool = False,
+    tone: tuple[int, int] | None = None,
+) -> Path:
     """A file as the page saves it, of one who always takes the better side."""
-    key = read_key(next(folder.glob("key-*.json")))
+    found = read_key(key or next(folder.glob("key-*.json")))
     ballots = []
-    for row in key.entries:
+    for row in found.entries:
         side = row.candidate_side if better == "new" else OTHER[row.candidate_side or "left"]
         rates = {} if tone is None else {"tone": dict(zip((side, OTHER[side or "left"]), tone, strict=True))}
         ballots.append({"review_id": row.review_id, "choice": f"{side}_much" if much else side, "ratings": rates, "seconds": 9})
     path = folder / f"votes-{rater}.json"
-    head = {"format": 2, "kind": "sftgate-votes", "package": key.package, "commitment": key.commitment, "rater": rater}
+    head = {"format": 2, "kind": "sftgate-votes", "package": found.package, "commitment": found.commitment, "rater": rater}
     path.write_text(json.dumps({**head, "votes": ballots}))
     return path
 
@@ -149,3 +157,58 @@ def test_two_raters_of_one_name_are_named_and_told_apart(tmp_path: Path, asked: 
     assert "review.html is not what was exported" in asked(*importing, "--rater", "two.json=ana b")
     assert "is none of the files" in asked(*importing, "--rater", "tow.json=x", code=2)
     assert "expected FILE=NAME" in asked(*importing, "--rater", "two.json", code=2)
+
+
+def test_two_packages_count_together_and_what_is_contradicted_later_counts_no_more(
+    tmp_path: Path, asked: Callable[..., str]
+) -> None:
+    """Ana takes the candidate in the first package and the baseline in the second; then another one of her name votes otherwise."""
+    gate, folder = str(tmp_path / "gate.yaml"), tmp_path / "two"
+    keys = []
+    for seed in ("1", "2"):
+        before = set(folder.glob("key-*.json"))
+        asked("review", "export", gate, "--items", "20", "--seed", seed, "--folder", str(folder))
+        (key,) = set(folder.glob("key-*.json")) - before
+        keys.append(key)
+    first, second = (
+        ballots(folder, f"ana-{n}", key=key, better=better) for n, key, better in zip("12", keys, ("new", "old"), strict=True)
+    )
+    shared = {row.item for row in read_key(keys[0]).items} & {row.item for row in read_key(keys[1]).items}
+    asked("review", "import", gate, "--key", str(keys[0]), "--votes", str(first), "--rater", "votes-ana-1.json=ana")
+    said = asked("review", "import", gate, "--key", str(keys[1]), "--votes", str(second), "--rater", "votes-ana-2.json=ana")
+    assert f"count together: human/win is 50.0 % over {40 - len(shared)} items ({len(shared)} of them in several packages)" in said
+    assert "40 votes are in" in said
+
+    def now() -> dict[str, tuple[float, float]]:
+        store = Store(tmp_path / "runs")
+        return {
+            each.key: (each.scores["win"], each.weight)
+            for each in store.read(store.current()["human", "new"]).samples
+            if each.scores
+        }
+
+    both = now()
+    (weight,) = {weight for _, weight in both.values()}
+    assert weight == pytest.approx(1 / (1 - (1 - 20 / 30) ** 2))
+    assert all(both[f"qa/{item}"][0] == 0.5 for item in shared)
+    asked("review", "import", gate, "--key", str(keys[0]), "--votes", str(first))
+    assert now() == both, "what was imported before changes nothing"
+
+    other = ballots(folder, "ana", key=keys[0], better="old")
+    said = asked("review", "import", gate, "--key", str(keys[0]), "--votes", str(other), code=2)
+    assert "no vote on an item counts" in said
+    part = json.loads(other.read_text())
+    part["votes"] = part["votes"][:5]
+    other.write_text(json.dumps(part))
+    said = asked("review", "import", gate, "--key", str(keys[0]), "--votes", str(other))
+    assert "two different votes of one name, and nothing says which counts: 10" in said
+    taken = {row.item for row in read_key(keys[0]).items if row.review_id in {vote["review_id"] for vote in part["votes"]}}
+    after = now()
+    assert after.keys() == both.keys() - {f"qa/{item}" for item in taken - shared}, "contradicted votes are gone from the win rate"
+    assert all(after[f"qa/{item}"][0] == 0.0 for item in taken & shared)
+    asked("gate", gate, code=11)
+
+    keys[1].rename(tmp_path / keys[1].name)
+    refused = asked("review", "import", gate, "--key", str(keys[0]), "--votes", str(first), code=2)
+    assert f"in package {keys[1].stem.removeprefix('key-')}, too, and its key is not beside this one" in refused
+    assert now() == after

@@ -18,6 +18,7 @@ from reports.blind.form import Form
 from reports.blind.key import Key, package_paths, read_key
 from reports.blind.package import Plan, export
 from reports.people import what_people_said
+from reports.votes.pooling import Poll
 from reports.votes.unblinding import to_measured
 from tests.reports.votes.ballots import votes_in
 
@@ -108,7 +109,7 @@ def test_a_whole_review_by_keyboard_is_saved_and_imported(page: Callable[..., Pa
     votes = votes_in([path], key)
     assert [vote.rater for vote in votes] == ["Ana"] * 6
     assert votes[1].comment == "1 is 2 short = 3"
-    _, candidate = to_measured(votes, key, what_people_said(votes, key))
+    _, candidate = to_measured((Poll(key=key, votes=tuple(votes), people=what_people_said(votes, key)),))
     assert [(sample.scores or {})["win"] for sample in candidate.samples] == [1, 1, 1, 1, 0.5, 0.5]
     assert [vote.choice for vote in votes[4:]] == ["tie", "both_bad"]
 

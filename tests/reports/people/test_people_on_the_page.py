@@ -13,6 +13,7 @@ from reports import page
 from reports.blind.form import Form
 from reports.people import what_people_said
 from reports.people.words import told
+from reports.votes.pooling import Poll
 from reports.votes.unblinding import to_measured
 from tests.reports.people.test_people import voted
 from tests.reports.test_page import parsed, resolve, said
@@ -34,7 +35,7 @@ def sides() -> tuple[Measured, Measured]:
         *voted(key, HOSTILE, {**said, 1: "tie", 2: 0.0, **good}, seconds=20.0),
         *voted(key, "bo", dict.fromkeys((*said, *good), "right"), seconds=0.1),
     ]
-    return to_measured(votes, key, what_people_said(votes, key))
+    return to_measured((Poll(key=key, votes=tuple(votes), people=what_people_said(votes, key)),))
 
 
 def concluded() -> tuple[Conclusion, dict[tuple[str, str], Measured]]:

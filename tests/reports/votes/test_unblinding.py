@@ -14,13 +14,16 @@ from harness.records import Measured, Rule
 from reports.blind.form import Choice, Form
 from reports.blind.key import OTHER, Key
 from reports.people import what_people_said
+from reports.votes.pooling import Poll
 from reports.votes.unblinding import criterion_name, to_measured
 from reports.votes.vote import Rated, Vote
 from tests.reports.votes.ballots import entry, key_of, run_of
 
 
 def unblinded(key: Key, *votes: Vote) -> tuple[Measured, Measured]:
-    return to_measured(votes, key, what_people_said(votes, key), created="now", environment={"python": "3"})
+    return to_measured(
+        (Poll(key=key, votes=votes, people=what_people_said(votes, key)),), created="now", environment={"python": "3"}
+    )
 
 
 def cast(key: Key, said: Mapping[str, str], rater: str = "ana") -> list[Vote]:
