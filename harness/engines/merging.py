@@ -7,9 +7,6 @@ named by content: base, adapter, dtype. ``merge.json`` beside them holds how far
 from __future__ import annotations
 
 import gc
-import os
-import shutil
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -18,9 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from harness.engines import serving
+from harness.engines.kept_weights import KEPT_DAYS, kept
 from harness.engines.probes import PROBES
 from harness.engines.tokens import Tokens
-from harness.environment import cache_root
 from harness.errors import EngineError
 from harness.fingerprint import adapter_digest, digest, weights_digest
 
@@ -56,7 +53,7 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"{name}: its adapter is served merged into its base. On {self.probes} probe prompts that moves scores by up to "
             f"{self.served_error:.2g} nats in {self.dtype}{cast}; {self.served_agreement:.1%} of the greedy tokens stay. The "
-            f"weights ({size:.2g} GiB) are kept in {folder}; delete them when you like."
+            f"weights ({size:.2g} GiB) are kept in {folder} until nobody has used them for {KEPT_DAYS} days."
         )
 
 
@@ -73,41 +70,24 @@ def merged(base: Path, adapter: Path, dtype: str, *, trust_remote_code: bool = F
     Raises EngineError where PEFT cannot merge, where the merge is not faithful, or where the cache cannot be written.
     """
     key = digest([MERGING, serving.installed_version(["peft"]), weights_digest(base), adapter_digest(adapter), dtype])[:16]
-    folder = cache_root() / "merged" / key
-    found = _read(folder)
-    if found is not None:
-        return folder, found
-    try:
-        if folder.exists():  # damaged: what is whole has a merge.json
-            shutil.rmtree(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder.parent))
-    except OSError as error:
-        raise EngineError(_unwritable(folder.parent, error)) from error
-    try:
+
+    def write(target: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # PEFT takes biases for damaged matrices, and so on; we measure instead
-            merge = _merge(base, adapter, dtype, temporary, trust_remote_code)
-        (temporary / "merge.json").write_bytes(msgspec.json.format(msgspec.json.encode(merge)))
-        os.rename(temporary, folder)
-    except serving.load_failures() as error:
-        found = _read(folder)  # another process may have been faster
-        if found is not None:
-            return folder, found
-        if isinstance(error, OSError) and error.errno is not None:
-            raise EngineError(_unwritable(folder.parent, error)) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise EngineError(
+            merge = _merge(base, adapter, dtype, target, trust_remote_code)
+        (target / "merge.json").write_bytes(msgspec.json.format(msgspec.json.encode(merge)))
+
+    def failed(reason: str) -> str:
+        return (
             f"the adapter {str(adapter)!r} cannot be merged into {str(base)!r}: {reason}. Use engine = 'transformers' for "
             "it and for the baseline."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        )
+
+    folder = kept("merged", key, write, failed=failed, whole=lambda folder: _read(folder) is not None)
+    merge = _read(folder)
+    if merge is None:
+        raise EngineError(f"{str(folder)!r} was deleted or damaged while it was read; measure again")
     return folder, merge
-
-
-def _unwritable(folder: Path, error: OSError) -> str:
-    return f"merged weights cannot be written to {str(folder)!r}: {error.strerror}. Set SFTGATE_CACHE to a folder with room."
 
 
 def _read(folder: Path) -> Merge | None:

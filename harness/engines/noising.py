@@ -5,16 +5,12 @@ Written file by file into a cache whose folders are named by content, so that on
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import weight_files
-from harness.engines import serving
-from harness.environment import cache_root
-from harness.errors import EngineError
+from harness.engines.kept_weights import kept
 from harness.fingerprint import digest, draw_seed, weights_digest
 
 NOISING = 1
@@ -27,31 +23,13 @@ def noised(folder: Path, *, strength: float, seed: int) -> Path:
     Raises EngineError where the weights cannot be read, or the cache cannot be written.
     """
     files = weight_files(folder)
-    place = cache_root() / "noised" / digest([NOISING, weights_digest(folder), strength, seed])[:16]
-    if place.is_dir():
-        return place
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    except OSError as error:
-        raise EngineError(_unwritable(place.parent, error)) from error
-    try:
-        _write(folder, files, temporary, strength, seed)
-        os.rename(temporary, place)
-    except serving.load_failures() as error:
-        if place.is_dir():  # another process was faster
-            return place
-        if isinstance(error, OSError) and error.errno is not None:
-            raise EngineError(_unwritable(place.parent, error)) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise EngineError(f"the weights in {str(folder)!r} cannot be noised: {reason}. Plant only shuffled answers.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return place
-
-
-def _unwritable(folder: Path, error: OSError) -> str:
-    return f"noised weights cannot be written to {str(folder)!r}: {error.strerror}. Set SFTGATE_CACHE to a folder with room."
+    key = digest([NOISING, weights_digest(folder), strength, seed])[:16]
+    return kept(
+        "noised",
+        key,
+        lambda target: _write(folder, files, target, strength, seed),
+        failed=lambda why: f"the weights in {str(folder)!r} cannot be noised: {why}. Plant only shuffled answers.",
+    )
 
 
 def _write(folder: Path, files: list[Path], target: Path, strength: float, seed: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from harness.checkpoints import resolve_model, source
 from harness.engines.hot_swap import Swaps
+from harness.engines.kept_weights import KEPT_DAYS
 from harness.engines.noising import noised
 from harness.errors import UsageError
 from harness.gate.noise import again
@@ -182,7 +183,7 @@ def _noised(prepared: Prepared, strength: float, progress: Progress) -> tuple[di
     folder = resolve_model(candidate.model, candidate.revision)
     ruined = noised(folder, strength=strength, seed=prepared.config.seed)
     size = sum(file.stat().st_size for file in ruined.iterdir()) / 2**30
-    progress.note(f"noised weights ({size:.2g} GiB) are kept in {ruined}; delete them when you like")
+    progress.note(f"noised weights ({size:.2g} GiB) are kept in {ruined} until nobody has used them for {KEPT_DAYS} days")
     name = f"{candidate.name}#noised"
     alone = known(prepared, {name: candidate.name}, changes={"model": str(ruined), "revision": None})
     left_out = {suite.name: why for suite in prepared.config.suites if (why := _out(prepared, suite.name)) is not None}
