@@ -8,13 +8,19 @@ from harness.commands.gating import declare_config, load_config
 from harness.commands.reviewing import declare_export, export_review
 from harness.commands.voting import declare_import, import_votes
 
+ACTIONS = {
+    "export": ("write a blind package of paired answers for people, and its key for you", declare_export),
+    "import": ("put the votes that came back into the store", declare_import),
+}
+
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Flags."""
-    parser.add_argument("action", choices=("export", "import"))
-    declare_config(parser)
-    declare_export(parser)
-    declare_import(parser)
+    """Flags, of which each action has its own."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="export|import")
+    for name, (text, declare_flags) in ACTIONS.items():
+        action = actions.add_parser(name, help=text, description=text, epilog=parser.epilog, allow_abbrev=False)
+        declare_config(action)
+        declare_flags(action)
 
 
 def execute(arguments: argparse.Namespace) -> int:

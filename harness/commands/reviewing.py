@@ -7,8 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from harness.commands.console import out
 from harness.config import Loaded
+from harness.config.declared import ReviewConfig
 from harness.errors import UsageError
 from harness.pipeline.concluding import read_measured
 from harness.plugins import did_you_mean
@@ -17,39 +20,43 @@ if TYPE_CHECKING:
     from reports.blind.key import Key
     from reports.blind.package import Plan
 
-ITEMS = 60
+USUAL = ReviewConfig()
+NOTHING_DONE = "shown as they are; --leaks mask masks what names it, --leaks omit leaves them out"
 
 
 def declare_export(parser: argparse.ArgumentParser) -> None:
-    """Flags: what to draw, what to plant, who sees it, what to ask, in which forms."""
-    what = parser.add_argument_group("export: which answers")
+    """Flags: what to draw, what to plant, who sees it, what to ask, in which forms. Those that are not given are as ``[review]`` of
+    the config says."""
+    what = parser.add_argument_group("which answers")
     what.add_argument("--of", metavar="NAME", help="the candidate to review against the baseline; needed where there are several")
     what.add_argument("--suite", metavar="NAME", help="whose answers to show; needed where there are several suites")
-    what.add_argument("--items", type=int, default=ITEMS, help=f"how many items to draw (default {ITEMS})")
-    what.add_argument("--seed", type=int, default=0, help="draws items, sides and order (default 0)")
+    what.add_argument("--items", type=int, help=f"how many items to draw (default {USUAL.items})")
+    what.add_argument("--seed", type=int, help="draws items, sides and order (default 0)")
     what.add_argument("--by", metavar="SLICE", help="draw in strata, one for each value of this slice")
-    what.add_argument("--allocation", choices=("proportional", "equal"), default="proportional", help="of items to strata")
-    what.add_argument("--disputed", type=float, default=1.0, metavar="TIMES", help="draw disputed items so many times as often")
+    what.add_argument("--allocation", choices=("proportional", "equal"), help="of items to strata (default proportional)")
+    what.add_argument("--disputed", type=float, metavar="TIMES", help="draw disputed items so many times as often")
     what.add_argument("--disputed-metric", metavar="METRIC", help="items are disputed too where this metric is above 0")
-    what.add_argument("--leave-out-leaks", action="store_true", help="leave out answers that may name a model (else: flagged)")
-    plant = parser.add_argument_group("export: what to plant, and who sees what")
-    plant.add_argument("--checks", type=int, default=0, metavar="N", help="attention checks (default 0)")
-    plant.add_argument("--check-file", type=Path, metavar="JSONL", help="your own checks: name, question, better, worse")
-    plant.add_argument("--duplicates", type=int, default=0, metavar="N", help="items shown twice, sides exchanged (default 0)")
-    plant.add_argument("--raters", nargs="+", default=[], metavar="NAME", help="split the work over these people")
-    plant.add_argument("--each", type=int, default=1, metavar="N", help="so many of them see an item (default 1)")
-    plant.add_argument("--shared", type=int, default=0, metavar="N", help="so many items are seen by all of them (default 0)")
-    plant.add_argument("--separate", action="store_true", help="one package for each of them")
-    form = parser.add_argument_group("export: what to ask, and in which forms")
-    form.add_argument("--strength", action="store_true", help='"much better" and "better"')
-    form.add_argument("--reasons", nargs="+", default=[], metavar="WORD", help="to tick, several at once")
-    form.add_argument("--criteria", nargs="+", default=[], metavar="WORD", help="each answer is rated 1 to 5 on every one")
-    form.add_argument("--language", choices=("en", "zh"), default="en", help="of the interface (default en)")
-    form.add_argument("--guidance", default="", help="what raters should go by, in a sentence or two")
-    form.add_argument(
-        "--formats", nargs="+", default=["html", "csv"], metavar="FORMAT",
-        help="html, csv, xlsx, label-studio, argilla, potato (default: html csv)",
+    what.add_argument(
+        "--leaks", choices=("show", "mask", "omit"),
+        help="of answers that may name a model: show and flag them (default), mask the names, or leave the items out",
     )  # fmt: skip
+    plant = parser.add_argument_group("what to plant, and who sees what")
+    plant.add_argument("--checks", type=int, metavar="N", help="attention checks (default 0)")
+    plant.add_argument("--check-file", metavar="JSONL", help="your own checks: name, question, better, worse")
+    plant.add_argument("--duplicates", type=int, metavar="N", help="items shown twice, sides exchanged (default 0)")
+    plant.add_argument("--raters", nargs="+", metavar="NAME", help="split the work over these people")
+    plant.add_argument("--each", type=int, metavar="N", help="so many of them see an item (default 1)")
+    plant.add_argument("--shared", type=int, metavar="N", help="so many items are seen by all of them (default 0)")
+    plant.add_argument("--separate", action=argparse.BooleanOptionalAction, help="one package for each of them")
+    form = parser.add_argument_group("what to ask, and in which forms")
+    form.add_argument("--strength", action=argparse.BooleanOptionalAction, help='"much better" and "better"')
+    form.add_argument("--reasons", nargs="+", metavar="WORD", help="to tick, several at once")
+    form.add_argument("--criteria", nargs="+", metavar="WORD", help="each answer is rated 1 to 5 on every one")
+    form.add_argument("--language", choices=("en", "zh"), help="of the interface (default en)")
+    form.add_argument("--guidance", metavar="TEXT", help="what raters should go by, in a sentence or two")
+    form.add_argument(
+        "--formats", nargs="+", metavar="FORMAT", help="html, csv, xlsx, label-studio, argilla, potato (default: html csv)"
+    )
     form.add_argument("--folder", type=Path, help="where to write (default: review/ in the store)")
 
 
@@ -60,11 +67,12 @@ def export_review(loaded: Loaded, arguments: argparse.Namespace) -> int:
 
     config = loaded.config
     others = [candidate.name for candidate in config.candidates if candidate.name != config.baseline]
+    settings = _settings(loaded, arguments)
     name = _chosen("--of", arguments.of, others)
-    suite = _chosen("--suite", arguments.suite, [entry.name for entry in config.suites])
+    suite = _chosen("--suite", settings.suite, [entry.name for entry in config.suites])
     measured = read_measured(loaded)
     baseline, candidate = measured[(suite, config.baseline)], measured[(suite, name)]
-    key_file = export(baseline, candidate, folder=arguments.folder or loaded.store / "review", plan=_plan(arguments))
+    key_file = export(baseline, candidate, folder=arguments.folder or loaded.store / "review", plan=_plan(settings))
     key = read_key(key_file)
     for rater, package in zip(key.raters if key.separate else ("the raters",), package_paths(key_file, key), strict=True):
         out.print(f"for {rater}: {package}", markup=False)
@@ -74,34 +82,47 @@ def export_review(loaded: Loaded, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def _settings(loaded: Loaded, arguments: argparse.Namespace) -> ReviewConfig:
+    """The config's, and over them what flags say. A file of the config's lies beside the config, a flag's where we are."""
+    own = loaded.config.review
+    if own.check_file is not None:
+        own = msgspec.structs.replace(own, check_file=str(loaded.folder / own.check_file))
+    given = {name: getattr(arguments, name) for name in ReviewConfig.__struct_fields__}
+    return msgspec.structs.replace(
+        own, **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value is not None}
+    )
+
+
+def _plan(settings: ReviewConfig) -> Plan:
     from reports.blind.assigning import Panel
     from reports.blind.form import Form
     from reports.blind.package import Plan
     from reports.blind.sampling import Sampling
 
     return Plan(
-        seed=arguments.seed,
-        sampling=Sampling(items=arguments.items, by=arguments.by, allocation=arguments.allocation, disputed=arguments.disputed),
-        metric=arguments.disputed_metric,
-        keep_leaks=not arguments.leave_out_leaks,
-        checks=arguments.checks,
-        check_file=arguments.check_file,
-        duplicates=arguments.duplicates,
-        panel=Panel(raters=tuple(arguments.raters), each=arguments.each, shared=arguments.shared, separate=arguments.separate),
+        seed=settings.seed,
+        sampling=Sampling(items=settings.items, by=settings.by, allocation=settings.allocation, disputed=settings.disputed),
+        metric=settings.disputed_metric,
+        leaks=settings.leaks,
+        checks=settings.checks,
+        check_file=None if settings.check_file is None else Path(settings.check_file),
+        duplicates=settings.duplicates,
+        panel=Panel(raters=settings.raters, each=settings.each, shared=settings.shared, separate=settings.separate),
         form=Form(
-            strength=arguments.strength,
-            reasons=tuple(arguments.reasons),
-            criteria=tuple(arguments.criteria),
-            language=arguments.language,
-            guidance=arguments.guidance,
+            strength=settings.strength,
+            reasons=settings.reasons,
+            criteria=settings.criteria,
+            language=settings.language,
+            guidance=settings.guidance,
         ),
-        formats=tuple(arguments.formats),
+        formats=settings.formats,
     )
 
 
 def _held(key: Key) -> list[str]:
     """What was drawn and planted, left out and flagged; nothing where all was shown as it is."""
+    from reports.blind.cleaning import MASK
+
     lines = [f"{stratum.drawn} of {stratum.size} items of {name!r}" for name, stratum in key.strata.items()]
     kinds = Counter(entry.kind for entry in key.entries)
     if kinds["attention"] or kinds["duplicate"]:
@@ -112,7 +133,8 @@ def _held(key: Key) -> list[str]:
     leaking = [entry for entry in key.items if entry.leaks]
     if leaking:
         said = ", ".join(sorted({leak for entry in leaking for leak in entry.leaks}))
-        lines.append(f"items that may name a model: {len(leaking)} ({said}); --leave-out-leaks leaves them out")
+        done = "masked" if any(MASK in text for entry in leaking for text in (entry.left, entry.right)) else NOTHING_DONE
+        lines.append(f"items that may name a model: {len(leaking)} ({said}); {done}")
     return lines
 
 

@@ -77,6 +77,37 @@ class Comparability(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allow: tuple[Literal["template", "engine", "dtype", "quantisation", "version"], ...] = ()
 
 
+class ReviewConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``sftgate review export`` goes by where no flag says otherwise; the keys are the flags' names.
+
+    ``items``: how many to draw, of the slice ``by`` in strata. ``disputed``: how many times as often those are drawn that judges
+    disagree on, or that ``disputed_metric`` points at. ``leaks``: what becomes of answers that may name a model. ``check_file``:
+    attention checks of your own. ``each``: how many raters see an item, ``shared``: how many items all of them see.
+    """
+
+    suite: str | None = None
+    items: int = 60
+    seed: int = 0
+    by: str | None = None
+    allocation: Literal["proportional", "equal"] = "proportional"
+    disputed: float = 1.0
+    disputed_metric: str | None = None
+    leaks: Literal["show", "mask", "omit"] = "show"
+    checks: int = 0
+    check_file: str | None = None
+    duplicates: int = 0
+    raters: tuple[str, ...] = ()
+    each: int = 1
+    shared: int = 0
+    separate: bool = False
+    strength: bool = False
+    reasons: tuple[str, ...] = ()
+    criteria: tuple[str, ...] = ()
+    language: Literal["en", "zh"] = "en"
+    guidance: str = ""
+    formats: tuple[str, ...] = ("html", "csv")
+
+
 class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a gate needs. ``bad_answers`` False switches the implicit rules on truncated, empty and unparsable answers off.
 
@@ -84,7 +115,7 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     promoted there. ``contaminated``: a file with the items that were found in training data. ``prompt_lengths``:
     edges, in characters of what is asked, of the slice ``prompt_length`` that every item then has. ``sequential``: candidates are
     asked in part; in a file or with ``--set`` it may also be ``false``, which is as if it were absent. ``stages``:
-    trainings in a row, of which the later ones may have cost what the earlier ones taught.
+    trainings in a row, of which the later ones may have cost what the earlier ones taught. ``review``: how people are asked.
     """
 
     candidates: tuple[CandidateConfig, ...]
@@ -99,6 +130,7 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     contaminated: str | None = None
     prompt_lengths: tuple[int, ...] = ()
     stages: tuple[StageConfig, ...] = ()
+    review: ReviewConfig = ReviewConfig()
     pins: str = "baselines.toml"
     bad_answers: bool = True
     store: str = "runs"

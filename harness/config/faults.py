@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def check(config: Config, file: str) -> None:
     """ConfigError for the first thing that is wrong."""
-    for look in (_names, _limits, _contamination, _suites, _sequential, _stages, _candidates, _bands, _rules, _quarantine):
+    for look in (_names, _limits, _contamination, _suites, _sequential, _stages, _review, _candidates, _bands, _rules, _quarantine):
         for where, message in look(config):
             raise ConfigError(message, where=where, file=file)
 
@@ -70,6 +70,12 @@ def _suites(config: Config) -> Iterator[Fault]:
     if any(edge < 1 for edge in edges) or any(one >= other for one, other in pairwise(edges)):
         said = f"expected numbers of characters from 1, each greater than the one before it, found {list(edges)}"
         yield "prompt_lengths", said
+
+
+def _review(config: Config) -> Iterator[Fault]:
+    names = [suite.name for suite in config.suites]
+    if config.review.suite is not None and config.review.suite not in names:
+        yield "review.suite", f"no suite is named {config.review.suite!r}. {did_you_mean(config.review.suite, names)}"
 
 
 def _candidates(config: Config) -> Iterator[Fault]:

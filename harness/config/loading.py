@@ -21,7 +21,9 @@ from harness.lines import entry_lines, located
 from harness.plugins import did_you_mean
 from harness.strict import convert, expand, override, read
 
-_PATH_KEYS = {"model", "adapter", "chat_template", "store", "pins", "items", "text", "admission", "include", "contaminated"}
+_PATH_KEYS = {
+    "model", "adapter", "chat_template", "store", "pins", "items", "text", "admission", "include", "contaminated", "check_file",
+}  # fmt: skip
 
 
 def load(path: str | Path, *, sets: Iterable[str] = (), candidates: Iterable[str] = ()) -> Loaded:

@@ -18,7 +18,7 @@ FIELDS = ("prompt", "response_1", "response_2")
 def argilla(parcel: Parcel) -> dict[str, bytes]:
     """File name -> content."""
     name = f"blind-review-{parcel.package}"
-    dataset = {"name": name, "status": "draft", "guidelines": _guidelines(parcel), "allow_extra_metadata": False}
+    dataset = {"name": name, "status": "draft", "guidelines": parcel.guidance, "allow_extra_metadata": False}
     records = [
         {
             "id": row.id,
@@ -53,7 +53,7 @@ def settings(parcel: Parcel) -> dict[str, Any]:
         questions += [_question(rate_name(number, place), f"{criterion}: {words[f'answer_{number}']}", scale) for number in (1, 2)]
     questions.append(_question(COMMENT, words["comment"], {"type": "text", "use_markdown": False}))
     return {
-        "guidelines": _guidelines(parcel),
+        "guidelines": parcel.guidance,
         "fields": [
             {"name": name, "title": title, "required": name == FIELDS[0], "settings": {"type": "text", "use_markdown": False}}
             for name, title in zip(FIELDS, titles, strict=True)
@@ -73,7 +73,3 @@ def _question(name: str, title: str, about: dict[str, Any], *, required: bool = 
 def _options(kind: str, texts: Mapping[str, str]) -> dict[str, Any]:
     """``texts``: value -> what raters read."""
     return {"type": kind, "options": [{"value": value, "text": text} for value, text in texts.items()], "visible_options": None}
-
-
-def _guidelines(parcel: Parcel) -> str:
-    return parcel.form.guidance or WORDS[parcel.form.language]["default_guidance"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 from unicodedata import normalize
 
 from harness.records import Candidate
@@ -20,13 +21,18 @@ _GAPS = re.compile(r"\n{3,}")
 _INDENT = re.compile("[ \t\u3000]*")
 
 _MAKERS = (
-    "openai", "chatgpt", "gpt", "claude", "anthropic", "gemini", "gemma", "bard", "llama", "qwen", "tongyi", "deepseek",
-    "mistral", "mixtral", "ministral", "phi", "kimi", "moonshot", "chatglm", "glm", "zhipu", "baichuan", "internlm", "doubao",
-    "ernie", "hunyuan", "minimax", "falcon", "vicuna", "alpaca", "olmo", "granite", "command-r", "grok", "copilot", "smollm",
-    "nemotron",
+    "openai", "chatgpt", "gpt", "claude", "anthropic", "gemini", "gemma", "deepmind", "llama", "qwen", "tongyi", "alibaba",
+    "deepseek", "mistral", "mixtral", "ministral", "phi", "kimi", "moonshot", "chatglm", "glm", "zhipu", "baichuan", "internlm",
+    "doubao", "ernie", "hunyuan", "minimax", "falcon", "vicuna", "alpaca", "olmo", "granite", "command-r", "grok", "copilot",
+    "smollm", "nemotron",
 )  # fmt: skip
-_CHINESE_MAKERS = ("通义", "千问", "文心", "豆包", "混元", "深度求索", "月之暗面", "智谱", "百川")
+_CHINESE_MAKERS = ("通义", "千问", "阿里巴巴", "阿里云", "文心", "豆包", "混元", "深度求索", "月之暗面", "智谱", "百川")
 _TOKENS = re.compile(r"<\|[A-Za-z_]{1,40}\|>|</?s>|\[/?INST\]|</?think>")
+Leaks = Literal["show", "mask", "omit"]
+"""What becomes of answers that may name a model."""
+MASK = "▮▮▮"
+_MASKS = re.compile(f"{MASK}(?:[-_./ ]?{MASK})+")
+_JOINED = r"(?:[0-9][0-9A-Za-z]*)?(?:[-_. ][0-9][0-9A-Za-z]*|-[A-Za-z][0-9A-Za-z]*)*"
 _ORDINARY = {
     "base", "baseline", "prod", "production", "candidate", "new", "old", "model", "main", "best", "final", "last", "first",
     "test", "step", "checkpoint", "adapter", "tuned", "merged", "lora", "sft", "full", "small", "large", "chat", "instruct",
@@ -56,6 +62,17 @@ def leaks(question: str, one: str, other: str, *, names: Iterable[str]) -> tuple
     own ``names``, and the control tokens of chat templates."""
     said = [_named(text, names) for text in (one, other)]
     return tuple(sorted((said[0] ^ said[1]) - _named(question, names)))
+
+
+def masked(text: str, found: Iterable[str]) -> str:
+    """``text`` with a mark, always the same, for every one of ``found`` (of ``leaks``) and the numbers and words that are joined to
+    it: of "Qwen2.5-7B" nothing stays."""
+    for leak in sorted(found, key=len, reverse=True):
+        word = re.escape(leak)
+        if _latin(leak[:1]) or leak[:1].isdigit():
+            word = f"(?<![A-Za-z]){word}(?![A-Za-z]){_JOINED}"
+        text = re.sub(word, MASK, text, flags=re.IGNORECASE)
+    return _MASKS.sub(MASK, text)
 
 
 def names_of(*candidates: Candidate) -> tuple[str, ...]:

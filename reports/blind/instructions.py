@@ -19,5 +19,5 @@ def instructions(parcel: Parcel) -> str:
         keys=" · ".join(f"`{number}` {names[choice]}" for number, choice in enumerate(form.choices, start=1)),
         spoken=", ".join(f"`{spoken(choice)}` ({names[choice]})" for choice in form.choices),
         more=more + (RATE[form.language] if form.criteria else ""),
-        guidance=form.guidance or words["default_guidance"],
+        guidance=parcel.guidance,
     )

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as Tree
 
 import msgspec
 
-from reports.blind.form import SCALE, Form
+from reports.blind.form import SCALE
 from reports.blind.parcel import Parcel
 from reports.blind.wording import CHOICE_WORDS, WORDS
 
@@ -39,16 +39,17 @@ def label_studio(parcel: Parcel) -> dict[str, bytes]:
     ]
     return {
         "label-studio/tasks.json": msgspec.json.format(msgspec.json.encode(tasks), indent=1),
-        "label-studio/config.xml": interface(parcel.form).encode(),
+        "label-studio/config.xml": interface(parcel).encode(),
     }
 
 
-def interface(form: Form) -> str:
+def interface(parcel: Parcel) -> str:
     """``config.xml``."""
+    form = parcel.form
     words, names = WORDS[form.language], CHOICE_WORDS[form.language]
     view = Tree.Element("View")
     Tree.SubElement(view, "Style").text = PRE_WRAP
-    _header(view, form.guidance or words["default_guidance"])
+    _header(view, parcel.guidance)
     _header(view, words["question"])
     _text(view, "prompt")
     both = Tree.SubElement(view, "View", style="display:grid;grid-template-columns:1fr 1fr;gap:16px")

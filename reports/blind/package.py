@@ -54,7 +54,8 @@ HANDING_OUT = ("label-studio", "argilla", "potato")
 class Plan(Record, frozen=True, kw_only=True):
     """What a review is to be. ``checks``: how many attention checks to plant, of the authored ones or those of ``check_file``;
     ``duplicates``: how many items to show twice. ``metric``: of the suite's, above 0 where an item is disputed.
-XX
+    ``leaks``: of answers that may name an arm (flagged in the key): show them, mask the names, or leave the items out.
+    ``formats``: of ``FORMATS``."""
 
     seed: int = 0
     sampling: Sampling = Sampling()

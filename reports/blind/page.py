@@ -56,6 +56,7 @@ def page(parcel: Parcel) -> str:
         language={"en": "en", "zh": "zh-Hans"}[form.language],
         choices=[(choice, names[choice]) for choice in form.choices],
         form=form,
+        masks=parcel.masks,
         scale=range(1, SCALE + 1),
         raters=list(parcel.raters),
         rater=parcel.rater,

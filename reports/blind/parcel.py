@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from harness.records import Record
+from reports.blind.cleaning import MASK
 from reports.blind.form import Form
 from reports.blind.key import Key
+from reports.blind.wording import WORDS
 
 
 class Shown(Record, frozen=True, kw_only=True):
@@ -26,6 +28,18 @@ class Parcel(Record, frozen=True, kw_only=True):
     rows: tuple[Shown, ...]
     rater: str = ""
     raters: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def masks(self) -> bool:
+        """Does a mask stand in an answer?"""
+        return any(MASK in text for row in self.rows for text in (row.left, row.right))
+
+    @property
+    def guidance(self) -> str:
+        """What raters should go by, and what a mask is where they will see one: for forms that have one place for it."""
+        words = WORDS[self.form.language]
+        own = self.form.guidance or words["default_guidance"]
+        return f"{own} {words['mask_hint']}" if self.masks else own
 
 
 def parcels(key: Key) -> list[Parcel]:

@@ -65,7 +65,7 @@ def config(parcel: Parcel) -> dict[str, Any]:
         "item_properties": {"id_key": "id", "text_key": "text"},
         "output_annotation_dir": "annotation_output",
         "export_annotation_format": "jsonl",
-        "annotation_instructions": escape(form.guidance or words["default_guidance"]),
+        "annotation_instructions": escape(parcel.guidance),
         "annotation_schemes": schemes,
         "user_config": {"allow_all_users": True},
         "site_dir": "default",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.blind.cleaning import MASK
 from reports.blind.form import Choice, Language
 
 CHOICE_WORDS: dict[Language, dict[Choice, str]] = {
@@ -62,6 +63,10 @@ _BOTH: dict[str, tuple[str, str]] = {
         "每次评判都会立即保存在此浏览器中，可以随时关闭页面再回来。",
     ),
     "check_hint": ("A few items may only check that they are read with care.", "有少数条目可能只用来检查是否认真阅读。"),
+    "mask_hint": (
+        f"{MASK} stands for a name or a sign that might say where an answer comes from.",
+        f"{MASK} 代替了可能透露回答来源的名称或符号。",
+    ),
     "name": ("Your name or initials", "你的姓名或代号"),
     "start": ("Start", "开始"),
     "name_hint": ("Only used to tell raters apart.", "只用来区分评判人。"),

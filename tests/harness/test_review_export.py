@@ -45,7 +45,7 @@ def test_every_flag_reaches_the_package(does: Does, tmp_path: Path) -> None:
     said = does(
         *("--items", "12", "--by", "topic", "--checks", "2", "--duplicates", "3", "--raters", "ana", "bo", "--separate"),
         *("--shared", "2", "--strength", "--reasons", "correct", "clear", "--criteria", "style", "--language", "zh"),
-        *("--guidance", "Be fair.", "--formats", "html", "xlsx", "argilla", "--leave-out-leaks", "--seed", "5"),
+        *("--guidance", "Be fair.", "--formats", "html", "xlsx", "argilla", "--leaks", "omit", "--seed", "5"),
     )
     (path,) = (tmp_path / "review").glob("key-*.json")
     key = read_key(path)
@@ -65,7 +65,73 @@ def test_every_flag_reaches_the_package(does: Does, tmp_path: Path) -> None:
 
 
 def test_answers_that_may_name_a_model_are_told_of(does: Does) -> None:
-    assert "items that may name a model: 1 (qwen); --leave-out-leaks leaves them out" in does()
+    assert "items that may name a model: 1 (qwen); shown as they are; --leaks mask" in does()
+    assert "items that may name a model: 1 (qwen); masked" in does("--leaks", "mask")
+    assert "may name a model: 1 (" not in does("--leaks", "omit")
+
+
+SETTINGS = {
+    "suite": "qa", "items": 10, "seed": 5, "by": "topic", "allocation": "equal", "leaks": "mask", "checks": 1,
+    "check_file": "checks.jsonl", "duplicates": 1, "raters": ["ana", "bo"], "shared": 2, "strength": True,
+    "reasons": ["correct"], "criteria": ["style"], "language": "zh", "guidance": "Be fair.", "formats": ["csv"],
+}  # fmt: skip
+
+
+def with_settings(tmp_path: Path, **settings: object) -> None:
+    gate = tmp_path / "gate.yaml"
+    gate.write_text(json.dumps({**json.loads(gate.read_text()), "review": settings}))
+
+
+def test_the_config_says_how_people_are_asked_and_flags_say_otherwise(
+    does: Does, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = {"name": "own", "question": "2+2?", "better": "4", "worse": "5"}
+    (tmp_path / "checks.jsonl").write_text(json.dumps(check))
+    with_settings(tmp_path, **SETTINGS)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    does()
+    (first,) = (tmp_path / "review").glob("key-*.json")
+    key = read_key(first)
+    assert (key.raters, key.separate, key.seed) == (("ana", "bo"), False, 5)
+    assert (key.form.strength, key.form.language, key.form.guidance) == (True, "zh", "Be fair.")
+    assert (key.form.reasons, key.form.criteria) == (("correct",), ("style",))
+    assert {name: each.drawn for name, each in key.strata.items()} == {"topic=a": 6, "topic=b": 4}
+    assert sorted(entry.kind for entry in key.entries) == ["attention", "duplicate"] + ["item"] * 10
+    assert [entry.item for entry in key.entries if entry.kind == "attention"] == ["own"], "the file lies beside the config"
+    assert sum(entry.raters == key.raters for entry in key.items) == 2
+    does("--language", "en", "--no-strength", "--items", "4", "--raters", "cy", "di", "--separate", "--set", "review.shared=0")
+    (second,) = set((tmp_path / "review").glob("key-*.json")) - {first}
+    key = read_key(second)
+    assert (key.form.language, key.form.strength, key.raters, key.separate) == ("en", False, ("cy", "di"), True)
+    assert len(key.items) == 4
+    assert key.form.guidance == "Be fair."
+
+
+WRONG = {
+    "suite": ("qaa", "review.suite: no suite is named 'qaa'. Did you mean 'qa'"),
+    "item": (3, "review.item"),
+    "leaks": ("hide", "review.leaks"),
+    "raters": ("ana", "review.raters"),
+    "items": (0, "at least one item"),
+}
+
+
+def test_settings_that_make_no_sense_are_refused_where_they_stand(does: Does, tmp_path: Path) -> None:
+    for name, (value, says) in WRONG.items():
+        with_settings(tmp_path, **{name: value})
+        assert says in does(code=2)
+
+
+@pytest.mark.parametrize(
+    ("action", "flags"), [("import", ["--items", "5"]), ("export", ["--votes", "a.json"]), ("export", ["--strengh"])]
+)
+def test_a_flag_of_the_other_action_is_refused(action: str, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["review", action, "gate.toml", *flags])
+    assert stopped.value.code == 2
+    assert f"unrecognized arguments: {flags[0]}" in capsys.readouterr().err
 
 
 SENSELESS = {

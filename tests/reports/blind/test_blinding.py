@@ -31,7 +31,7 @@ from scipy.stats import chi2, chisquare, norm
 
 from harness.records import Measured
 from reports.blind import package as packaging
-from reports.blind import rows
+from reports.blind import reviewable, rows
 from reports.blind.assigning import Panel
 from reports.blind.cleaning import tidy
 from reports.blind.form import Form
@@ -77,7 +77,9 @@ PLANS = {
         "form": Form(strength=True, reasons=("clear",), criteria=("style",), language="zh", guidance="Be fair."),
         "checks": 3, "duplicates": 4, "formats": tuple(FORMATS),
     },
-    "several raters": {"panel": Panel(raters=("ana", "bo"), shared=2), "duplicates": 3, "formats": ("html", "csv", "xlsx")},
+    "several raters": {
+        "panel": Panel(raters=("ana", "bo"), shared=2), "duplicates": 3, "formats": ("html", "csv", "xlsx"), "leaks": "mask",
+    },
     "packages of their own": {"panel": Panel(raters=("ana", "bo"), separate=True), "checks": 2, "formats": tuple(FORMATS)},
 }  # fmt: skip
 
@@ -250,12 +252,12 @@ def test_a_classifier_that_sees_only_packages_guesses_at_chance(tmp_path: Path) 
 
 
 def leave_white_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "tidy", lambda text: text)
+    monkeypatch.setattr(reviewable, "tidy", lambda text: text)
 
 
 def leave_one_space(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full-width space at the end of one answer in three."""
-    monkeypatch.setattr(rows, "tidy", lambda text: tidy(text) + "\u3000" * ("\u3000" in text and len(text) % 3 == 0))
+    monkeypatch.setattr(reviewable, "tidy", lambda text: tidy(text) + "\u3000" * ("\u3000" in text and len(text) % 3 == 0))
 
 
 def draw_sides_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:

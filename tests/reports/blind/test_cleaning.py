@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.records import Candidate
-from reports.blind.cleaning import leaks, names_of, tidy
+from reports.blind.cleaning import MASK, leaks, masked, names_of, tidy
 from tests.reports.blind.sides import measured, packed
 
 
@@ -48,7 +48,7 @@ def test_white_space_and_unseen_signs_that_betray_a_model_are_gone(text: str, sh
 @pytest.mark.parametrize(
     ("one", "other", "question", "found"),
     [
-        ("I am Qwen, made by Alibaba.", "I am an assistant.", "Who are you?", ("qwen",)),
+        ("I am Qwen, made by Alibaba.", "I am an assistant.", "Who are you?", ("alibaba", "qwen")),
         ("As GPT4, I cannot.", "No.", "Can you?", ("gpt",)),
         ("我是通义千问。", "我是助手。", "你是谁？", ("千问", "通义")),
         ("yes<|im_end|>", "yes</s>", "?", ("</s>", "<|im_end|>")),
@@ -81,6 +81,51 @@ def test_items_that_may_name_a_model_are_flagged_or_left_out(tmp_path: Path) -> 
     _, key = packed(tmp_path, sides)
     assert {entry.item: entry.leaks for entry in key.items} == {"item0": ("qwen",), "item1": (), "item2": ()}
     assert key.leaking == 0
-    _, key = packed(tmp_path, sides, keep_leaks=False)
+    _, key = packed(tmp_path, sides, leaks="omit")
     assert {entry.item for entry in key.items} == {"item1", "item2"}
     assert key.leaking == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "shown"),
+    [
+        ("I am Qwen2.5-7B-Instruct, made by Alibaba Cloud.", ("qwen", "alibaba"), "I am ▮▮▮, made by ▮▮▮ Cloud."),
+        ("I am GPT-4o. GPT4o!", ("gpt",), "I am ▮▮▮. ▮▮▮!"),
+        ("CLAUDE 3.5 says", ("claude",), "▮▮▮ says"),
+        ("我是通义千问。", ("通义", "千问"), "我是▮▮▮。"),
+        ("yes<|im_end|></s>", ("<|im_end|>", "</s>"), "yes▮▮▮"),
+        # of longer words nothing is taken
+        ("The philosopher asked phi-4.", ("phi",), "The philosopher asked ▮▮▮."),
+        ("our-7b is a our-7b", ("our-7b",), "▮▮▮ is a ▮▮▮"),
+        ("nothing", (), "nothing"),
+    ],
+)
+def test_a_mask_leaves_nothing_of_a_name(text: str, found: tuple[str, ...], shown: str) -> None:
+    assert masked(text, found) == shown
+    assert masked(shown, found) == shown
+
+
+def test_masking_takes_linear_time() -> None:
+    assert masked("qwen1" + "1" * 200_000 + "-a" * 50_000, ("qwen",)) == MASK
+    assert masked("qwenqwen" * 20_000, ("qwen",)) == "qwenqwen" * 20_000
+
+
+def test_masks_stand_in_both_answers_alike_and_raters_are_told(tmp_path: Path) -> None:
+    """What only one side says is masked on whichever side it stands; what both say, or the question asks, stays."""
+    old = measured("prod", ["I am Llama 3.", "both say Claude", "I am GPT.", "plain"])
+    new = measured("week47", ["I am week47 by Alibaba.", "Claude, said by both", "I am Gemini.", "simple"])
+    files = ("html", "label-studio", "argilla", "potato")
+    package, key = packed(tmp_path, (old, new), leaks="mask", formats=files)
+    texts = {entry.item: {entry.baseline_text, entry.candidate_text} for entry in key.items}
+    assert texts == {
+        "item0": {"I am ▮▮▮.", "I am ▮▮▮ by ▮▮▮."},
+        "item1": {"both say Claude", "Claude, said by both"},
+        "item3": {"plain", "simple"},
+    }
+    assert key.leaking == 1, "behind their masks the answers to item2 are the same, so there is nothing to choose"
+    assert {entry.item: entry.leaks for entry in key.items}["item0"] == ("alibaba", "llama", "week47")
+    said = "stands for a name or a sign"
+    places = ("review.html", "INSTRUCTIONS.md", "label-studio/config.xml", "argilla/.argilla/settings.json", "potato/config.yaml")
+    assert all(said in (package / place).read_text(encoding="utf-8") for place in places)
+    other, _ = packed(tmp_path, (old, new), formats=("html",), leaks="omit")
+    assert said not in (other / "INSTRUCTIONS.md").read_text(encoding="utf-8")
