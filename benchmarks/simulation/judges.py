@@ -69,8 +69,8 @@ class World:
             drawn = random.random(items) < chances
             return PredictionPowered(human[drawn], judge[drawn], judge[~drawn], probabilities=chances[drawn], span=SPAN, seed=seed)
         drawn = own < self.labelled // (SIZE if self.shape == "clusters" else 1)
-        codes = (own[drawn], own[~drawn]) if self.shape == "clusters" else (None, None)
-        return PredictionPowered(human[drawn], judge[drawn], judge[~drawn], *codes, span=SPAN, seed=seed)
+        codes, others = (own[drawn], own[~drawn]) if self.shape == "clusters" else (None, None)
+        return PredictionPowered(human[drawn], judge[drawn], judge[~drawn], codes, others, span=SPAN, seed=seed)
 
     def _said(self, random: np.random.Generator, own: NDArray[np.intp]) -> tuple[Array, Array]:
         """Of people and of the judge; in a cluster both may be the same for all of it."""

@@ -21,14 +21,17 @@ from harness.gate.win_rates import ranked, win_rates
 from harness.history import with_scores
 from harness.records import IMPORTED, Measured, Sample, WinRate
 from harness.store import Store
-from suites.elsewhere import FORMATS, Arranged, Read, arranged, models, read_judgments, renamed, to_run
+from suites.elsewhere import FORMATS, GRADE, Arranged, Read, arranged, models, read_judgments, renamed, to_run
 from suites.rows import locate
+
+LISTED = 5
+"""Judges, and models, that are named."""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Flags that only judgments have."""
     judged = parser.add_argument_group(
-        "judgments", "AlpacaEval annotations, MT-bench pair or single judgments, or key, order, verdict"
+        "judgments", "AlpacaEval annotations, MT-bench pair or single judgments, arena votes, or key, order, verdict"
     )
     judged.add_argument("--baseline", metavar="NAME", help="whom all are compared with; the config says it, a store does not")
     judged.add_argument(
@@ -141,11 +144,12 @@ def _with_earlier(store: Store, suite: str, baseline: str, samples: Sequence[Sam
 def _told(read: Read, found: Arranged, runs: Mapping[str, Measured], baseline: str, place: Path) -> Iterator[str]:
     suite = next(iter(runs.values())).run.suite
     count = len(read.opinions) + len(read.grades)
-    yield f"{count:,} judgments ({read.format}) by {', '.join(found.judges)}; store {place}, suite {suite}"
+    yield f"{count:,} judgments ({read.format}) by {_first(found.judges)}; store {place}, suite {suite}"
     table = {(suite, name): measured for name, measured in runs.items()}
     for rate in win_rates(Measurements(table, Policy(baseline=baseline))):
         if not rate.field:
             yield _rate(rate, runs[rate.candidate])
+    yield from _grades(read, runs)
     others = [name for name in found.candidates if name not in runs]
     if others:
         yield f"note: not in the config, and not imported: {', '.join(others)}"
@@ -153,6 +157,12 @@ def _told(read: Read, found: Arranged, runs: Mapping[str, Measured], baseline: s
         yield f"note: {found.apart:,} judgments are about two others than {baseline}; they count for the strengths only"
     yield from _strengths(read, suite)
     yield from _agreement(read)
+
+
+def _first(names: Sequence[str]) -> str:
+    """Of many people each is a judge."""
+    more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _rate(rate: WinRate, measured: Measured) -> str:
@@ -170,6 +180,16 @@ def _rate(rate: WinRate, measured: Measured) -> str:
     if rate.first + rate.second:
         parts.append(f"first slot twice {rate.first:,}, second slot twice {rate.second:,}")
     return f"{rate.candidate}: {'; '.join(parts)}{f' ({rate.note})' if rate.note else ''}"
+
+
+def _grades(read: Read, runs: Mapping[str, Measured]) -> Iterator[str]:
+    """The mean of everybody's, where the file has grades: MT-bench's own score."""
+    if read.range is None:
+        return
+    for name, measured in runs.items():
+        known = [sample.scores[GRADE] for sample in measured.samples if sample.scores and GRADE in sample.scores]
+        if known:
+            yield f"{name}: mean grade {sum(known) / len(known):.2f} of {read.range[1]:g}, over {len(known):,} items"
 
 
 def _share(value: float, low: float | None, high: float | None) -> str:
@@ -204,25 +224,27 @@ def _strengths(read: Read, suite: str) -> Iterator[str]:
 
 
 def _agreement(read: Read) -> Iterator[str]:
-    """Of several judges on the same two answers, their orders averaged."""
-    judges = list(dict.fromkeys(each.judge for each in read.opinions))
-    if len(judges) < 2:
-        return
+    """Of several judges on the same two answers, their orders averaged; nothing where no two of them saw the same (MT-bench names
+    its judge otherwise for every kind of question, and of many people each saw a few)."""
     said: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for each in read.opinions:
         if each.score is not None:
             turned = each.first > each.second
             key = (each.item.key, min(each.first, each.second), max(each.first, each.second))
             said.setdefault(key, {}).setdefault(each.judge, []).append(1 - each.score if turned else each.score)
-    codes = np.full((len(said), len(judges)), stats.MISSING, dtype=np.intp)
-    for row, by_judge in enumerate(said.values()):
-        for judge, scores in by_judge.items():
+    shared = [by_judge for by_judge in said.values() if len(by_judge) > 1]
+    if not shared:
+        return
+    judges = {judge for by_judge in shared for judge in by_judge}
+    codes = np.full((len(shared), max(map(len, shared))), stats.MISSING, dtype=np.intp)
+    for row, by_judge in enumerate(shared):
+        for place, scores in enumerate(by_judge.values()):  # neither measure asks who of them it was
             mean = sum(scores) / len(scores)
-            codes[row, judges.index(judge)] = 0 if mean >= 0.75 else 2 if mean <= 0.25 else 1
+            codes[row, place] = 0 if mean >= 0.75 else 2 if mean <= 0.25 else 1
     ratings = stats.Ratings(codes, 3)
     for found in (stats.raw_agreement(ratings), stats.krippendorff_alpha(ratings, "ordinal")):
         if found.value is None:
-            yield f"{found.name} of {len(judges)} judges: undefined, because {found.because}"
+            yield f"{found.name} of {len(judges):,} judges: undefined, because {found.because}"
         else:
             ends = "" if found.interval.low is None else f" ({found.interval.low:.2f} to {found.interval.high:.2f})"
-            yield f"{found.name} of {len(judges)} judges: {found.value:.2f}{ends}, over {found.items:,} comparisons"
+            yield f"{found.name} of {len(judges):,} judges: {found.value:.2f}{ends}, over {found.items:,} comparisons"

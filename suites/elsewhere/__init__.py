@@ -5,6 +5,6 @@ from __future__ import annotations
 
 from suites.elsewhere.opinion import Graded, Opinion, Read
 from suites.elsewhere.reading import FORMATS, read_judgments
-from suites.elsewhere.runs import Arranged, arranged, models, renamed, to_run
+from suites.elsewhere.runs import GRADE, Arranged, arranged, models, renamed, to_run
 
-__all__ = ["FORMATS", "Arranged", "Graded", "Opinion", "Read", "arranged", "models", "read_judgments", "renamed", "to_run"]
+__all__ = ["FORMATS", "GRADE", "Arranged", "Graded", "Opinion", "Read", "arranged", "models", "read_judgments", "renamed", "to_run"]

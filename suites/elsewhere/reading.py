@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import ConfigError, UsageError
 from harness.plugins import did_you_mean
-from suites.elsewhere import alpaca_eval, mt_bench, plain
+from suites.elsewhere import alpaca_eval, arena, mt_bench, plain
 from suites.elsewhere.opinion import Graded, Opinion, Read
 from suites.rows import Row, read_rows, unit_of
 
@@ -16,6 +16,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "alpaca_eval": alpaca_eval.FIELDS,
     "mt_bench_pair": mt_bench.PAIR,
     "mt_bench_single": mt_bench.SINGLE,
+    "arena": arena.FIELDS,
     "plain": plain.FIELDS,
 }
 """Name -> the fields that every row must have."""
@@ -38,6 +39,7 @@ def read_judgments(path: Path, *, kind: str | None = None, candidate: str | None
     readers: dict[str, Callable[[Mapping[str, Any], str], list[Opinion]]] = {
         "alpaca_eval": alpaca_eval.opinions,
         "mt_bench_pair": mt_bench.opinions,
+        "arena": arena.opinions,
         "plain": lambda fields, place: plain.opinions(fields, place, candidate, baseline),
     }
     opinions = [opinion for place, fields in _complete(rows, path, kind) for opinion in readers[kind](fields, place)]

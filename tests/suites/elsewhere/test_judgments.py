@@ -45,6 +45,16 @@ def single(question: int, model: str, score: float, *, turn: int = 1) -> dict[st
             "score": score, "turn": turn, "tstamp": 1.0}  # fmt: skip
 
 
+def vote(question: Any, first: str, second: str, winner: str, **more: Any) -> dict[str, Any]:
+    """As lmsys/chatbot_arena_conversations and lmsys/mt_bench_human_judgments have them, and fields that say nothing here."""
+    return {"question_id": question, "model_a": first, "model_b": second, "winner": winner, "judge": "arena_user_973",
+            "turn": 1, "anony": True, "language": "English", "tstamp": 1682351591.1, "toxic_chat_tag": {}, **more}  # fmt: skip
+
+
+def talk(*said: str) -> list[dict[str, str]]:
+    return [{"content": text, "role": ("user", "assistant")[at % 2]} for at, text in enumerate(said)]
+
+
 def import_(folder: Path, path: Path, *flags: str) -> int:
     return main(["import", "judgments", str(path), "--suite", "pref", "--store", str(folder / "runs"), *flags])
 
@@ -143,6 +153,51 @@ def test_single_grades_are_a_metric_and_the_better_one_wins(tmp_path: Path) -> N
     assert found.metrics["grade"].range == (1.0, 10.0)
 
 
+def test_mean_grades_are_told_without_what_could_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows as a public file has them: a judge with a prompt for each kind of question, and -1 where no rating was found."""
+    rows = [
+        {**single(143, name, -1, turn=2), "judge": ["gpt-4", "single-v1-multi-turn"]} for name in ("granite-7b-lab", "base")
+    ] + [
+        {**single(117, name, score), "judge": ["gpt-4", "single-math-v1"]} for name, score in (("granite-7b-lab", 10), ("base", 7))
+    ]
+    assert import_(tmp_path, write(tmp_path / "gpt-4_single.jsonl", rows), "--baseline", "base") == 0
+    told = capsys.readouterr().out
+    assert "granite-7b-lab: mean grade 10.00 of 10, over 1 items" in told
+    assert "base: mean grade 7.00 of 10, over 1 items" in told
+    assert "granite-7b-lab: 1 items, 1 without a readable verdict" in told
+
+
+# ------------------------------------------------------------------------------------------------------------- arena
+
+
+def test_votes_of_an_arena_are_about_the_left_model_and_both_bad_is_a_tie(tmp_path: Path) -> None:
+    rows = [
+        vote("q1", "mine", "base", "model_a", conversation_a=talk("?", "long answer"), conversation_b=talk("?", "short")),
+        vote("q2", "base", "mine", "model_a", language="German"),
+        vote("q3", "mine", "base", "tie (bothbad)"),
+        vote("q4", "base", "mine", "tie"),
+        vote("q5", "mine", "third", "model_b"),
+    ]
+    read = read_judgments(write(tmp_path / "votes.jsonl", rows))
+    assert read.format == "arena"
+    found = arranged(read, baseline="base")
+    samples = found.candidates["mine"]
+    assert [(each.scores or {})["win"] for each in samples] == [1.0, 0.0, 0.5, 0.5]
+    assert [each.judgments[0].order for each in samples] == ["left", "right", "left", "right"]
+    assert (samples[0].prompt, samples[0].outputs, found.baseline[0].outputs) == ("?", ("long answer",), ("short",))
+    assert (samples[1].outputs, samples[1].slices) == ((), {"turn": "1", "language": "German"})
+    assert found.apart == 1
+
+
+def test_a_vote_about_the_first_turn_is_about_no_more_than_that(tmp_path: Path) -> None:
+    """MT-bench's human judgments hold both turns in every row; ``turn`` says how many of them were seen."""
+    both = {"conversation_a": talk("one?", "1", "two?", "22"), "conversation_b": talk("one?", "a", "two?", "bb")}
+    rows = [vote(81, "mine", "base", "model_a", **both), vote(81, "mine", "base", "model_b", **both, turn=2, judge="expert_4")]
+    first, second = arranged(read_judgments(write(tmp_path / "h.jsonl", rows)), baseline="base").candidates["mine"]
+    assert (first.key, first.prompt, first.outputs, first.cluster) == ("81/1", "one?", ("1",), "81")
+    assert (second.key, second.prompt, second.outputs, second.cluster) == ("81/2", "one?\n\ntwo?", ("1\n\n22",), "81")
+
+
 # ------------------------------------------------------------------------------------------------------------- plain
 
 
@@ -168,6 +223,9 @@ BAD: Sequence[tuple[str, list[dict[str, Any]], str]] = (
     ("true is no preference", [alpaca(0, True)], "preference is True"),
     ("a word", [alpaca(0, 2, is_switched_outputs="no")], "is_switched_outputs is 'no'; expected true or false"),
     ("a winner's name", [pair(1, "a", "b", "a", "tie")], "g1_winner is 'a'; expected model_1, model_2, tie, error"),
+    ("an arena's winner", [vote(1, "a", "b", "a")], "winner is 'a'; expected model_a, model_b, tie, tie (bothbad)"),
+    ("a turn", [vote(1, "a", "b", "tie", turn=0)], "turn is '0'; expected a whole number from 1 on"),
+    ("a talk", [vote(1, "a", "b", "tie", conversation_a="?")], "conversation_a is no list of messages"),
     ("itself", [pair(1, "a", "a", "tie", "tie")], "'a' is compared with itself"),
     ("a grade of 11", [single(1, "a", 11)], "score is 11; expected a number from 1 to 10, or -1"),
     ("twice", [alpaca(0, 2), alpaca(0, 1)], "judged item"),
@@ -276,6 +334,22 @@ def test_several_models_have_strengths_and_several_judges_an_agreement(tmp_path:
     assert "120 judgments are about two others" in told or "110 judgments are about two others" in told
     assert "raw agreement" in told.lower()
     assert "of 2 judges: 1.00" in told
+
+
+def test_of_many_people_few_are_named_and_only_those_who_saw_the_same_are_held_against_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As MT-bench has one judge under a name for each kind of question: who never met has no agreement, not an undefined one."""
+    alone = [vote(number, "mine", "base", "model_a", judge=f"user {number}") for number in range(8)]
+    assert import_(tmp_path, write(tmp_path / "a.jsonl", alone), "--baseline", "base") == 0
+    told = capsys.readouterr().out
+    assert "8 judgments (arena) by user 0, user 1, user 2, user 3, user 4 and 3 more;" in told
+    assert "agreement" not in told.lower()
+    met = [*alone, *({**row, "judge": "another", "winner": "model_b" if at < 2 else "model_a"} for at, row in enumerate(alone[:6]))]
+    assert import_(tmp_path, write(tmp_path / "b.jsonl", met), "--baseline", "base") == 0
+    told = capsys.readouterr().out
+    assert "raw agreement of 7 judges: 0.67" in told
+    assert "over 6 comparisons" in told
 
 
 def test_a_gate_reads_imported_judgments_and_does_not_let_an_unexamined_judge_decide(
