@@ -103,6 +103,7 @@ def examine(
         languages=_parts(pairs, judgments, lambda pair: pair.language),
         traps=_parts(pairs, judgments, lambda pair: pair.trap),
         anchors=anchored(pairs, judgments),
+        fewest=limits.pairs,
     )
     reasons = tuple(failed_limits(admission, limits))
     return msgspec.structs.replace(admission, admitted=not reasons, reasons=reasons)

@@ -96,8 +96,8 @@ class Asker:
 
     @property
     def menu(self) -> tuple[float, ...]:
-        """The grades that there are."""
-        return tuple(float(value) for value in self.prompt.front.verdicts.values())
+        """The grades that there are; none where two answers are compared."""
+        return tuple(float(value) for value in self.prompt.front.verdicts.values() if not isinstance(value, str))
 
     def value(self, word: str) -> str | float:
         """What a verdict word stands for."""

@@ -155,6 +155,7 @@ def _examined(
         canaries=len(ordered_about),
         canaries_beaten=stood,
         canary_kinds={"injecting": (stood, len(ordered_about))} if ordered_about else {},
+        fewest=limits.pairs,
         languages={each: _part([(put, said) for put, said in opinions if put.labelled.language == each]) for each in languages},
     )
     missed = (reason.replace("labelled pairs", "labelled answers") for reason in failed_limits(found, limits))
@@ -196,6 +197,7 @@ def _worst(found: Sequence[Admission]) -> Admission:
         canaries=exposed.canaries,
         canaries_beaten=exposed.canaries_beaten,
         canary_kinds=exposed.canary_kinds,
+        fewest=least.fewest,
         languages={language: _worst_part([each.languages.get(language) for each in found]) for language in languages},
         reasons=tuple(reason for each in found for reason in each.reasons),
     )

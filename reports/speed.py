@@ -70,11 +70,17 @@ def _span(low: float | None, high: float | None, level: float, at: str, name: st
     )
 
 
+def _payee(spent: Spent) -> str:
+    if not spent.judge:
+        return spent.candidate
+    return f"{spent.judge}, judging {spent.candidate}" if spent.candidate else f"{spent.judge}, being examined"
+
+
 def _spent(place: int, spent: Spent) -> SpentLine:
     at = pointer("conclusion", "spent", place)
     return SpentLine(
         suite=spent.suite,
-        candidate=f"{spent.judge}, judging {spent.candidate}" if spent.judge else spent.candidate,
+        candidate=_payee(spent),
         tokens_in=count_figure(spent.tokens_in, f"{at}/tokens_in"),
         tokens_out=count_figure(spent.tokens_out, f"{at}/tokens_out"),
         cost=None if spent.cost is None else Figure(text=significant(spent.cost), value=spent.cost, at=f"{at}/cost"),

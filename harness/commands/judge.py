@@ -150,6 +150,9 @@ def _lines(card: Admission) -> Iterator[tuple[str, str]]:
     for juror in card.jurors:
         alone = "says nothing that can be read" if juror.accuracy is None else f"alone {juror.accuracy:.1%}"
         yield f"  {juror.judge}", f"weight {juror.weight:.2f}, {alone}; without it the jury is right on {juror.jury_without:.1%}"
+    for each in card.spent:
+        cost = "" if each.money is None else f", worth {each.money:.4g}"
+        yield "spent", f"{each.judge} read {each.tokens_in:,} tokens and wrote {each.tokens_out:,}{cost}"
     if card.drift is not None:
         yield "drift", f"{card.drift:.1%} of the verdicts on {len(card.anchors)} anchor pairs are others than at the examination"
 

@@ -15,6 +15,7 @@ could only pass.
 no loss could fail it.
 *Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass. Where
 its examination broke off, nobody knows whether it may: that is a failed evaluation, and no suite that cannot see.
+*Panel*: votes of simulated raters, who are programs, hold up no release and let none pass, either.
 Otherwise a proven failure stands, whatever the suite cannot see.
 """
 
@@ -29,8 +30,10 @@ from scipy.stats import binomtest
 
 from harness import stats
 from harness.compare import Column, Pair
+from harness.gate.languages import LANGUAGE, foreign
 from harness.gate.measurements import Measurements
 from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, TRANSITIONS, Job, absolute_margin, fewest_for_a_loss, suites_of
+from harness.gate.selection import selection_of
 from harness.gate.sentences import amount, joined, share
 from harness.records import Admission, Run
 
@@ -69,7 +72,7 @@ def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
                 "the suite does not measure what it was meant to",
                 "needs a suite on which the baseline scores as expected, or another expect band",
             )
-        judge = _judge(job, suite, measurements)
+        judge = _judge(job, suite, measurements) or _panel(job, suite, measurements, candidate)
         if judge is not None:
             return judge
     return _extremes(job, pair, measurements, candidate, other) or _few(job, pair)
@@ -105,7 +108,7 @@ def _few(job: Job, pair: Pair) -> Blind | None:
 
 def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
     if not _unearned(job, suite, measurements):
-        return None
+        return _speechless(job, suite, measurements)
     admission = _worst_of(suite, measurements)
     if admission is None:
         return Blind(
@@ -116,6 +119,31 @@ def _judge(job: Job, suite: str, measurements: Measurements) -> Blind | None:
     why = joined(admission.reasons) if admission.reasons else "it failed its examination"
     remedy = "needs a judge that passes its examination, or severity = warn"
     return Blind(f"the judge {admission.judge} may not gate: {why}", remedy, failures_stand=False)
+
+
+def _speechless(job: Job, suite: str, measurements: Measurements) -> Blind | None:
+    """A judge that may gate, and was not examined in a language of the items."""
+    admission, run = _worst_of(suite, measurements), measurements.run(suite, measurements.policy.baseline)
+    own = [metric for metric in job.metrics if metric.split("/")[0] == suite]
+    if admission is None or run is None or job.rule.severity != "block" or not any(_decides(run, _name(each)) for each in own):
+        return None
+    why = foreign(admission, measurements.within(selection_of(job.rule)).sliced(own, LANGUAGE))
+    if not why:
+        return None
+    remedy = f'needs labels in that language, a rule about another (slice = "{LANGUAGE}=…"), or severity = warn'
+    return Blind(f"the judge {admission.judge} may not gate here: {why}", remedy, failures_stand=False)
+
+
+def _panel(job: Job, suite: str, measurements: Measurements, candidate: str) -> Blind | None:
+    run = measurements.run(suite, candidate)
+    names = [name for people in run.people for name in people.simulated] if run is not None else []
+    if job.rule.severity != "block" or not names:
+        return None
+    return Blind(
+        f"{joined(list(dict.fromkeys(names)))} are programs: votes of a simulated panel may inform, and never gate",
+        "needs votes of people, or severity = warn",
+        failures_stand=False,
+    )
 
 
 def broken_examination(job: Job, measurements: Measurements) -> str:
@@ -134,7 +162,7 @@ def _unearned(job: Job, suite: str, measurements: Measurements) -> bool:
     if run is None or run.judge_hash is None or suite == HUMAN_WIN.split("/")[0] or job.rule.severity != "block":
         return False
     admission = _worst_of(suite, measurements)
-    names = {metric.rsplit("/", 1)[-1] for metric in job.metrics}
+    names = {_name(metric) for metric in job.metrics}
     return not (admission is not None and admission.admitted) and any(_decides(run, name) for name in names)
 
 
@@ -147,6 +175,10 @@ def worst_admission(runs: Iterable[Run]) -> Admission | None:
     in between: what it failed once stands."""
     found = [run.admission for run in runs if run.admission is not None]
     return next((each for each in found if not each.admitted), found[0] if found else None)
+
+
+def _name(metric: str) -> str:
+    return metric.rsplit("/", 1)[-1]
 
 
 def _decides(run: Run, name: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from harness.compare import LEVEL
+from harness.gate.blindness import worst_admission
 from harness.gate.measurements import Measurements
 from harness.records import IMPORTED, Pace, Sample, Spent
 from harness.stats import FEW_CLUSTERS, line
@@ -58,6 +59,7 @@ def spent(measurements: Measurements) -> list[Spent]:
     """Suite by suite, candidate by candidate; nothing of scores that were imported."""
     found = []
     for suite in measurements.suites:
+        found += _examinations(suite, measurements)
         for candidate in measurements.candidates:
             run = measurements.run(suite, candidate)
             if run is None or run.use == IMPORTED or not run.tokens_in + run.tokens_out:
@@ -89,3 +91,21 @@ def spent(measurements: Measurements) -> list[Spent]:
                 if each.tokens_in + each.tokens_out
             ]
     return found
+
+
+def _examinations(suite: str, measurements: Measurements) -> list[Spent]:
+    """What it took to examine the judges of a suite: once, however many runs rest on it."""
+    admission = worst_admission(each.run for (name, _), each in measurements.measured.items() if name == suite)
+    return [
+        Spent(
+            suite=suite,
+            candidate="",
+            items=0 if admission is None else admission.pairs,
+            tokens_in=each.tokens_in,
+            tokens_out=each.tokens_out,
+            cost=each.money,
+            judge=each.judge,
+        )
+        for each in (() if admission is None else admission.spent)
+        if each.tokens_in + each.tokens_out
+    ]

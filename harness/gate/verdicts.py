@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
 from harness.gate.contamination import REMEDY
+from harness.gate.languages import LANGUAGE, untold
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, matches, only_references, which_items
-from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Verdict
+from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Run, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
 
@@ -194,7 +195,8 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         run = measurements.run(suite, candidate)
         if run is not None and run.judge_hash is not None and run.admission is None and suite != HUMAN_WIN.split("/")[0]:
             warnings.append(f"the judge of {suite} was never examined: its scores are taken on trust")
-        warnings += (*run.unlike, *run.remarks) if run is not None else ()
+        warnings += untold(suite, run, [each.slices.get(LANGUAGE, "") for each in measurements.traits(suite).values()])
+        warnings += (*run.unlike, *run.remarks, *_simulated(run)) if run is not None else ()
     reference = _unjudged(candidate, measurements)
     if reference is not None:
         warnings.append(f"{reference} was not judged: it only serves as the reference of {candidate}, and has none of its own")
@@ -205,6 +207,16 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
     warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
     return warnings
+
+
+def _simulated(run: Run) -> Iterator[str]:
+    """Votes that no person cast."""
+    names = dict.fromkeys(name for people in run.people for name in people.simulated)
+    if names:
+        yield (
+            f"not people: {words.joined(list(names), most=9)} are programs, and what is said here of votes on {run.candidate.name} "
+            "(human/win) is a simulation"
+        )
 
 
 def _unlimited(findings: Sequence[Finding]) -> Iterator[str]:

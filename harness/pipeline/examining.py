@@ -23,6 +23,7 @@ from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement
 from harness.pipeline.preparing import Prepared
 from harness.pipeline.progress import SILENT, Progress
+from harness.pipeline.recording import spent_by
 from harness.protocols import Anchored, Judged, judges_of, jury_of
 from harness.records import FORMAT, Admission, Record
 from harness.schedule import Desk, Done, Talk, drive
@@ -75,29 +76,39 @@ def examine(asking: Asking, desk: Desk, suites: Iterable[str]) -> dict[str, Admi
     """The examinations of these suites' judges, at a desk where they sit. Where the journal answered, the judge is asked about the
     anchors all the same: it may have changed since. Cards are written."""
     prepared, found, known = asking.prepared, dict[str, Admission](), list[str]()
+    tokens: dict[str, tuple[int, int]] = {}
     for finished in drive(_examinations(prepared, suites), desk, journal=asking.journal, asked=asking.prints):
         found[finished.id] = _admission(finished, str(prepared.suites[finished.id].judge))
+        _count(tokens, finished.id, finished)
         if finished.reused and finished.error is None:
             known.append(finished.id)
         asking.progress.advance()
     for finished in drive(_anchors(prepared, known), desk, journal=None, asked=asking.prints):
         suite = prepared.suites[finished.id]
+        _count(tokens, finished.id, finished)
         if isinstance(suite, Anchored) and finished.error is None and finished.value is not None:
             found[finished.id] = suite.rejudged(found[finished.id], finished.value)
     for name, admission in found.items():
+        found[name] = msgspec.structs.replace(admission, spent=(spent_by(prepared, admission.judge, tokens[name]),))
         if admission.pairs:
-            _write(prepared, name, admission)
+            _write(prepared, name, found[name])
     return found
+
+
+def _count(tokens: dict[str, tuple[int, int]], name: str, finished: Done) -> None:
+    read, written = tokens.get(name, (0, 0))
+    tokens[name] = read + finished.tokens_in, written + finished.tokens_out
 
 
 @dataclass
 class Testimonies:
     """What the jurors of one suite said of its labels. ``again``: of the anchors, by those whom the journal had answered for;
-    ``failed``: why there is nothing of a juror."""
+    ``failed``: why there is nothing of a juror; ``tokens``: what each read and wrote."""
 
     said: dict[str, Any] = field(default_factory=dict)
     again: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def testify(asking: Asking, desk: Desk, juror: str, suites: Iterable[str], *, into: dict[str, Testimonies]) -> None:
@@ -107,6 +118,7 @@ def testify(asking: Asking, desk: Desk, juror: str, suites: Iterable[str], *, in
     for name in wanted:
         into.setdefault(name, Testimonies())
     for finished in drive(_testimonies(asking.prepared, juror, wanted), desk, journal=asking.journal, asked=asking.prints):
+        _count(into[finished.id].tokens, juror, finished)
         if finished.error is not None:
             into[finished.id].failed[juror] = finished.error
         else:
@@ -115,6 +127,7 @@ def testify(asking: Asking, desk: Desk, juror: str, suites: Iterable[str], *, in
         asking.progress.advance()
     anchors = _testimonies(asking.prepared, juror, known, anchors=True)
     for finished in drive(anchors, desk, journal=None, asked=asking.prints):
+        _count(into[finished.id].tokens, juror, finished)
         if finished.error is None:
             into[finished.id].again[juror] = finished.value
 
@@ -133,11 +146,14 @@ def weigh(prepared: Prepared, name: str, heard: Testimonies) -> tuple[Admission 
     jury = jury_of(prepared.suites[name])
     if jury is None:
         raise ValueError(f"{name!r} has no jury")
+    spent = tuple(spent_by(prepared, juror, tokens) for juror, tokens in heard.tokens.items())
     if heard.failed:
         told = "; ".join(f"the examination of {juror} failed: {error}" for juror, error in heard.failed.items())
-        return _unexamined(" + ".join(jury.jurors), told), dict.fromkeys(jury.jurors, 1.0)
+        broken = _unexamined(" + ".join(jury.jurors), told)
+        return msgspec.structs.replace(broken, spent=spent), dict.fromkeys(jury.jurors, 1.0)
     admission, weights = jury.weigh(heard.said, heard.again)
     if admission is not None:
+        admission = msgspec.structs.replace(admission, spent=spent)
         _write(prepared, name, admission)
     return admission, weights
 

@@ -42,7 +42,7 @@ def run_of(
         suite_hash=suite.fingerprint(),
         judge_hash=prepared.judge_hash(suite_name),
         judged=judged_of(suite),
-        judges=tuple(_spent(prepared, judge, asked) for judge in judges_of(suite)),
+        judges=tuple(spent_by(prepared, judge, asked.judge_tokens.get(judge, (0, 0))) for judge in judges_of(suite)),
         engine=dict(prepared.facts[name]),
         metrics=dict(suite.metrics),
         primary=suite.primary,
@@ -75,9 +75,9 @@ def run_of(
     return with_scores(Measured(run=run, samples=tuple(samples)))
 
 
-def _spent(prepared: Prepared, judge: str, asked: Gathered) -> JudgeSpent:
-    read, written = asked.judge_tokens.get(judge, (0, 0))
-    candidate = prepared.candidates[judge]
+def spent_by(prepared: Prepared, judge: str, tokens: tuple[int, int]) -> JudgeSpent:
+    """What a judge read and wrote, with what it is called and paid."""
+    (read, written), candidate = tokens, prepared.candidates[judge]
     return JudgeSpent(judge=judge, model=candidate.model, tokens_in=read, tokens_out=written, price=candidate.price)
 
 

@@ -168,6 +168,8 @@ class Admission(Record, frozen=True, kw_only=True):
     ``jurors``: of a jury, each of its judges; all other numbers are those of their weighted verdict. ``jury_accuracy`` of pairs,
     with weights that did not see the label, ``majority_accuracy`` with equal weights; ``effective_jurors``: so many independent
     ones would err as they do together.
+    ``fewest``: so many labels it takes in a language to be examined in it; 0: nobody wrote it down. ``spent``: what each judge read
+    and wrote for the examination and the anchors, answers from the journal included.
     """
 
     judge: str
@@ -203,6 +205,8 @@ class Admission(Record, frozen=True, kw_only=True):
     jury_accuracy: float | None = None
     majority_accuracy: float | None = None
     effective_jurors: float | None = None
+    fewest: int = 0
+    spent: tuple[JudgeSpent, ...] = ()
     reasons: tuple[str, ...] = ()
 
 
@@ -245,7 +249,8 @@ class Looks(Record, frozen=True, kw_only=True):
 
 
 class JudgeSpent(Record, frozen=True, kw_only=True):
-    """What one judge read and wrote to judge a run, its examination apart; ``price`` as the config said it then."""
+    """What one judge read and wrote to judge a run, or for its examination (``Admission.spent``); ``price`` as the config said it
+    then."""
 
     judge: str
     model: str = ""

@@ -26,7 +26,7 @@ class Pace(Record, frozen=True, kw_only=True):
 class Spent(Record, frozen=True, kw_only=True):
     """The tokens of a candidate's answers in a suite, those from the journal included and those of a judge or a writer left out;
     and ``cost``: what they are worth at the candidate's price. None without a price. With ``judge``: what that judge read and wrote
-    to judge them, at its own price.
+    to judge them, at its own price; without a candidate, to be examined.
     """
 
     suite: str

@@ -232,9 +232,16 @@ def test_what_judges_read_and_wrote_is_counted_by_judge_and_not_as_the_candidate
     assert two.money is None
     spent = {(each.candidate, each.judge): each for each in gate.conclusion().spent}
     assert spent["new", "one"].cost == one.money
+    assert run.admission is not None
+    (examined, *_) = run.admission.spent
+    assert [each.judge for each in run.admission.spent] == ["one", "two", "three"]
+    assert examined.tokens_in > one.tokens_in, "the labels and the canaries are more than the items"
+    assert (spent["", "one"].tokens_in, spent["", "one"].cost) == (examined.tokens_in, examined.money)
+    assert sum(each.judge == "one" and not each.candidate for each in gate.conclusion().spent) == 1, "once, for both candidates"
     assert spent["new", "two"].cost is None
     assert spent["new", ""].tokens_in == run.tokens_in
     assert "judge one: " in (gate.folder / "runs" / "summary.md").read_text()
+    assert "one, being examined" in (gate.folder / "runs" / "report.html").read_text()
     assert "one, judging new" in (gate.folder / "runs" / "report.html").read_text()
 
 
