@@ -6,7 +6,7 @@ again (turns, draws, choices, judging), until it returns its result. ``harness.s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
@@ -74,6 +74,15 @@ class Engine(Protocol):
 
         With 0 seconds it neither waits nor works: that is asked after Ctrl-C, when an engine may have been cut off in its work.
         """
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An engine that may have to wait for others, and says why while it does."""
+
+    def tell(self, note: Callable[[str], None]) -> None:
+        """Whom to tell. Called before the engine is entered; ``note`` may be called from any thread."""
         ...
 
 

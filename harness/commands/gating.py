@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from harness.commands.console import Bars, err, out
@@ -18,6 +19,8 @@ from harness.config import Loaded, load
 from harness.errors import UsageError
 from harness.pipeline import Measurement, Preview, conclude, measure, prepare, preview
 from harness.pipeline.concluding import read_measured
+from harness.pipeline.measuring import unfinished
+from harness.pipeline.reaching import reach
 from harness.pipeline.trained import read_training
 from harness.records import Conclusion, Measured
 from harness.seals import sealed
@@ -41,7 +44,11 @@ def declare_overrides(parser: argparse.ArgumentParser) -> None:
 def declare_measuring(parser: argparse.ArgumentParser) -> None:
     """The flags that say how much to ask."""
     parser.add_argument("--smoke", type=int, metavar="N", help="ask N items per suite: does everything work?")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, print what would be done, ask nothing")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything, whether endpoints answer included; print what would be done, ask nothing",
+    )
 
 
 def load_config(arguments: argparse.Namespace) -> Loaded:
@@ -62,7 +69,8 @@ def measure_now(loaded: Loaded, *, smoke: int | None, dry_run: bool) -> Measurem
             f"stands in {loaded.store / loaded.part}; gate and report go on speaking of the last full run"
         )
     if dry_run:
-        err.print("dry run: nothing was asked")
+        reached = reach(prepared, unfinished(prepared), asking=False)
+        err.print(f"dry run: nothing was asked{_answering(reached)}")
         return None
     with Bars() as bars:
         measurement = measure(prepared, progress=bars)
@@ -71,6 +79,12 @@ def measure_now(loaded: Loaded, *, smoke: int | None, dry_run: bool) -> Measurem
         f"finished, {measurement.engines} engine starts, {measurement.seconds:.1f} s"
     )
     return measurement
+
+
+def _answering(endpoints: Sequence[str]) -> str:
+    return (
+        f"; the endpoint{'s' if len(endpoints) > 1 else ''} of {escape(', '.join(endpoints))} can be reached" if endpoints else ""
+    )
 
 
 def show_preview(plan: Preview) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from types import TracebackType
@@ -104,12 +104,17 @@ class OpenAI:
         self.concurrency = max((entry.concurrency for entry in resources), default=1)
         self.capacity = 2 * self.concurrency
         self._servers: dict[str, Server] = {}
+        self._tell: Callable[[str], None] | None = None
         self._waiting: queue.SimpleQueue[Asked | None] | None = None  # None ends a thread
         self._ready: queue.SimpleQueue[Answered] = queue.SimpleQueue()
         self._out = 0
 
+    def tell(self, note: Callable[[str], None]) -> None:
+        """Whom to tell why it takes long, while it does; before entering."""
+        self._tell = note
+
     def __enter__(self) -> Self:
-        self._servers = {name: Server(candidate) for name, candidate in self.candidates.items()}
+        self._servers = {name: Server(candidate, tell=self._tell) for name, candidate in self.candidates.items()}
         try:
             for server in self._servers.values():
                 server.endpoint.reach()
@@ -176,12 +181,12 @@ class OpenAI:
 class Server:
     """One candidate at its endpoint."""
 
-    def __init__(self, candidate: Candidate) -> None:
+    def __init__(self, candidate: Candidate, *, tell: Callable[[str], None] | None = None) -> None:
         self.model = candidate.model
         self.options = serving.read_options(candidate, Options)
         self.resources = serving.read_resources(candidate, Resources)
         patience = Patience(self.resources.timeout_seconds, self.resources.retries, self.resources.pause_seconds)
-        self.endpoint = Endpoint(self.options.base_url, _key(self.options), patience, self.resources.concurrency)
+        self.endpoint = Endpoint(self.options.base_url, _key(self.options), patience, self.resources.concurrency, tell=tell)
         self._encode = lru_cache(maxsize=4096)(self._encode_now)
         self._render = lru_cache(maxsize=1024)(self._render_now)
 

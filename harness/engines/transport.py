@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import json
+import math
 import random
 import threading
 import time
@@ -17,6 +18,12 @@ import msgspec
 from harness.errors import EngineError
 
 T = TypeVar("T")
+
+SHORT = 3.0
+"""Seconds of trying again that nobody needs to hear of."""
+
+SILENCE = 30.0
+"""Seconds between two sentences about the same server."""
 
 
 class Patience(NamedTuple):
@@ -49,10 +56,15 @@ class _Passing(Exception):
 
 
 class Endpoint:
-    """One server. Safe to use from many threads; ``close`` ends their waiting."""
+    """One server. Safe to use from many threads; ``close`` ends their waiting. ``tell`` hears now and then why it takes long."""
 
-    def __init__(self, url: str, key: str | None, patience: Patience, connections: int) -> None:
+    def __init__(
+        self, url: str, key: str | None, patience: Patience, connections: int, *, tell: Callable[[str], None] | None = None
+    ) -> None:
         self.url = url.rstrip("/")
+        self._tell = tell
+        self._telling = threading.Lock()
+        self._told = -math.inf
         self._key = key
         self._patience = patience
         self._closed = threading.Event()
@@ -123,7 +135,7 @@ class Endpoint:
 
     def _patiently(self, once: Callable[[], T], *, retries: int | None = None) -> T:
         attempts = 1 + (self._patience.retries if retries is None else retries)
-        why = ""
+        why, started = "", time.monotonic()
         for attempt in range(attempts):
             if self._closed.is_set():
                 raise EngineError("the engine was closed before the server answered")
@@ -139,8 +151,20 @@ class Endpoint:
             except RuntimeError as error:
                 raise EngineError(f"the engine was closed before the server answered: {error}") from error
             if attempt + 1 < attempts:
-                self._closed.wait(self._pause(attempt, asked))
+                pause = self._pause(attempt, asked)
+                if pause + time.monotonic() - started > SHORT:
+                    self._explain(f"{self.url}: {why}; trying again in {pause:.0f} s (attempt {attempt + 2} of {attempts})")
+                self._closed.wait(pause)
         raise EngineError(f"{self.url} gave no answer in {attempts} attempts; the last: {why}")
+
+    def _explain(self, sentence: str) -> None:
+        """Say it, unless something was said just now: many threads wait for one server."""
+        with self._telling:
+            now = time.monotonic()
+            if self._tell is None or self._closed.is_set() or now - self._told < SILENCE:
+                return
+            self._told = now
+        self._tell(sentence)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """What the server asked for, else doubling with up to half taken off, so that many threads do not return at once."""

@@ -135,7 +135,7 @@ class Vllm:
                 self._engine = self._start(weights)
         except refusals(AttributeError, AssertionError, *serving.load_failures()) as error:
             self._release()
-            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {words(error)}{self._suspicion()}") from error
+            raise EngineError(f"vLLM cannot start for {str(self.model)!r}: {words(error)}{self._suspicion(error)}") from error
         except BaseException:
             self._release()
             raise
@@ -146,8 +146,13 @@ class Vllm:
             raise
         return self
 
-    def _suspicion(self) -> str:
+    def _suspicion(self, error: Exception) -> str:
         """What may be behind a start that failed without clear words."""
+        if "_lib_fn_wrapper" in str(error):  # llvmlite's, which a CPU build of vLLM takes for its own
+            return (
+                " (This process has imported numba, or llvmlite, beside which vLLM's CPU build does not start. Measure in a "
+                "process that does not, or set resources.child_process = true.)"
+            )
         quantised = serving.facts(self.candidates[0], self.options, name="vllm", version="")["quantization"]
         if not self.fleet.adapters or quantised is None:
             return ""

@@ -18,7 +18,7 @@ from harness.pipeline.grading import Gathered, grade
 from harness.pipeline.lengths import length_of
 from harness.pipeline.preparing import Pair, Prepared
 from harness.pipeline.progress import Late, Progress
-from harness.protocols import Engine, by_load, timeout_of
+from harness.protocols import Engine, Telling, by_load, timeout_of
 from harness.records import Answer, Item, Request, Sample
 from harness.schedule import Desk, Done, Talk, drive
 
@@ -64,6 +64,8 @@ class Asking:
             self.done.engines += 1
             models = [self.prepared.candidates[name] for name in members]
             engine = self.prepared.engines[members[0]](models, seed=self.prepared.config.seed)
+            if isinstance(engine, Telling):
+                engine.tell(self.progress.note)
             self.opened.append(engine if swaps is None else swaps.lend(engine))
             return self.opened[-1]
 

@@ -18,10 +18,10 @@ from harness.pipeline.asking import Asking, Measurement, sessions
 from harness.pipeline.consulting import consult
 from harness.pipeline.imported import imported_pairs
 from harness.pipeline.looking import Looking
-from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash, first_requests
+from harness.pipeline.preparing import HUMAN, Pair, Prepared, declared_hash
 from harness.pipeline.progress import SILENT, Progress
+from harness.pipeline.reaching import reach
 from harness.pipeline.recording import run_of
-from harness.protocols import helper_of, judges_of
 from harness.records import Measured
 
 
@@ -71,7 +71,7 @@ def _measure(prepared: Prepared, pending: Sequence[Pair], progress: Progress, do
     """Ask, consult, grade and write what is not finished; nothing where everything is."""
     if not pending:
         return
-    _reach(prepared, pending)
+    reach(prepared, pending)
     with Journal(prepared.store.journal_path) as journal:
         with Swaps() as swaps:
             asking = Asking(prepared, journal, progress, done, swaps)
@@ -112,19 +112,9 @@ def ask(asking: Asking, looking: Looking, pending: Sequence[Pair]) -> None:
         asking.tell(early=any(looking.looks[pair].stopped for pair in parts))
 
 
-def _reach(prepared: Prepared, pending: Sequence[Pair]) -> None:
-    """Endpoints that will be needed must answer now, and be able to do what they will be asked: a judge that is down, or choices
-    to score where there are no log-probabilities, are found before the candidates' engine starts."""
-    needed = dict.fromkeys(name for _, name in pending)
-    needed |= dict.fromkeys(judge for suite, _ in pending for judge in judges_of(prepared.suites[suite]))
-    helpers = [helper_of(prepared.suites[suite]) for suite, _ in pending]
-    needed |= dict.fromkeys(helper for helper in helpers if helper is not None)
-    for name in needed:
-        reach = getattr(prepared.engines[name], "reach", None)
-        if reach is not None:
-            suites = [suite for suite, candidate in pending if candidate == name]
-            asked = [request for suite in suites for request in first_requests(prepared.suites[suite], prepared.items(suite)[0])]
-            reach(prepared.candidates[name], asked)
+def unfinished(prepared: Prepared) -> list[Pair]:
+    """The pairs of the config that something is still to be done for."""
+    return [pair for pair in prepared.pairs() if finished_run(prepared, pair) is None]
 
 
 def finished_run(prepared: Prepared, pair: Pair) -> tuple[Path, Measured] | None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from harness.cli import main
+from harness.engines import transport
 from harness.engines.openai_api import OpenAI
 from harness.errors import ConfigError, EngineError
 from harness.records import Candidate, Completion, Message, Request
@@ -156,6 +157,31 @@ def test_what_passes_is_tried_again(server: Server, status: int) -> None:
     assert isinstance(result, Completion)
     assert result.text == "at last"
     assert len(server.seen) == 3
+
+
+def told(server: Server, *, requests: int = 1, **changes: Any) -> list[str]:
+    """What a user hears while these requests are asked."""
+    lines: list[str] = []
+    engine = OpenAI([candidate(server, **changes)])
+    engine.tell(lines.append)
+    with engine:
+        ask(engine, [("it", question(f"{number}")) for number in range(requests)])
+    return lines
+
+
+def test_a_server_that_is_asked_again_for_long_is_told_once_in_a_while(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "SHORT", 0.0)
+    server.handle = lambda path, body, count: (500, {}, b"overloaded, sk-very-secret-value")
+    monkeypatch.setenv("KEY_OF_IT", KEY)
+    (line,) = told(server, requests=5, options={"api_key_env": "KEY_OF_IT"})
+    assert line == f"{server.url}: status 500: overloaded, …; trying again in 0 s (attempt 2 of 4)"
+    monkeypatch.setattr(transport, "SILENCE", 0.0)
+    assert len(told(server, requests=2)) == 6, "every time that it is asked again"
+
+
+def test_a_server_that_soon_answers_again_is_not_worth_a_word(server: Server) -> None:
+    server.handle = lambda path, body, count: (500, {}, b"") if count % 3 else (200, {}, chat("ok"))
+    assert told(server, requests=5) == []
 
 
 @pytest.mark.parametrize("status", [429, 500])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -163,7 +165,41 @@ def test_an_endpoint_that_is_down(gate: Gate) -> None:
         port = free.getsockname()[1]
     options = {"base_url": f"http://127.0.0.1:{port}/v1"}
     gate.config["candidates"][1] = {"name": "new", "model": "x", "engine": "openai", "options": options}
-    gate.refused(f"127.0.0.1:{port}", code=13)
+    gate.refused("new cannot be asked", f"127.0.0.1:{port}", code=13)
+    gate.flags = ["--dry-run"]
+    gate.refused("new cannot be asked", f"127.0.0.1:{port}", code=13)
+
+
+def test_a_dry_run_reaches_an_endpoint_and_puts_no_model_to_work(gate: Gate) -> None:
+    asked: list[str] = []
+
+    class Inner(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"GET {self.path}")
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def do_POST(self) -> None:
+            asked.append(f"POST {self.path}")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Inner) as server:
+        Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True).start()
+        options = {"base_url": f"http://127.0.0.1:{server.server_port}/v1"}
+        gate.config["candidates"][1] = {"name": "new", "model": "x", "engine": "openai", "options": options}
+        choices = {"prompt": "one or two?", "choices": ["one", "two"], "target": 0}
+        gate.items([{"key": key, **choices} for key in "ab"], "choices.jsonl")
+        gate.config["suites"].append({"name": "mc", "use": "choices", "options": {"items": "choices.jsonl"}})
+        gate.flags = ["--dry-run"]
+        code, message = gate.run()
+        server.shutdown()
+    assert code == 0, message
+    assert "dry run: nothing was asked; the endpoint of new can be reached" in " ".join(message.split())
+    assert asked == ["GET /v1/models"]
 
 
 def test_a_candidate_that_is_the_baseline_again_is_a_verdict(gate: Gate) -> None:
