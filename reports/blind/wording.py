@@ -122,8 +122,8 @@ _BOTH: dict[str, tuple[str, str]] = {
         "此浏览器不会保留评判。关闭页面之前，请先保存为文件。",
     ),
     "other_tab": (
-        "This review is open in another tab too. Close one of them: the last vote wins.",
-        "此评审也在另一个标签页中打开。请关闭其中一个：以最后的评判为准。",
+        "This review is open in another tab too. Nothing is lost, and of two votes on one item the last one counts; but close one.",
+        "此评审也在另一个标签页中打开。评判不会丢失，同一条目以最后的评判为准；但请关闭其中一个。",
     ),
 }  # fmt: skip
 

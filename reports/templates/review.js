@@ -12,9 +12,10 @@
 
   // ---------------------------------------------------------------- what is remembered
   const known = new Set(items.map((item) => item.id));
-  const blank = () => ({ choice: null, reasons: [], ratings: {}, comment: "", seconds: 0, when: "" });
+  const blank = () => ({ choice: null, reasons: [], ratings: {}, comment: "", seconds: 0, when: "", touched: 0 });
   let state = { rater: "", sitting: "", votes: {} };
   let keeps = true;
+  let unsaved = false;
 
   const shelf = (rater) => slot + ":" + rater;
 
@@ -35,21 +36,41 @@
   function restore(rater) {
     state = { rater, sitting: sitting(rater), votes: {} };
     try {
-      const saved = JSON.parse(localStorage.getItem(shelf(rater)) || "null");
-      if (typeof saved !== "object" || saved === null) return;
-      for (const [id, vote] of Object.entries(saved)) {
-        if (!known.has(id) || typeof vote !== "object" || vote === null) continue;
-        state.votes[id] = {
-          choice: CHOICES.includes(vote.choice) ? vote.choice : null,
-          reasons: Array.isArray(vote.reasons) ? data.reasons.filter((reason) => vote.reasons.includes(reason)) : [],
-          ratings: readRatings(vote.ratings),
-          comment: typeof vote.comment === "string" ? vote.comment : "",
-          seconds: Number.isFinite(vote.seconds) ? vote.seconds : 0,
-          when: typeof vote.when === "string" ? vote.when : "",
-        };
-      }
+      state.votes = readVotes(localStorage.getItem(shelf(rater)));
     } catch (error) {
       warn(words.spoiled);
+    }
+  }
+
+  function readVotes(text) {
+    const votes = {};
+    const saved = JSON.parse(text || "null");
+    if (typeof saved !== "object" || saved === null) return votes;
+    for (const [id, vote] of Object.entries(saved)) {
+      if (!known.has(id) || typeof vote !== "object" || vote === null) continue;
+      votes[id] = {
+        choice: CHOICES.includes(vote.choice) ? vote.choice : null,
+        reasons: Array.isArray(vote.reasons) ? data.reasons.filter((reason) => vote.reasons.includes(reason)) : [],
+        ratings: readRatings(vote.ratings),
+        comment: typeof vote.comment === "string" ? vote.comment : "",
+        seconds: Number.isFinite(vote.seconds) ? vote.seconds : 0,
+        when: typeof vote.when === "string" ? vote.when : "",
+        touched: Number.isFinite(vote.touched) ? vote.touched : 0,
+      };
+    }
+    return votes;
+  }
+
+  // Another tab may have been voted in: of each item, what was touched last stays.
+  function merge(text) {
+    let theirs = {};
+    try {
+      theirs = readVotes(text);
+    } catch (error) {
+      return; // what is spoiled is written anew
+    }
+    for (const [id, vote] of Object.entries(theirs)) {
+      if (!state.votes[id] || vote.touched > state.votes[id].touched) state.votes[id] = vote;
     }
   }
 
@@ -76,6 +97,7 @@
 
   function keep() {
     try {
+      merge(localStorage.getItem(shelf(state.rater)));
       localStorage.setItem(slot, state.rater);
       localStorage.setItem(shelf(state.rater), JSON.stringify(state.votes));
     } catch (error) {
@@ -92,6 +114,13 @@
   }
 
   const entry = (id) => (state.votes[id] ||= blank());
+  const touch = (id) => {
+    const own = entry(id);
+    own.touched = Math.max(Date.now(), own.touched + 1);
+    if (own.choice) own.when = new Date(own.touched).toISOString(); // of two files of one sitting, the later one is known by it
+    unsaved = true;
+    return own;
+  };
   const choiceOf = (item) => (state.votes[item.id] ? state.votes[item.id].choice : null);
   const voted = () => items.filter((item) => choiceOf(item)).length;
   const firstOpen = (from = 0) => {
@@ -229,11 +258,10 @@
   // ---------------------------------------------------------------- what is done
   function vote(choice) {
     const item = items[position];
-    const own = entry(item.id);
     clock();
-    own.choice = choice;
-    own.when = new Date().toISOString();
-    own.comment = at("comment").value;
+    entry(item.id).choice = choice;
+    entry(item.id).comment = at("comment").value;
+    touch(item.id);
     keep();
     marks();
     at("spoken").textContent = words.item + " " + (position + 1) + ": " + data.names[choice];
@@ -242,7 +270,7 @@
   }
 
   function tick(box) {
-    const own = entry(items[position].id);
+    const own = touch(items[position].id);
     const chosen = new Set(own.reasons);
     const reason = data.reasons[box.dataset.reason];
     if (box.checked) chosen.add(reason);
@@ -252,7 +280,7 @@
   }
 
   function rate(radio) {
-    const own = entry(items[position].id);
+    const own = touch(items[position].id);
     (own.ratings[data.criteria[radio.dataset.criterion]] ||= {})[radio.dataset.side] = Number(radio.value);
     keep();
   }
@@ -267,7 +295,10 @@
   function votesText() {
     const votes = items
       .filter((item) => choiceOf(item))
-      .map((item) => ({ review_id: item.id, ...state.votes[item.id] }));
+      .map((item) => {
+        const { touched, ...vote } = state.votes[item.id];
+        return { review_id: item.id, ...vote };
+      });
     return JSON.stringify(
       {
         format: 2, kind: "sftgate-votes", package: data.package, commitment: data.commitment, rater: state.rater,
@@ -287,6 +318,7 @@
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
+    unsaved = false;
     at("spoken").textContent = say("saved_as", { file: link.download });
   }
 
@@ -338,7 +370,7 @@
   at("resume").addEventListener("click", () => open(Math.max(firstOpen(), 0)));
   at("help-open").addEventListener("click", help);
   at("comment").addEventListener("input", () => {
-    entry(items[position].id).comment = at("comment").value;
+    touch(items[position].id).comment = at("comment").value;
     keep();
   });
   at("comment").addEventListener("keydown", (event) => {
@@ -406,7 +438,17 @@
 
   document.addEventListener("visibilitychange", clock);
   window.addEventListener("storage", (event) => {
-    if (event.key === shelf(state.rater)) warn(words.other_tab);
+    if (!state.rater || event.key !== shelf(state.rater)) return;
+    warn(words.other_tab);
+    merge(event.newValue);
+    if (screen !== "work") return;
+    if (document.activeElement !== at("comment")) at("comment").value = entry(items[position].id).comment;
+    marks();
+    details();
+    count();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!keeps && unsaved) event.preventDefault();
   });
 
   // ---------------------------------------------------------------- begin

@@ -26,14 +26,18 @@ def sort_votes(kept: Iterable[Kept], key: Key) -> Sorted:
     """Each statement with its fate; earlier fates are forgotten, since a statement that came in later may change them."""
     rows = {entry.review_id: entry for entry in key.entries}
     spelt = {same_name(name): name for name in key.raters}
-    fresh = [_judged(line, key, rows, spelt) for line in kept]
+    owners: dict[str, str] = {}
+    fresh = [_judged(line, key, rows, spelt, owners) for line in kept]
     by_vote: dict[tuple[str, str], list[int]] = defaultdict(list)
+    skipped: dict[tuple[str, str], list[Kept]] = defaultdict(list)
     for number, line in enumerate(fresh):
         if line.fate == "counted":
             by_vote[line.rater, line.statement.review_id].append(number)
-    for numbers in by_vote.values():
+        elif line.fate == "skipped":
+            skipped[line.rater, line.statement.review_id].append(line)
+    for vote, numbers in by_vote.items():
         for number, line in zip(numbers, _one_of([fresh[number] for number in numbers]), strict=True):
-            fresh[number] = line
+            fresh[number] = _unless_withdrawn(line, skipped[vote])
     place = {name: number for number, name in enumerate(rows)}
     counted = sorted(
         (line for line in fresh if line.fate == "counted"), key=lambda line: (place[line.statement.review_id], line.rater)
@@ -46,9 +50,12 @@ def same_name(name: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 
-def _judged(line: Kept, key: Key, rows: Mapping[str, KeyEntry], spelt: dict[str, str]) -> Kept:
-    """By itself, without the other statements; the rater by the name that the key has for them, or else as it was first spelt."""
+def _judged(line: Kept, key: Key, rows: Mapping[str, KeyEntry], spelt: dict[str, str], owners: dict[str, str]) -> Kept:
+    """By itself, without the other statements; the rater by the name that the key has for them, or else as it was first spelt. What
+    a tool calls one vote is of one rater, though one of its exports gives them a number and another one an address."""
     rater = spelt.setdefault(same_name(line.rater), _SPACES.sub(" ", line.rater).strip())
+    if line.statement.identity:
+        rater = owners.setdefault(f"{line.statement.review_id} {line.statement.identity}", rater)
     line = msgspec.structs.replace(line, rater=rater, fate="counted", because="")
     fate, because = _fate(line.statement, key, rows.get(line.statement.review_id))
     if fate == "counted" and key.raters and rater not in key.raters:
@@ -110,13 +117,33 @@ def _one_of(lines: Sequence[Kept]) -> list[Kept]:
 
 
 def _last(lines: Sequence[Kept]) -> int | None:
-    """The latest of one sitting; None where sittings differ or are not known, or no order in time is."""
-    times = [_time(line.statement) for line in lines]
-    known = [time for time in times if time is not None]
-    sittings = {line.statement.sitting for line in lines}
-    if len(sittings) > 1 or "" in sittings or len(set(known)) < len(lines):
+    """The latest of one sitting; None where sittings differ or are not known, or no order in time is. The same vote may have come in
+    several files: every export of a tool holds all of them again."""
+    times = _times(lines)
+    if times is None:
         return None
-    return times.index(max(known))
+    latest = [number for number, time in enumerate(times) if time == max(times)]
+    return latest[0] if len({lines[number].statement.choice for number in latest}) == 1 else None
+
+
+def _times(lines: Sequence[Kept]) -> list[datetime] | None:
+    """When the votes of one sitting were cast, or, where no file says it, imported."""
+    sittings = {line.statement.sitting for line in lines}
+    if len(sittings) > 1 or "" in sittings:
+        return None
+    said = [line.statement.when for line in lines]
+    found = [_time(when) for when in (said if any(said) else [line.imported for line in lines])]
+    known = [time for time in found if time is not None]
+    return known if len(known) == len(lines) else None
+
+
+def _unless_withdrawn(line: Kept, skipped: Sequence[Kept]) -> Kept:
+    """A vote counts no more where the same sitting skipped the row later."""
+    for other in skipped if line.fate == "counted" else ():
+        times = _times([line, other])
+        if times is not None and times[1] > times[0]:
+            return _set(line, "replaced", f"by {_where(other)}, which skips it")
+    return line
 
 
 def _differ(one: Kept, other: Kept) -> bool:
@@ -131,9 +158,9 @@ def _where(line: Kept) -> str:
     return f"{line.statement.source}, {line.statement.place}"
 
 
-def _time(said: Statement) -> datetime | None:
+def _time(when: str) -> datetime | None:
     try:
-        time = datetime.fromisoformat(said.when)
+        time = datetime.fromisoformat(when)
     except ValueError:
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)

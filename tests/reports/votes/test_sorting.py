@@ -54,6 +54,16 @@ def test_two_different_votes_of_one_name_count_neither_way_until_somebody_says_w
     assert later.votes == told.votes
 
 
+def test_votes_saved_twice_before_they_change_do_not_cancel_the_change(tmp_path: Path) -> None:
+    early, late = ({"sitting": "s1", "saved": f"2026-11-20T1{hour}:00:00Z"} for hour in (0, 1))
+    files = [page(tmp_path / f"{number}.json", KEY, {"r001": "left"}, **early) for number in (1, 2)]
+    files.append(page(tmp_path / "3.json", KEY, {"r001": "right"}, **late))
+    for order in (files, files[::-1]):
+        assert [vote.choice for vote in sort(*order).votes] == ["right"]
+    at_once = page(tmp_path / "4.json", KEY, {"r001": "tie"}, **late)
+    assert sort(*files, at_once).votes == (), "two choices of one moment: nothing says which came last"
+
+
 def test_who_changes_a_vote_in_the_same_sitting_has_the_last_word(tmp_path: Path) -> None:
     early = {"sitting": "s1", "saved": "2026-11-20T10:00:00Z"}
     late = {"sitting": "s1", "saved": "2026-11-20T12:00:00+01:00"}
