@@ -61,7 +61,9 @@ def winning(conclusion: Conclusion) -> Winning:
         rates=tuple(_rate(place, conclusion.win_rates[place]) for place in places[:MOST]),
         left_out=max(0, len(places) - MOST),
         strengths=tuple(_strengths(place, each) for place, each in enumerate(conclusion.strengths)),
-        calibrated=tuple(_calibrated(place, each) for place, each in enumerate(conclusion.calibrated)),
+        calibrated=tuple(
+            _calibrated(place, each, _simulated(conclusion, each)) for place, each in enumerate(conclusion.calibrated)
+        ),
     )
 
 
@@ -121,7 +123,14 @@ def _strengths(place: int, each: Strengths) -> StrengthTable:
 SAID = ("won", "tied", "lost")
 
 
-def _calibrated(place: int, each: Calibrated) -> CalibratedCard:
+def _simulated(conclusion: Conclusion, each: Calibrated) -> str:
+    """The raters behind it who are no people."""
+    suite = each.metric.split("/", 1)[0]
+    said = [people for people in conclusion.people.get(each.candidate, ()) if people.suite == suite]
+    return ", ".join(dict.fromkeys(name for people in said for name in people.simulated))
+
+
+def _calibrated(place: int, each: Calibrated, simulated: str) -> CalibratedCard:
     at, level = pointer("conclusion", "calibrated", place), each.level
     rates = [
         ("people alone", _shown(each.human, each.human_low, each.human_high, level, at, "human")),
@@ -150,6 +159,7 @@ def _calibrated(place: int, each: Calibrated) -> CalibratedCard:
     if each.saved is not None:
         facts.append(("human labels saved", Figure(text=fixed(each.saved, 0), value=each.saved, at=f"{at}/saved"), None))
     said = [
+        (simulated, "Not people: {} are programs, and what they said is a simulation."),
         (each.note, "{}"),
         (each.because, "The judge saves no human label: {}"),
         (each.kappa_because, "κ of judge and people is undefined, because {}"),
@@ -186,7 +196,8 @@ def winning_lines(conclusion: Conclusion) -> list[str]:
     for found in conclusion.calibrated:
         if found.powered is not None:
             saved = found.because if found.saved is None else f"the judge saves {fixed(found.saved, 0)} human labels"
-            source = f"{found.labelled:,} items labelled by people and {found.items:,} verdicts"
+            who = "simulated raters, who are no people," if _simulated(conclusion, found) else "people"
+            source = f"{found.labelled:,} items labelled by {who} and {found.items:,} verdicts"
             rate = _text(found.powered, found.powered_low, found.powered_high)
             lines.append(f"{found.candidate} in {found.metric}, from {source}: {rate}; {saved}")
     return lines

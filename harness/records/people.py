@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from harness.records.record import Record
 
+SIMULATED = "simulated-"
+"""How the name of a rater begins that is a program: the demo's panel. Nobody may take its votes for those of people."""
+
 
 class Share(Record, frozen=True, kw_only=True):
     """A number with its interval; None where it is undefined, and ``note`` says why, or what is to be known of it. ``p``: of no
@@ -54,6 +57,11 @@ class Rater(Record, frozen=True, kw_only=True):
     checks: int = 0
     checks_p: float | None = None
 
+    @property
+    def simulated(self) -> bool:
+        """Whether a program voted under this name, and no person."""
+        return self.name.startswith(SIMULATED)
+
 
 class People(Record, frozen=True, kw_only=True):
     """One package and what came back.
@@ -85,3 +93,8 @@ class People(Record, frozen=True, kw_only=True):
     raters: tuple[Rater, ...] = ()
     panel: Rater = Rater()
     level: float = 0.95
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """The raters who voted and are no people."""
+        return tuple(rater.name for rater in self.raters if rater.simulated and rater.voted)

@@ -42,9 +42,12 @@ class RaterLine(Record, frozen=True, kw_only=True):
 
 
 class PeopleCard(Record, frozen=True, kw_only=True):
+    """``simulated``: raters who are programs."""
+
     candidate: str
     suite: str
     package: str
+    simulated: tuple[str, ...]
     voted: Figure
     items: Figure
     votes: Figure
@@ -76,6 +79,7 @@ def _card(candidate: str, each: People, at: str) -> PeopleCard:
         candidate=candidate,
         suite=each.suite,
         package=each.package,
+        simulated=each.simulated,
         voted=count_figure(each.voted, f"{at}/voted"),
         items=count_figure(each.items, f"{at}/items"),
         votes=count_figure(each.votes, f"{at}/votes"),

@@ -7,7 +7,8 @@ from harness.records import Agreed, People, Rater, Share
 
 def told(people: People) -> list[str]:
     """The win rate first, then whether the raters can be relied on, then each of them."""
-    lines = [
+    lines = [f"not people: {', '.join(people.simulated)} are programs, and their votes a simulation"] if people.simulated else []
+    lines += [
         f"{people.voted} of {people.items} items have votes, {people.votes} in all by {_count(len(_voters(people)), 'rater')}: "
         + ", ".join(f"{name} {count}" for name, count in people.labels.items()),
         f"won by the candidate: {_share(people.win)} of {people.win.count} items{_p(people.win, 'of one half')}",
