@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports.votes.statement import State, Statement, listed, seconds_of, text_of, understood
+from reports.votes.statement import State, Statement, identity_of, listed, seconds_of, text_of, understood
 
 PREFERENCE, REASONS, COMMENT = "preference", "reasons", "comment"
 """Names of the controls in the config of the package; every other control is a criterion."""
@@ -70,11 +70,20 @@ def _said_flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _who(annotation: dict[str, Any]) -> str:
-    """``completed_by`` is a number, or an object with an e-mail address; a draft says ``user``."""
+    """``completed_by`` is a number, or an object with an e-mail address; a draft says ``user``, and its number behind a comma."""
+    number = text_of(annotation.get("created_username")).rpartition(", ")[2]
+    if "completed_by" not in annotation and number.isdigit():
+        return number
     by = annotation.get("completed_by", annotation.get("annotator", annotation.get("user")))
     if isinstance(by, dict):
         return text_of(by.get("email") or by.get("username") or by.get("id"))
     return text_of(by)
+
+
+def _number(annotation: dict[str, Any]) -> str:
+    """Of the annotator, which is the same in every export."""
+    by = annotation.get("completed_by")
+    return (text_of(by.get("id")) if isinstance(by, dict) else "") or _who(annotation)
 
 
 def _statement(
@@ -96,7 +105,8 @@ def _statement(
         comment="\n".join(listed(entered.get(COMMENT))),
         seconds=seconds_of(annotation.get("lead_time")),
         when=text_of(annotation.get("updated_at") or annotation.get("created_at")),
-        sitting=_who(annotation),
+        sitting=_number(annotation),
+        identity=identity_of(annotation.get("annotation_id", annotation.get("id")), annotation.get("created_at")),
         package=text_of(data.get("package")),
         shown=(str(answers[0]), str(answers[1])) if None not in answers else None,
         raw=annotation,

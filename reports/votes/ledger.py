@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageError
+from harness.records import SIMULATED
 from harness.store import atomic_write
 from reports.blind.key import Key
 from reports.votes.reading import content_of, digest_of, files_of, read_file
 from reports.votes.sorting import sort_votes
+from reports.votes.statement import Statement
 from reports.votes.vote import Kept, Sorted
 
 
@@ -54,21 +56,42 @@ def gather(
     """
     lines, there = list(before), {line.file for line in before}
     known: list[Path] = []
-    for path in files_of(paths):
+    files = files_of(paths)
+    _require_one_each(files, names)
+    for path in files:
         content = content_of(path)
         file, name = digest_of(content), names.get(str(path)) or names.get(path.name)
         if file in there:
             known.append(path)
+            _require_one_rater(path, [line.statement for line in lines if line.file == file], name)
             lines = [_renamed(line, name) if line.file == file and name else line for line in lines]
             continue
         there.add(file)
-        fresh = [
-            Kept(file=file, imported=now, rater=name or statement.rater, statement=statement)
-            for statement in read_file(path, content)
-        ]
+        said = read_file(path, content)
+        _require_one_rater(path, said, name)
+        fresh = [Kept(file=file, imported=now, rater=name or statement.rater, statement=statement) for statement in said]
         _require_ours(path, fresh, key)
         lines += fresh
     return sort_votes(lines, key), known
+
+
+def _require_one_each(files: Sequence[Path], names: Mapping[str, str]) -> None:
+    """UsageError where a name would be given to the files of several people."""
+    for named, rater in names.items():
+        meant = [path for path in files if named in (str(path), path.name)]
+        if len(meant) > 1:
+            places = ", ".join(map(str, meant[:3]))
+            raise UsageError(f"--rater {named}={rater}: several files are called so ({places}); name one by its whole path")
+
+
+def _require_one_rater(path: Path, said: Sequence[Statement], name: str | None) -> None:
+    """UsageError where one name would be given to the votes of several people, or a person's to those of a program."""
+    raters = sorted({statement.rater for statement in said})
+    if name and raters and raters[0].startswith(SIMULATED) and not name.startswith(SIMULATED):
+        raise UsageError(f"--rater {path.name}={name}: these are the votes of a program, and cannot be {name}'s")
+    if name and len(raters) > 1:
+        some = ", ".join(map(repr, raters[:4]))
+        raise UsageError(f"--rater {path.name}={name}: the file holds votes of {len(raters)} raters ({some}), and not of one")
 
 
 def _renamed(line: Kept, name: str) -> Kept:

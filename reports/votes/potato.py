@@ -1,4 +1,4 @@
-"""Potato's output: ``user_state.json`` of a rater, and ``annotated_instances.jsonl`` of one or of all."""
+"""Potato's output: ``user_state.json`` of a rater, and ``annotated_instances.jsonl`` or ``annotations.jsonl`` of one or of all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_state(content: object) -> bool:
 
 def is_lines(content: object) -> bool:
     """Annotated instances, one object each."""
-    return isinstance(content, list) and all(isinstance(line, dict) and "label_annotations" in line for line in content)
+    return isinstance(content, list) and all(isinstance(line, dict) and _given(line) is not None for line in content)
 
 
 def read_state(source: str, content: Mapping[str, Any]) -> list[Statement]:
@@ -48,12 +48,17 @@ def read_lines(source: str, content: list[dict[str, Any]], rater: str) -> list[S
             source,
             text_of(line.get("user_id") or line.get("user")) or rater,
             text_of(line.get("id") or line.get("instance_id")),
-            _schemes(line["label_annotations"]),
+            _schemes(_given(line)),
             line.get("behavioral_data"),
             line,
         )
         for line in content
     ]
+
+
+def _given(line: Mapping[str, Any]) -> object:
+    """What was entered; None where the line holds no such thing."""
+    return line.get("label_annotations", line.get("labels") if "instance_id" in line else None)
 
 
 def _schemes(given: object) -> dict[str, dict[str, Any]]:

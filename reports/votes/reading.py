@@ -15,9 +15,10 @@ from reports.votes.statement import Statement
 
 _EXPECTED = (
     "expected what the review page saves, the package's sheet (CSV or XLSX), Label Studio's export (JSON, JSON-MIN or CSV), "
-    "Argilla's records (to_json, to_disk, or to_list as JSON) or Potato's output (user_state.json, annotated_instances.jsonl)"
+    "Argilla's records (to_json, to_disk, or to_list as JSON) or Potato's output (user_state.json, annotated_instances.jsonl, "
+    "annotations.jsonl)"
 )
-_POTATO = ("user_state.json", "annotated_instances.jsonl")
+_POTATO = ("user_state.json", "annotated_instances.jsonl", "annotations.jsonl")
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:

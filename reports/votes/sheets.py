@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.plugins import did_you_mean
-from reports.votes.statement import Statement, listed, seconds_of, text_of, understood, unpacked
+from reports.votes.statement import Statement, identity_of, listed, seconds_of, text_of, understood, unpacked
 
 # Our name of a column -> what else it may be called: by Label Studio, or in Chinese.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -23,6 +23,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "reasons": ("理由",),
     "seconds": ("lead_time",),
     "when": ("updated_at",),
+    "annotation_id": (),
+    "created_at": (),
     "answer_1": ("answer1", "response_1", "回答1"),
     "answer_2": ("answer2", "response_2", "回答2"),
 }
@@ -105,7 +107,7 @@ def _statement(source: str, number: int, row: Sequence[Any], places: dict[str, i
     return Statement(
         source=source,
         place=f"row {number}",
-        form="sheet",
+        form="label_studio" if cell("annotation_id") else "sheet",
         rater=cell("rater"),
         review_id=cell("review_id"),
         said=said,
@@ -115,6 +117,8 @@ def _statement(source: str, number: int, row: Sequence[Any], places: dict[str, i
         comment="\n".join(listed(unpacked(cell("comment")))),
         seconds=seconds_of(cell("seconds")),
         when=cell("when"),
+        sitting=cell("rater") if cell("annotation_id") else "",
+        identity=identity_of(cell("annotation_id"), cell("created_at")),
         package=cell("package"),
         shown=shown,
         raw={name: cell(name) for name in places if name not in ("answer_1", "answer_2")},

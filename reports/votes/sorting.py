@@ -117,8 +117,8 @@ def _one_of(lines: Sequence[Kept]) -> list[Kept]:
 
 
 def _last(lines: Sequence[Kept]) -> int | None:
-    """The latest of one sitting; None where sittings differ or are not known, or no order in time is. The same vote may have come in
-    several files: every export of a tool holds all of them again."""
+    """The latest of one sitting; None where sittings differ or are not known, or no order in time is. The same vote may have come
+    in several files: every export of a tool holds all of them again."""
     times = _times(lines)
     if times is None:
         return None

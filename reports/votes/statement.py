@@ -19,7 +19,8 @@ class Statement(Record, frozen=True, kw_only=True):
 
     ``state``: ``given``, ``skipped`` by the rater, or a ``draft`` that nobody handed in. ``package`` and ``commitment`` are empty
     where the file does not say. ``seconds``: time with the item in view, 0 where unknown. ``when``: as the file writes it.
-    ``sitting``: what tells two people of one name apart, empty where the file knows no such thing. ``shown``: the two answers, left
+    ``sitting``: what tells two people of one name apart, empty where the file knows no such thing. ``identity``: what the tool
+    itself calls this vote, under whatever name an export gives its rater. ``shown``: the two answers, left
     and right, as the file holds them, where it does. ``raw``: the piece of the file itself.
     """
 
@@ -37,6 +38,7 @@ class Statement(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     when: str = ""
     sitting: str = ""
+    identity: str = ""
     package: str = ""
     commitment: str = ""
     shown: tuple[str, str] | None = None
@@ -69,6 +71,11 @@ def seconds_of(value: object) -> float:
     except ValueError:
         return 0.0
     return seconds if 0 < seconds < 1e7 else 0.0
+
+
+def identity_of(number: object, created: object) -> str:
+    """Of an annotation, by its number and when it was made; empty where either is not known."""
+    return f"{text_of(number)} {text_of(created)}" if text_of(number) and text_of(created) else ""
 
 
 def text_of(value: object) -> str:

@@ -85,7 +85,7 @@ def test_who_changes_a_vote_in_the_same_sitting_has_the_last_word(tmp_path: Path
 def test_a_second_annotation_replaces_the_first_of_the_same_annotator(tmp_path: Path) -> None:
     first = annotation("1_better")
     second = annotation("tie", id=8, updated_at="2026-11-20T11:00:00.000000Z")
-    found = sort(written(tmp_path / "export.json", [task(KEY, 1, second, first, annotation("2_better", by=2))]))
+    found = sort(written(tmp_path / "export.json", [task(KEY, 1, second, first, annotation("2_better", by=2, id=9))]))
     assert [(vote.rater, vote.choice) for vote in found.votes] == [("1", "tie"), ("2", "right")]
     assert fates(found) == {"counted": 2, "replaced": 1}
 
