@@ -98,7 +98,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "key_pause": ("Pause, go on", "暂停、继续"),
     "nothing": ("(empty answer)", "（空回答）"),
     "where": ("Item {place} of {total} · {done} voted · {rater}", "第 {place} 条，共 {total} 条 · 已评 {done} 条 · {rater}"),
-    "where_end": ("{done} of {total} voted · {rater}", "已评 {done} / {total} 条 · {rater}"),
+    "where_end": ("{done} of {total} voted · {rater}", "已评 {done} 条，共 {total} · {rater}"),
     "total_one": ("1 item", "1 条"),
     "total": ("{total} items", "{total} 条"),
     "count_one": ("One item.", "共一条。"),

@@ -471,7 +471,7 @@
     items = data.items;
     show("start");
     if (at("rater") instanceof HTMLInputElement) at("rater").value = "";
-    at("rater").focus();
+    at("rater").focus({ preventScroll: true });
   }
 
   at("another").addEventListener("click", welcome);

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reports.blind.assigning import Panel
-from reports.blind.form import Form
+from reports.blind.form import LANGUAGES, Form, Language
+from reports.blind.wording import CHOICE_WORDS, WORDS
 from tests.reports.blind.sides import measured, packed, pair
 from tests.reports.blind.test_review_page import saved, start, where
 from tests.reports.votes.ballots import votes_in
@@ -114,6 +115,22 @@ def test_named_raters_see_their_own_rows_in_one_package(page: Callable[..., Page
         tab.click("#another")
     votes = votes_in(files, key)
     assert {(vote.review_id, vote.rater) for vote in votes} == {(row.review_id, name) for row in key.entries for name in row.raters}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_on_the_page_is_one_of_ours(page: Callable[..., Page], tmp_path: Path, language: Language) -> None:
+    """None is a piece of the program that wrote the page: a template that names what it does not have would print it."""
+    form = Form(language=language, strength=True, reasons=("r",), criteria=("c",))
+    package, _ = packed(tmp_path, pair(2), form=form)
+    tab = page(package / "review.html")
+    start(tab)
+    words = {*WORDS[language].values(), *CHOICE_WORDS[language].values()}
+    said = tab.locator("button span:not(:empty), .sheet button, h1, legend, #work h2").all_text_contents()
+    assert len(said) > 20
+    assert {text.strip().lstrip("12") for text in said} <= words
+    assert " at 0x" not in (package / "review.html").read_text(encoding="utf-8")
+    tab.keyboard.press("s")
+    assert tab.inner_text("#where") == {"en": "0 of 2 items voted · Ana", "zh": "已评 0 条，共 2 条 · Ana"}[language]
 
 
 def test_the_page_speaks_chinese(page: Callable[..., Page], tmp_path: Path) -> None:
