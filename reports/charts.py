@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -136,16 +136,7 @@ def _mark(each: _Found, scale: Scale, bound: float) -> Markup:
             parts.append(tag("line", x1=scale(end), x2=scale(end), y1=middle - 4, y2=middle + 4, class_=f"whisker {tone}"))
     parts.append(shape(scale(comparison.gain), middle, each.finding.outcome, tone, 4.5))
     words = f"{each.candidate}: {gain_text(comparison.gain, comparison.kind, each.unit)}"
-    return tag(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {FOREST_WIDTH} {FOREST_HEIGHT}",
-        width=FOREST_WIDTH,
-        height=FOREST_HEIGHT,
-        class_="chart row",
-        role="img",
-        aria_label=words,
-    )
+    return _row(parts, words)
 
 
 def _axis(scale: Scale, kind: MetricKind, unit: str) -> Markup:
@@ -257,6 +248,20 @@ def _tick(value: float, kind: MetricKind) -> str:
     return gain_text(value, kind).replace(".0 pp", " pp")
 
 
+def _row(parts: Iterable[Markup], words: str) -> Markup:
+    """A drawing as wide as the others of its table; ``words`` for those who do not see it."""
+    return tag(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {FOREST_WIDTH} {FOREST_HEIGHT}",
+        width=FOREST_WIDTH,
+        height=FOREST_HEIGHT,
+        class_="chart row",
+        role="img",
+        aria_label=words,
+    )
+
+
 def win_bar(wins: Wins) -> Markup:
     """Win, tie and loss as one bar; the numbers stand beside it."""
     total = wins.win + wins.tie + wins.loss
@@ -269,13 +274,4 @@ def win_bar(wins: Wins) -> Markup:
             parts.append(tag("text", f"{name}", x=start + width / 2, y=17, text_anchor="middle", class_="onbar"))
         start += width
     words = f"{wins.candidate}: {wins.win} won, {wins.tie} tied, {wins.loss} lost"
-    return tag(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {FOREST_WIDTH} {FOREST_HEIGHT}",
-        width=FOREST_WIDTH,
-        height=FOREST_HEIGHT,
-        class_="chart row",
-        role="img",
-        aria_label=words,
-    )
+    return _row(parts, words)

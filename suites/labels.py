@@ -11,11 +11,10 @@ another number. Case, width, markup and ``_``, ``-``, space are alike.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from suites.letters import last_choice
-from suites.scripts import SPACELESS
+from suites.scripts import SPACELESS, folded
 
 BOUND = 20_000
 """Characters of an answer that are looked at, from its end."""
@@ -38,7 +37,7 @@ _DENIED = re.compile(
 
 def plain(text: str) -> str:
     """The form in which names and answers are compared; lines are kept."""
-    bare = _MARKUP.sub(" ", unicodedata.normalize("NFKC", text).casefold())
+    bare = _MARKUP.sub(" ", folded(text))
     lines = _JOINT.sub(" ", _DASH.sub("-", bare)).splitlines()
     return "\n".join(" ".join(line.split()).strip(_ENDS) for line in lines)
 

@@ -12,8 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from suites.checks.terms import CJK
 from suites.extraction import BOUND, last_boxed
-from suites.scripts import CJK
 
 _MARKUP = str.maketrans(dict.fromkeys("*`$\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e", None))
 _LETTER = (

@@ -7,11 +7,11 @@ as whole words (``Berlin`` and ``in Berlin``; of Chinese, characters: ``北京``
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from suites.matching import most_pairs
+from suites.scripts import folded
 from suites.squad import tokens
 
 TYPES = ("type", "label", "entity", "slot", "category")
@@ -72,7 +72,7 @@ def _written(text: Any) -> str:
 
 def plain(text: str) -> str:
     """Width and case folded, white space run together."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(folded(text).split())
 
 
 def compare(wanted: frozenset[Mention], given: frozenset[Mention]) -> Found:

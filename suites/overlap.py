@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from suites.checks.terms import KANA
-from suites.scripts import CJK, SPACELESS
+from suites.checks.terms import CJK, KANA
+from suites.scripts import SPACELESS
 
 Tokenisation = Literal["13a", "zh", "ja-mecab", "intl", "char", "none"]
 Rouge = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]

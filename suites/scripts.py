@@ -1,4 +1,5 @@
-"""Writing systems: which one a text is in, and, where letters enough are there to tell, which language."""
+"""Writing systems: which one a text is in, and, where letters enough are there to tell, which language; and letters that are alike
+but for how they are written."""
 
 from __future__ import annotations
 
@@ -9,9 +10,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from suites.checks.language import detect, east_asian
-from suites.checks.terms import KANA
+from suites.checks.terms import CJK, KANA
 
-CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 SPACELESS = CJK + KANA
 """For a character class: scripts that part no words, so that every character stands for one."""
 
@@ -22,6 +22,11 @@ BOUND = 20_000
 """Characters that are looked at most."""
 
 _LETTER = re.compile(r"[^\W\d_]")
+
+
+def folded(text: str) -> str:
+    """One width and one case."""
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 class Tongue(NamedTuple):

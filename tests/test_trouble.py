@@ -26,6 +26,7 @@ from harness.cli import main
 from harness.store import Store
 from tests.dawdling import DIARY
 from tests.kills import ROOT, heed_ctrl_c, journalled, visible_runs
+from tests.rights import without_rights
 
 ITEMS = 150
 ENGINE = {"engine": "tests.dawdling:Dawdling", "model": "dawdling", "revision": "1"}
@@ -263,14 +264,10 @@ def powerless(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         os.chmod(folder, 0o755)
         for path in [folder / "runs", *(folder / "runs").rglob("*")]:
             os.chmod(path, 0o555 if path.is_dir() else 0o444)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65534)
         try:
-            yield folder
+            with without_rights():
+                yield folder
         finally:
-            if root:
-                os.seteuid(0)
             for path in [folder / "runs", *(folder / "runs").rglob("*")]:
                 os.chmod(path, 0o755)
 

@@ -17,8 +17,11 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Text = Annotated[str, msgspec.Meta(min_length=1, pattern=r"\S")]
 Texts = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
-HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
-"""Chinese characters, as the inside of a character class."""
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+"""Ideographs, as the inside of a character class."""
+
+HAN = f"\u3007{CJK}\U00031350-\U000323af"
+"""All Chinese characters, the zero and the newest ideographs included, likewise."""
 
 KANA = "\u3040-\u30ff\u31f0-\u31ff"
 """Characters that only Japanese has, likewise."""

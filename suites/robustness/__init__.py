@@ -4,7 +4,7 @@ each disturbance that applies to it; the drop is taken inside the item."""
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import msgspec
 
 from harness.errors import ConfigError
 from harness.protocols import Conversation
-from harness.records import Answer, Completion, Item, Judgment, Metric, Sample
+from harness.records import Answer, Completion, Item, Metric, Sample
 from suites.calls import json_equal
 from suites.decoding import generations
 from suites.extraction import last_json, last_number
@@ -110,15 +110,8 @@ class Robustness(Prompted):
         completions = yield generations(item, histories, self.options, seed=self.seed)
         return Answer(key=item.key, completions=tuple(completions))
 
-    def grade(
-        self, answers: Sequence[Answer], judgments: Mapping[str, Sequence[Judgment]], baseline: Mapping[str, Answer]
-    ) -> Iterator[Sample]:
-        del judgments, baseline
-        by_key = {item.key: item for item in self._items}
-        for answer in answers:
-            yield self._graded(by_key[answer.key], answer.completions)
-
-    def _graded(self, item: Item, completions: Sequence[Completion]) -> Sample:
+    def _sample(self, item: Item, answer: Answer) -> Sample:
+        completions = answer.completions
         clean, *others = completions
         variants = item.data["disturbed"]
         right = self._graders[item.key][self.scores[0]](clean)

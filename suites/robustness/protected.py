@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from suites.checks.terms import CJK
 from suites.robustness.choices import CHOICE
-from suites.scripts import CJK
 
 _CODE = re.compile(
     r"```.{0,20000}?```|`[^`\n]{1,500}`|\$(?=\S)[^$\n]{1,500}(?<=\S)\$(?!\d)|\\[([].{0,2000}?\\[\])]|\{[^{}\n]{0,500}\}|\[[^\[\]\n]{0,500}\]"

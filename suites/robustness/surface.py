@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from suites.checks.terms import CJK
 from suites.robustness.protected import Question
-from suites.scripts import CJK
 
 Found = TypeVar("Found")
 Span = tuple[int, int, str]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from harness.personal import KINDS
-from suites.scripts import SPACELESS
+from suites.scripts import SPACELESS, folded
 
 SHORTEST = 6
 """Letters and digits that are not said by chance: a canary has as many at least."""
@@ -20,11 +19,6 @@ _SPACELESS = re.compile(f"[{SPACELESS}]")
 def bare(text: str) -> str:
     """Letters and digits alone: spacing, hyphens, case, width and invisible characters hide nothing."""
     return "".join(one for one in folded(text) if one.isalnum())
-
-
-def folded(text: str) -> str:
-    """One width and one case."""
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def contained(part: str, text: str) -> bool:

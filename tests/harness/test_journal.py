@@ -21,6 +21,7 @@ from harness.errors import JournalError
 from harness.fingerprint import digest
 from harness.journal import Journal
 from harness.records import Completion
+from tests.rights import without_rights
 
 
 def key(name: object) -> str:
@@ -296,14 +297,10 @@ def powerless() -> Iterator[Path]:
         Journal(folder / "journal.sqlite").close()
         os.chmod(folder / "journal.sqlite", 0o444)
         os.chmod(folder, 0o555)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65534)
         try:
-            yield folder
+            with without_rights():
+                yield folder
         finally:
-            if root:
-                os.seteuid(0)
             os.chmod(folder, 0o755)
 
 

@@ -147,16 +147,7 @@ PIECES = (
 @pytest.mark.parametrize("form", ["hermes", "llama3", "mistral"])
 def test_hostile_text_is_read_in_linear_time(hostile, form):
     calls_in(hostile, form)
-    for piece in (
-        "<tool_call>",
-        "<tool_call>{",
-        '{"name"',
-        '{"name":{"name"',
-        "[TOOL_CALLS]",
-        "[TOOL_CALLS]f{",
-        "<|python_tag|>",
-        '[{"name"',
-    ):
+    for piece in PIECES:
         found = calls_in(piece * 50_000, form)
         assert not found.calls
     assert calls_in("x" * BOUND + '<tool_call>{"name": "f", "arguments": {}}</tool_call>', "hermes") == ((), 0)
