@@ -11,6 +11,7 @@ import msgspec
 
 from harness.errors import UsageError
 from reports.votes import argilla, label_studio, page_file, potato, sheets
+from reports.votes.sheets import MOST_BYTES
 from reports.votes.statement import Statement
 
 _EXPECTED = (
@@ -57,6 +58,8 @@ def read_file(path: Path, content: bytes) -> list[Statement]:
     Raises UsageError, with the file's name, for what no form can be seen in.
     """
     suffix, source = path.suffix.lower(), str(path)
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{path}: {len(content):,} bytes, more than any file of votes has")
     if suffix in (".csv", ".tsv"):
         return [_named(statement, path) for statement in sheets.read_csv(source, content)]
     if suffix == ".xlsx":
@@ -72,6 +75,9 @@ def _named(statement: Statement, path: Path) -> Statement:
 
 def _decoded(path: Path, content: bytes) -> Any:
     """One JSON value, or a list of those on the lines of the file."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UsageError(f"{path}: UTF-16, as some programs of Windows save text; save it as UTF-8")
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as whole:
@@ -83,7 +89,7 @@ def _decoded(path: Path, content: bytes) -> Any:
 
 def _lines(content: bytes) -> Iterator[Any]:
     found = False
-    for line in content.removeprefix(b"\xef\xbb\xbf").splitlines():
+    for line in content.splitlines():
         if line.strip():
             found = True
             yield msgspec.json.decode(line)

@@ -33,6 +33,8 @@ RATE = "rate"
 
 MOST_BYTES = 512 * 1024 * 1024
 """An XLSX that unpacks to more is no sheet of votes."""
+MOST_ROWS, MOST_COLUMNS = 200_000, 200
+"""Cells far outside would fill the memory with empty ones."""
 
 
 def read_csv(source: str, content: bytes) -> list[Statement]:
@@ -65,13 +67,25 @@ def read_xlsx(source: str, content: bytes) -> list[Statement]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        sheets = [[list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets]
+        sheets = [_filled(source, sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True)) for sheet in book.worksheets]
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, SyntaxError) as error:
         raise UsageError(f"{source}: not an XLSX file: {error}") from error
     for rows in sheets:
         if rows and {"review_id", "choice"} <= _places(rows[0]).keys():
             return _statements(source, rows)
     return _statements(source, sheets[0] if sheets else [])
+
+
+def _filled(source: str, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows, those without a cell as empty ones."""
+    found: list[tuple[Any, ...]] = []
+    filled = 0
+    for row in rows:
+        found.append(row if any(cell is not None for cell in row) else ())
+        filled += bool(found[-1])
+        if filled > MOST_ROWS:
+            raise UsageError(f"{source}: more than {MOST_ROWS:,} rows, more than any sheet of votes has")
+    return found
 
 
 def _places(head: Iterable[Any]) -> dict[str, int]:

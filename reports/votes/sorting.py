@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -27,7 +28,8 @@ def sort_votes(kept: Iterable[Kept], key: Key) -> Sorted:
     rows = {entry.review_id: entry for entry in key.entries}
     spelt = {same_name(name): name for name in key.raters}
     owners: dict[str, str] = {}
-    fresh = [_judged(line, key, rows, spelt, owners) for line in kept]
+    held = {(_plain(row.left), _plain(row.right)) for row in key.entries}
+    fresh = [_judged(line, key, rows, spelt, owners, held) for line in kept]
     by_vote: dict[tuple[str, str], list[int]] = defaultdict(list)
     skipped: dict[tuple[str, str], list[Kept]] = defaultdict(list)
     for number, line in enumerate(fresh):
@@ -50,21 +52,23 @@ def same_name(name: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 
-def _judged(line: Kept, key: Key, rows: Mapping[str, KeyEntry], spelt: dict[str, str], owners: dict[str, str]) -> Kept:
+def _judged(
+    line: Kept, key: Key, rows: Mapping[str, KeyEntry], spelt: dict[str, str], owners: dict[str, str], held: set[tuple[str, str]]
+) -> Kept:
     """By itself, without the other statements; the rater by the name that the key has for them, or else as it was first spelt. What
     a tool calls one vote is of one rater, though one of its exports gives them a number and another one an address."""
     rater = spelt.setdefault(same_name(line.rater), _SPACES.sub(" ", line.rater).strip())
     if line.statement.identity:
         rater = owners.setdefault(f"{line.statement.review_id} {line.statement.identity}", rater)
     line = msgspec.structs.replace(line, rater=rater, fate="counted", because="")
-    fate, because = _fate(line.statement, key, rows.get(line.statement.review_id))
+    fate, because = _fate(line.statement, key, rows.get(line.statement.review_id), held)
     if fate == "counted" and key.raters and rater not in key.raters:
         fate, because = "unknown_rater", f"{line.rater!r} was not asked; the package is for {', '.join(key.raters)}"
     return msgspec.structs.replace(line, fate=fate, because=because)
 
 
-def _fate(said: Statement, key: Key, entry: KeyEntry | None) -> tuple[Fate, str]:
-    if said.package and said.package != key.package:
+def _fate(said: Statement, key: Key, entry: KeyEntry | None, held: set[tuple[str, str]]) -> tuple[Fate, str]:
+    if said.package and not _same_package(said.package, key.package):
         return "foreign", f"it belongs to package {said.package!r}"
     if said.commitment and said.commitment != key.commitment:
         return "foreign", "it was cast under another key: the digest of its package differs"
@@ -80,7 +84,23 @@ def _fate(said: Statement, key: Key, entry: KeyEntry | None) -> tuple[Fate, str]
         return "unreadable", f"{said.said[:80]!r} is none of {', '.join(key.form.choices)}"
     if said.shown is not None and _exchanged(said.shown, entry):
         return "exchanged", "the file shows the left answer on the right and the right one on the left, so its sides mean others"
+    if said.shown is not None and _misplaced(said.shown, entry, held):
+        return "misplaced", "the file shows the answers of another row there: were some of its columns sorted, and others not?"
     return "counted", ""
+
+
+def _same_package(said: str, package: str) -> bool:
+    """A name of digits, or of digits and one e, is a number to a spreadsheet, which writes 123456789012 as 1.23457E+11, or with a
+    comma."""
+    try:
+        return said == package or math.isclose(float(said.replace(",", ".")), float(package), rel_tol=1e-5)
+    except ValueError:
+        return False
+
+
+def _misplaced(shown: tuple[str, str], entry: KeyEntry, held: set[tuple[str, str]]) -> bool:
+    left, right = (_plain(text) for text in shown)
+    return (left, right) != (_plain(entry.left), _plain(entry.right)) and (left, right) in held
 
 
 def _exchanged(shown: tuple[str, str], entry: KeyEntry) -> bool:

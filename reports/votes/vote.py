@@ -13,8 +13,8 @@ SIDED: dict[Choice, Side] = {"left_much": "left", "left": "left", "right": "righ
 PLAINLY: dict[Choice, Choice] = {"left_much": "left", "right_much": "right"}
 
 Fate = Literal[
-    "counted", "skipped", "draft", "empty", "unreadable", "foreign", "unknown_item", "unknown_rater", "exchanged", "repeated",
-    "replaced", "contradicted",
+    "counted", "skipped", "draft", "empty", "unreadable", "foreign", "unknown_item", "unknown_rater", "exchanged", "misplaced",
+    "repeated", "replaced", "contradicted",
 ]  # fmt: skip
 FATES: dict[Fate, str] = {
     "counted": "counted",
@@ -26,6 +26,7 @@ FATES: dict[Fate, str] = {
     "unknown_item": "about an item that the package does not hold",
     "unknown_rater": "of somebody who was not asked",
     "exchanged": "the two answers stood on each other's side",
+    "misplaced": "beside the answers of another row",
     "repeated": "said before, in the same words",
     "replaced": "changed later by the same rater",
     "contradicted": "two different votes of one name, and nothing says which counts",
