@@ -17,6 +17,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from harness.commands.console import Bars, err, out
+from harness.commands.demo_panel import oracle
+from harness.commands.demo_review import SUITE, beside_truth, hold_review, write_everyday
 from harness.commands.gating import announce, decide, measure_now, write_outputs
 from harness.config import load
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EvaluationError
@@ -44,12 +46,24 @@ def execute(arguments: argparse.Namespace) -> int:
     lab = _lab(arguments.size)
     _train(folder, _write_configs(folder, lab, arguments.size, arguments.seed), arguments.seed)
     _write_wordings(folder, lab)
+    reviewed = arguments.size == "full"
+    if reviewed:
+        write_everyday(folder, lab)
     loaded = load(folder / "gate.toml")
     measure_now(loaded, smoke=None, dry_run=False)
+    if reviewed:
+        hold_review(loaded, arguments.seed)
     conclusion, measured = decide(loaded)
     report = write_outputs(loaded, conclusion, measured)
     announce(conclusion, measured, None)
     out.print(leaderboards(conclusion))
+    for line in judges_told(conclusion):
+        out.print(line, markup=False)
+    if reviewed:
+        table, lines = beside_truth(conclusion, measured, oracle(folder / f"{SUITE}.jsonl"))
+        out.print(table)
+        for line in lines:
+            out.print(line, markup=False)
     out.print(f"{time.perf_counter() - started:.0f} s. Open the report: {report}", markup=False)
     out.print(f"The same again, from the journal: sftgate run {folder / 'gate.toml'}", markup=False)
     surprises = unexpected(conclusion)
@@ -162,6 +176,15 @@ def leaderboards(conclusion: Conclusion) -> Table:
         p = "" if facts is None or facts.p is None else f"{facts.p:.2g}"
         table.add_row(verdict.candidate, f"{won.get(verdict.candidate, 0.0) * 100:+.1f} pp", lost, p, verdict.outcome)
     return table
+
+
+def judges_told(conclusion: Conclusion) -> list[str]:
+    """How the judges did in their examinations, one line for each judge."""
+    lines = {}
+    for suite, card in conclusion.admissions.items():
+        end = "admitted, and gates" if card.admitted else f"rejected, and only informs: {'; '.join(card.reasons)}"
+        lines[card.judge] = f"{card.judge} ({suite}), examined on {card.pairs} labelled pairs, kappa {card.kappa:.2f}: {end}"
+    return list(lines.values())
 
 
 def unexpected(conclusion: Conclusion) -> list[str]:

@@ -100,7 +100,10 @@ def _place(sample: Sample) -> tuple[str, str | None, dict[str, str]]:
 
 
 def _draws(baseline: Measured, candidate: Measured) -> Iterator[tuple[str, str, str]]:
-    """Answers drawn per item: a mean of four is not read like one of one, and the best of k depends on k."""
+    """Answers drawn per item: a mean of four is not read like one of one, and the best of k depends on k. Several votes on one
+    answer are no several answers."""
+    if candidate.run.people:
+        return
     if not any(sample.draws for side in (baseline, candidate) for sample in side.samples):
         return
     sides = [{s.key: _drawn(s) for s in side.samples if s.error is None} for side in (baseline, candidate)]

@@ -13,6 +13,7 @@ import pytest
 
 import trainers.folder
 from harness.commands import demo
+from harness.commands.demo_review import SOURCES, SUITE
 from trainers.lab import LabPaths
 
 SHIPPED = files("trainers.lab") / "demo"
@@ -39,7 +40,17 @@ def test_suites_about_the_same_questions_ask_them_the_same_way(size: str) -> Non
 @pytest.mark.parametrize("size", SIZES)
 def test_every_rule_is_about_a_suite_that_there_is(size: str) -> None:
     config = tomllib.loads((SIZES[size] / "gate.toml").read_text())
-    assert {rule["metric"].split("/")[0] for rule in config["rules"]} <= {suite["name"] for suite in suites(size)}
+    assert {rule["metric"].split("/")[0] for rule in config["rules"]} <= {"human", *(suite["name"] for suite in suites(size))}
+
+
+def test_what_raters_see_was_asked_by_other_suites_and_no_rule_blocks_by_simulated_votes() -> None:
+    config = tomllib.loads((SIZES["full"] / "gate.toml").read_text())
+    by_name = {suite["name"]: suite for suite in config["suites"]}
+    everyday = by_name[SUITE]["options"]
+    assert config["review"]["suite"] == SUITE
+    assert {by_name[name]["options"]["max_tokens"] for name in SOURCES.values()} == {everyday["max_tokens"]}
+    assert all(everyday[name] == by_name["preference"]["options"][name] for name in ("judge", "use", "prompt", "admission"))
+    assert {rule["severity"] for rule in config["rules"] if rule["metric"].startswith(("human/", SUITE))} == {"inform"}
 
 
 def test_the_writer_and_a_candidate_fit_one_gpu_together() -> None:
