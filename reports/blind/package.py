@@ -150,7 +150,7 @@ def _chosen_checks(plan: Plan, draw: random.Random) -> Sequence[Check]:
 
 def _write(key: Key, folder: Path, formats: Sequence[str]) -> Path:
     key_file = folder / f"key-{key.package}.json"
-    made = [(parcel, _files(parcel, formats)) for parcel in parcels(key)]
+    made = [(parcel, _files(parcel, formats)) for parcel in parcels(key, formats)]
     for number, (parcel, files) in enumerate(made, start=1):
         package = package_path(key_file, key.package, number if key.separate else 0)
         manifest = Manifest(

@@ -57,6 +57,7 @@ def page(parcel: Parcel) -> str:
         choices=[(choice, names[choice]) for choice in form.choices],
         form=form,
         masks=parcel.masks,
+        sheets=parcel.sheets,
         scale=range(1, SCALE + 1),
         raters=list(parcel.raters),
         rater=parcel.rater,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.records import Record
 from reports.blind.cleaning import MASK
 from reports.blind.form import Form
@@ -20,7 +22,7 @@ class Shown(Record, frozen=True, kw_only=True):
 
 class Parcel(Record, frozen=True, kw_only=True):
     """One package. ``rater``: whose it is; empty: anybody's. ``raters``: in a package for several who see different rows,
-    the ids of each one's."""
+    the ids of each one's. ``formats``: in which forms it comes."""
 
     package: str
     commitment: str
@@ -28,6 +30,12 @@ class Parcel(Record, frozen=True, kw_only=True):
     rows: tuple[Shown, ...]
     rater: str = ""
     raters: dict[str, tuple[str, ...]] = {}
+    formats: tuple[str, ...] = ()
+
+    @property
+    def sheets(self) -> tuple[str, ...]:
+        """The names of the files that can be filled in."""
+        return tuple(f"items.{form}" for form in ("csv", "xlsx") if form in self.formats)
 
     @property
     def masks(self) -> bool:
@@ -42,14 +50,14 @@ class Parcel(Record, frozen=True, kw_only=True):
         return f"{own} {words['mask_hint']}" if self.masks else own
 
 
-def parcels(key: Key) -> list[Parcel]:
+def parcels(key: Key, formats: Sequence[str]) -> list[Parcel]:
     """The packages of a key: one, or one for every rater."""
     if key.separate:
-        return [_parcel(key, rater) for rater in key.raters]
-    return [_parcel(key, "")]
+        return [_parcel(key, rater, formats) for rater in key.raters]
+    return [_parcel(key, "", formats)]
 
 
-def _parcel(key: Key, rater: str) -> Parcel:
+def _parcel(key: Key, rater: str, formats: Sequence[str]) -> Parcel:
     entries = [entry for entry in key.entries if not rater or rater in entry.raters]
     raters = {} if rater else {name: tuple(row.review_id for row in entries if name in row.raters) for name in key.raters}
     return Parcel(
@@ -59,4 +67,5 @@ def _parcel(key: Key, rater: str) -> Parcel:
         rows=tuple(Shown(id=row.review_id, question=row.question, left=row.left, right=row.right) for row in entries),
         rater=rater,
         raters=raters,
+        formats=tuple(formats),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from reports.blind.cleaning import MASK
 from reports.blind.form import Choice, Language
 
@@ -39,11 +41,18 @@ _BOTH: dict[str, tuple[str, str]] = {
     "voted": ("Items voted", "已评判的条目"),
     "no_script": ("This page needs JavaScript", "此页面需要 JavaScript"),
     "no_script_text": (
-        "It works offline and sends nothing anywhere. If JavaScript is not allowed here, fill in the column choice of items.csv "
-        "instead; INSTRUCTIONS.md says how.",
-        "页面离线工作，不向任何地方发送数据。如果这里不允许使用 JavaScript，"
-        "请改为填写 items.csv 的 choice 列；做法见 INSTRUCTIONS.md。",
+        "It works offline and sends nothing anywhere. If JavaScript is not allowed here:",
+        "页面离线工作，不向任何地方发送数据。如果这里不允许使用 JavaScript：",
     ),
+    "use_sheet": (
+        "Fill in the column choice of {sheets} instead; INSTRUCTIONS.md says how.",
+        "请改为填写 {sheets} 的 choice 列；做法见 INSTRUCTIONS.md。",
+    ),
+    "ask_for_sheet": (
+        "Ask whoever gave you this package for a sheet to fill in instead (CSV or XLSX).",
+        "请向提供此评审包的人索取可填写的表格（CSV 或 XLSX）。",
+    ),
+    "or": ("or", "或"),
     "lead_title": ("Which answer is better?", "哪个回答更好？"),
     "lead": (
         "Each shows one question and two answers, in random order. Where an answer comes from is hidden, and stays hidden until "
@@ -132,46 +141,53 @@ WORDS: dict[Language, dict[str, str]] = {
     "zh": {name: chinese for name, (_, chinese) in _BOTH.items()},
 }
 
-INSTRUCTIONS: dict[Language, str] = {
-    "en": """# Blind review, package {package}
+Part = Literal["intro", "html", "sheet", "how"]
+
+INSTRUCTIONS: dict[Language, dict[Part, str]] = {
+    "en": {
+        "intro": """# Blind review, package {package}
 
 {count}. Each holds one question and two answers. Which side an answer stands on was drawn at random; who wrote it is hidden.
 A few items may only check that they are read with care.
-
-## In the browser
+""",
+        "html": """## In the browser
 1. Open `review.html`. It works offline and sends nothing anywhere.
 2. Enter your name or initials, then vote: {keys}.
    `←` `→` move, `C` writes a comment, `P` pauses, `?` shows all keys. Votes are kept in the browser; you may close the page and
    come back.
 3. At the end (or with `S` at any time) save your votes as a file, and send it back.
-
-## In a spreadsheet, instead
-Fill in the column `choice` of `items.csv` with {spoken}, and the column `rater` with your name. Leave `choice` empty where you
-have no opinion. Save as CSV, and send it back. (A `'` before a text keeps the spreadsheet from running it as a formula.){more}
-
-## How to judge
+""",
+        "sheet": """## In a spreadsheet
+Fill in the column `choice` of {sheets} with {spoken}, and the column `rater` with your name. Leave `choice` empty where you
+have no opinion. Save the file as what it is, and send it back. (A `'` before a text keeps the spreadsheet from running it as a
+formula.){more}
+""",
+        "how": """## How to judge
 {guidance}
 Vote alone: do not compare notes until everybody has handed in.
 """,
-    "zh": """# 盲评，评审包 {package}
+    },
+    "zh": {
+        "intro": """# 盲评，评审包 {package}
 
 {count}。每个条目有一个问题和两个回答。回答在哪一边是随机的；由谁写的是隐藏的。
 有少数条目可能只用来检查是否认真阅读。
-
-## 在浏览器中
+""",
+        "html": """## 在浏览器中
 1. 打开 `review.html`。页面离线工作，不向任何地方发送数据。
 2. 输入姓名或代号，然后评判：{keys}。
    `←` `→` 翻页，`C` 写备注，`P` 暂停，`?` 显示所有快捷键。评判保存在浏览器中，可以关闭页面再回来。
 3. 最后（或随时按 `S`）把评判保存为文件，并发回。
-
-## 或者用表格
-在 `items.csv` 的 `choice` 列填 {spoken}，在 `rater` 列填你的姓名。没有意见时 `choice` 留空。保存为 CSV 并发回。
+""",
+        "sheet": """## 用表格
+在 {sheets} 的 `choice` 列填 {spoken}，在 `rater` 列填你的姓名。没有意见时 `choice` 留空。按原来的格式保存，并发回。
 （文字前的 `'` 使表格软件不会把它当作公式运行。）{more}
-
-## 怎样评判
+""",
+        "how": """## 怎样评判
 {guidance}
 请独立评判：在所有人交齐之前不要讨论。
 """,
+    },
 }
 DETAILS: dict[Language, str] = {
     "en": " In `reasons`, separate several of these by `; `: {reasons}.",

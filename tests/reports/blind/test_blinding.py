@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import random
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
@@ -46,6 +47,12 @@ WORDS = [
     "the", "a", "cat", "dog", "runs", "sits", "on", "under", "red", "blue", "house", "tree,", "and.", "so", "not", "very", "it",
 ]  # fmt: skip
 Table = NDArray[np.float64]
+
+
+@pytest.fixture(autouse=True)
+def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These packages need not outlive a power cut, and there are many."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def arms(seed: int, swaps: tuple[tuple[str, str], ...]) -> tuple[Measured, Measured]:
@@ -146,9 +153,9 @@ def test_no_byte_of_a_package_depends_on_whose_side_is_whose(
 
 
 def test_rows_in_the_order_of_their_sides_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def sorted_by_side(key: Key) -> list[Parcel]:
+    def sorted_by_side(key: Key, formats: Sequence[str]) -> list[Parcel]:
         ordered = sorted(key.entries, key=lambda entry: entry.candidate_side or "")
-        return parcels(msgspec.structs.replace(key, entries=tuple(ordered)))
+        return parcels(msgspec.structs.replace(key, entries=tuple(ordered)), formats)
 
     monkeypatch.setattr(packaging, "parcels", sorted_by_side)
     one, other = mirror(tmp_path, monkeypatch, PLANS["all that is asked"])

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as Tree
 import pytest
 
 from harness.errors import UsageError
-from reports.blind.form import GRADED, Form
+from reports.blind.form import GRADED, LANGUAGES, Form, Language
 from reports.blind.package import FORMATS
 from reports.blind.page import TEMPLATES
 from reports.blind.sheets import CELL, CUT
@@ -192,6 +192,20 @@ def test_instructions_name_the_keys_and_the_words_of_the_sheet(tmp_path: Path) -
     assert "`correct`, `clear`" in text
     assert "from 1 (worst) to 5 (best)" in text
     assert "Only <b>what</b> runs & works." in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_instructions_speak_of_the_forms_that_are_there_and_of_no_others(tmp_path: Path, language: Language) -> None:
+    def said(*formats: str) -> set[str]:
+        package, _ = packed(tmp_path / "-".join(formats), formats=formats, form=Form(language=language))
+        text = (package / "INSTRUCTIONS.md").read_text(encoding="utf-8")
+        assert "{" not in text
+        return {name for name in ("review.html", "items.csv", "items.xlsx") if name in text}
+
+    assert said("html") == {"review.html"}
+    assert said("html", "xlsx") == {"review.html", "items.xlsx"}
+    assert said("xlsx", "csv") == {"items.csv", "items.xlsx"}
+    assert said("label-studio") == set()
 
 
 def test_an_unknown_form_is_refused(tmp_path: Path) -> None:

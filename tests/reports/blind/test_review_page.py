@@ -278,7 +278,10 @@ def test_the_page_reads_well_on_a_phone_and_in_the_dark(page: Callable[..., Page
 
 def test_without_javascript_the_page_says_what_to_do_instead(page: Callable[..., Page], tmp_path: Path) -> None:
     tab = page(package_of(tmp_path)[0], javascript=False)
-    assert "items.csv" in tab.inner_text("body")
+    assert "column choice of items.csv instead" in tab.inner_text("body")
+    tab = page(package_of(tmp_path / "page only", formats=("html",))[0], javascript=False)
+    assert "items.csv" not in tab.inner_text("body")
+    assert "Ask whoever gave you this package" in tab.inner_text("body")
 
 
 def test_a_spoiled_memory_does_not_stop_a_review(page: Callable[..., Page], tmp_path: Path) -> None:
