@@ -73,9 +73,12 @@ def test_rules_about_controlled_and_consistent_win_rates_are_gated_like_any(gate
     assert whole.rate is not None
     assert whole.length < whole.rate
     assert {(en.field, en.value), (zh.field, zh.value)} == {("language", "en"), ("language", "zh")}
+    assert whole.length_low is not None
+    assert whole.length_high is not None
+    assert whole.length_high - whole.length_low > 0.3  # length tells nearly everywhere who wins: it is not known
     outcomes: dict[str, Any] = {finding.metric.rsplit("/", 1)[1]: finding.outcome for finding in found.verdicts[0].findings}
     assert {"win": "pass", "win_consistent": "pass"}.items() <= outcomes.items()
-    assert outcomes["win_length"] != "pass"  # at equal length nothing speaks for it
+    assert outcomes["win_length"] == "invalid"  # no item has a part in a rate that nobody knows
 
 
 def test_planning_knows_the_metrics_and_says_which_hinge_on_the_answers(gate: Gate) -> None:

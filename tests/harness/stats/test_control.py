@@ -182,6 +182,45 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     assert held / rounds >= 0.95 - 3 * 0.0244
 
 
+def parted(random: np.random.Generator, items: int) -> tuple[Array, Array]:
+    """A judge that takes the longer answer nearly always; nowhere are both about as long. At no difference the rate is even."""
+    longer = np.where(random.random(items) < 0.75, 1, -1) * (100 + 20 * random.random(items))
+    return (random.random(items) < expit(8 * np.tanh(longer / np.sqrt((longer**2).mean())))).astype(float), longer
+
+
+def test_where_length_tells_everything_nothing_is_known_of_equal_length() -> None:
+    """45 longer answers won and 15 shorter ones lost: the residuals are all small, and a t on them was certain of a rate of 0.1."""
+    longer = np.repeat([18.0, -18.0], [45, 15])
+    found = controlled((longer > 0).astype(float), longer[:, None])
+    assert found is not None
+    assert found.contributions is None
+    assert found.interval.low is not None
+    assert found.interval.high is not None
+    assert found.interval.low < 0.1
+    assert found.interval.high > 0.9
+    assert "nearly everywhere" in found.interval.note
+
+
+def test_the_interval_holds_where_length_tells_nearly_everything() -> None:
+    random, held, rounds = np.random.default_rng(4), 0, 40
+    for seed in range(rounds):
+        scores, longer = parted(random, 60)
+        found = controlled(scores, longer[:, None], seed=seed)
+        assert found is not None
+        held += (found.interval.low or 0) <= 0.5 <= (found.interval.high or 1)
+    assert held / rounds >= 0.95 - 3 * 0.0345
+
+
+def test_the_profile_is_the_likelihood_ratio_interval_of_a_share() -> None:
+    """40 of 50: where 2 (40 log(0.8/p) + 10 log(0.2/(1 − p))) is z²."""
+    y, x = np.repeat([1.0, 0.0], [40, 10]), np.ones((50, 1))
+    ends = expit(np.array(logistic.profiled(x, y, np.array([np.log(4)]), 1e6, 0.95, 1.0)))
+    for p in ends:
+        assert 2 * (40 * np.log(0.8 / p) + 10 * np.log(0.2 / (1 - p))) == pytest.approx(3.841459, abs=1e-4)
+    assert ends[0] < 0.8 < ends[1]
+    assert logistic.information(x, np.array([np.log(4)]), 5.0) == pytest.approx(50 * 0.8 * 0.2)
+
+
 def test_what_cannot_be_controlled() -> None:
     assert controlled(np.zeros(0), np.zeros((0, 1))) is None
     with pytest.raises(ValueError, match="items by covariates"):
