@@ -15,7 +15,7 @@ class Pairwise(Asker):
     """Two judgments per pair, one per order; where they contradict each other, their mean is a tie."""
 
     kind = "pairwise"
-    version = "1"
+    version = "2"
     usual = "pairwise"
 
     def prefer(

@@ -15,7 +15,7 @@ class Pointwise(Asker):
     """One judgment per pair. No answer sees the other, so that order cannot matter; that says nothing of other biases."""
 
     kind = "pointwise"
-    version = "1"
+    version = "2"
     usual = "pointwise"
 
     @property

@@ -17,7 +17,7 @@ class Rubric(Asker):
     """One judgment per criterion. ``criteria`` replace those of the prompt file."""
 
     kind = "rubric"
-    version = "1"
+    version = "2"
     usual = "rubric"
 
     @property

@@ -82,10 +82,15 @@ def _word(prompt: Prompt, value: Any) -> str | None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """The outermost JSON object in the text; an empty one where there is none."""
+    """The outermost JSON object in the text; an empty one where there is none. One that lacks nothing but its last brace is one:
+    engines that allow white space between words let a model fill its budget with it."""
     start, end = text.find("{"), text.rfind("}")
-    try:
-        value = json.loads(text[start : end + 1]) if 0 <= start < end else None
-    except (ValueError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {}
+    if start < 0:
+        return {}
+    for whole in (text[start : end + 1], f"{text[start:].rstrip()}}}"):
+        try:
+            value = json.loads(whole)
+        except (ValueError, RecursionError):
+            continue
+        return value if isinstance(value, dict) else {}
+    return {}

@@ -40,7 +40,7 @@ class YesNo(Asker):
     """
 
     kind = "pointwise"
-    version = "yes or no 1"
+    version = "yes or no 2"
 
     def __init__(self, to: str, *, prompt: str, where: str = "", **options: Any) -> None:
         super().__init__(to, prompt=prompt, where=where, **options)

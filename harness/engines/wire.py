@@ -27,9 +27,19 @@ def chat_body(model: str, request: Request, dialect: Dialect) -> dict[str, Any]:
     body = {**_sampling(request, dialect), "model": model, **conversation(request)}
     body["max_completion_tokens" if dialect == "openai" else "max_tokens"] = request.max_tokens
     if request.schema is not None:
-        schema = {"name": "answer", "schema": request.schema, "strict": True}
+        accepted = request.schema if dialect == "vllm" else _without_lengths(request.schema)
+        schema = {"name": "answer", "schema": accepted, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
+
+
+def _without_lengths(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenAI refuses ``maxLength`` for models of some ages, fine-tuned ones among them; max_tokens bounds an answer anyhow."""
+    return {
+        name: _without_lengths(value) if isinstance(value, Mapping) else value
+        for name, value in schema.items()
+        if name != "maxLength"
+    }
 
 
 def conversation(request: Request) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from harness.errors import StoreError
 from harness.fingerprint import digest
 from harness.journal import Journal
 from harness.pipeline.asking import Asking, Measurement
+from harness.pipeline.expecting import first_opinion
 from harness.pipeline.preparing import Prepared
 from harness.pipeline.progress import SILENT, Progress
 from harness.pipeline.recording import spent_by
@@ -61,7 +62,8 @@ def examine_now(prepared: Prepared, suites: Iterable[str], *, progress: Progress
         for judge, names in wanted.items():
             reach = getattr(prepared.engines[judge], "reach", None)
             if reach is not None:
-                reach(prepared.candidates[judge], [])
+                asked = [each for name in names for each in first_opinion(prepared.suites[name], judge, prepared.items(name)[0])]
+                reach(prepared.candidates[judge], asked)
             progress.stage(f"examining {judge}", len(names))
             with Desk({judge: asking.opener([judge])}) as desk:
                 found |= examine(asking, desk, [name for name in names if jury_of(prepared.suites[name]) is None])
@@ -80,7 +82,7 @@ def examine(asking: Asking, desk: Desk, suites: Iterable[str]) -> dict[str, Admi
     for finished in drive(_examinations(prepared, suites), desk, journal=asking.journal, asked=asking.prints):
         found[finished.id] = _admission(finished, str(prepared.suites[finished.id].judge))
         _count(tokens, finished.id, finished)
-        if finished.reused and finished.error is None:
+        if finished.remembered and finished.error is None:
             known.append(finished.id)
         asking.progress.advance()
     for finished in drive(_anchors(prepared, known), desk, journal=None, asked=asking.prints):
@@ -123,7 +125,7 @@ def testify(asking: Asking, desk: Desk, juror: str, suites: Iterable[str], *, in
             into[finished.id].failed[juror] = finished.error
         else:
             into[finished.id].said[juror] = finished.value
-            known += [finished.id] if finished.reused else []
+            known += [finished.id] if finished.remembered else []
         asking.progress.advance()
     anchors = _testimonies(asking.prepared, juror, known, anchors=True)
     for finished in drive(anchors, desk, journal=None, asked=asking.prints):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
 from harness.pipeline.preparing import Pair, Prepared
 from harness.protocols import Conversation, Judged, Suite, judges_of, jury_of
-from harness.records import Answer, Completion, Item
+from harness.records import Answer, Completion, Item, Request
 
 
 def judging(prepared: Prepared, finished: Collection[Pair]) -> Iterator[str]:
@@ -19,23 +19,23 @@ def judging(prepared: Prepared, finished: Collection[Pair]) -> Iterator[str]:
         if suite.needs_baseline:
             left = [pair for pair in left if pair[1] != prepared.config.baseline]
         for judge in judges_of(suite):
-            requests = len(left) * sum(_requests(suite, judge, item) for item in prepared.items(entry.name))
+            requests = len(left) * sum(len(first_opinion(suite, judge, item)) for item in prepared.items(entry.name))
             if requests:
                 yield f"{judge} judges {entry.name}: up to {requests:,} requests, without its examination"
 
 
-def _requests(suite: Suite, judge: str, item: Item) -> int:
-    """How many requests the opinions about one item's answers take, where all are answered; 0 where a suite of the user's does not
-    go on with answers that say nothing."""
+def first_opinion(suite: Suite, judge: str, item: Item) -> Sequence[Request]:
+    """What a judge is asked about one item's answers, where all are answered; nothing where a suite of the user's does not go on
+    with answers that say nothing."""
     try:
         answer = _driven(suite.ask(item))
         other = msgspec.structs.replace(answer, completions=(Completion(text="another answer"),) * len(answer.completions))
         jury = jury_of(suite)
         if jury is not None:
-            return len(next(jury.hear(judge, item, answer, other)))
-        return len(next(suite.consult(item, answer, other))) if isinstance(suite, Judged) else 0
+            return next(jury.hear(judge, item, answer, other))
+        return next(suite.consult(item, answer, other)) if isinstance(suite, Judged) else ()
     except Exception:  # a suite is user code; what it raises here it raises again where it counts
-        return 0
+        return ()
 
 
 def _driven(talk: Conversation[Answer]) -> Answer:

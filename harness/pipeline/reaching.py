@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import EngineError
+from harness.pipeline.expecting import first_opinion
 from harness.pipeline.preparing import Pair, Prepared, first_requests
 from harness.protocols import helper_of, judges_of
 
@@ -12,8 +13,8 @@ from harness.protocols import helper_of, judges_of
 def reach(prepared: Prepared, pending: Sequence[Pair], *, asking: bool = True) -> list[str]:
     """The names of the endpoints that these pairs need; none is an engine in this process.
 
-    EngineError for those that are down, and, ``asking``, that cannot score where there are choices to score: before the candidates'
-    engine starts. Not ``asking`` (a dry run), no model is put to work.
+    EngineError for those that are down, and, ``asking``, that cannot score where there are choices, or verdicts, to score: before
+    the candidates' engine starts. Not ``asking`` (a dry run), no model is put to work.
     """
     reached, missed = [], []
     for name in _needed(prepared, pending):
@@ -22,6 +23,8 @@ def reach(prepared: Prepared, pending: Sequence[Pair], *, asking: bool = True) -
             continue
         suites = [suite for suite, candidate in pending if candidate == name and asking]
         asked = [request for suite in suites for request in first_requests(prepared.suites[suite], prepared.items(suite)[0])]
+        judged = dict.fromkeys(suite for suite, _ in pending if asking and name in judges_of(prepared.suites[suite]))
+        asked += [each for suite in judged for each in first_opinion(prepared.suites[suite], name, prepared.items(suite)[0])]
         try:
             look(prepared.candidates[name], asked)
         except EngineError as error:

@@ -36,7 +36,7 @@ _PAUSE_SECONDS = 0.02
 class _Seat:
     """One live conversation, and what it has been answered of the requests it waits for."""
 
-    __slots__ = ("answers", "begun", "missing", "own", "reused", "sent", "since", "talk", "tokens_in", "tokens_out")
+    __slots__ = ("answers", "begun", "missing", "own", "remembered", "reused", "sent", "since", "talk", "tokens_in", "tokens_out")
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
@@ -45,7 +45,7 @@ class _Seat:
         self.missing = 0
         self.begun = False
         self.since: float | None = None  # when an engine was given what it waits for
-        self.sent = self.reused = self.tokens_in = self.tokens_out = 0
+        self.sent = self.reused = self.remembered = self.tokens_in = self.tokens_out = 0
 
 
 _Place = tuple[_Seat, int]
@@ -193,6 +193,7 @@ class Floor:
                 error=error,
                 sent=seat.sent,
                 reused=seat.reused,
+                remembered=seat.remembered,
                 tokens_in=seat.tokens_in,
                 tokens_out=seat.tokens_out,
             )
@@ -216,6 +217,7 @@ class Floor:
                 completion = known.get(want.key)
                 if completion is not None:
                     seat.reused += 1
+                    seat.remembered += 1
                     self._deliver(want.place, completion)
                 elif want.key in self._waiting:
                     seat.reused += 1

@@ -31,7 +31,8 @@ class Done(Record, frozen=True, kw_only=True):
     """How a conversation ended: with its value, or with an error.
 
     ``sent`` counts requests that an engine was asked for this conversation; ``reused`` those answered by the journal, or by an
-    identical request in flight. Tokens count all completions of its candidate, wherever they came from, and not those of a helper.
+    identical request in flight, and ``remembered`` the former alone. Tokens count all completions of its candidate, wherever they
+    came from, and not those of a helper.
     """
 
     id: Any
@@ -39,6 +40,7 @@ class Done(Record, frozen=True, kw_only=True):
     error: str | None = None
     sent: int = 0
     reused: int = 0
+    remembered: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
 

@@ -104,7 +104,7 @@ def test_a_judge_that_cannot_be_read_is_rejected_and_one_that_is_down_is_an_erro
 
 
 def test_a_judge_that_changed_behind_its_name_is_noticed(tmp_path: Path) -> None:
-    admit(tmp_path, "knows")
+    assert admit(tmp_path, "knows")[1].drift is None, "it was examined just now, though some of its questions are alike"
     assert admit(tmp_path, "knows")[1].drift == 0
     (tmp_path / "mood").write_text("", encoding="utf-8")
     code, card = admit(tmp_path, "knows")

@@ -84,6 +84,9 @@ def test_verdict_words_become_scores_and_nothing_is_guessed(words: tuple[str, st
         ('["A"]', None),
         ("A", None),
         ('{"reason": "cut off', None),
+        ('{"reason": "said", "verdict": "A" \n\n\t  ', 1.0),
+        ('{"reason": "said", "verdict": "A', None),
+        ('{"reason": "{}", "verdict": "B"', 0.0),
         ("{" * 5000, None),
     ],
 )

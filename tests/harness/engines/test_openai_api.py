@@ -132,6 +132,15 @@ def test_schemas_tools_and_template_arguments_are_sent(server: Server) -> None:
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
 
 
+def test_openai_gets_no_length_in_a_schema_for_it_refuses_one_of_some_models(server: Server) -> None:
+    text = {"type": "string", "maxLength": 800}
+    schema = {"type": "object", "properties": {"reason": text, "verdict": {"enum": ["A", "B"]}}}
+    one(server, question(schema=schema), options={"dialect": "openai"})
+    sent = server.seen[0][1]["response_format"]["json_schema"]["schema"]
+    assert sent == {"type": "object", "properties": {"reason": {"type": "string"}, "verdict": {"enum": ["A", "B"]}}}
+    assert text["maxLength"] == 800
+
+
 def test_raw_prompts_go_to_completions(server: Server) -> None:
     answer = {"choices": [{"text": " a time", "finish_reason": "length"}], "usage": {"prompt_tokens": 2, "completion_tokens": 2}}
     server.handle = lambda path, body, count: (200, {}, json.dumps(answer).encode())
