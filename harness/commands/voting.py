@@ -16,8 +16,9 @@ from harness.config import Loaded
 from harness.environment import environment
 from harness.errors import UsageError
 from harness.fingerprint import digest
+from harness.pipeline.left_out import who
 from harness.pipeline.preparing import HUMAN
-from harness.records import Measured
+from harness.records import Measured, Run
 from harness.store import Store
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
     if not people.votes and (aside := _set_aside(found)):
         raise UsageError("no vote on an item counts. " + ". ".join(aside))
     store, others = Store(loaded.store), beside(arguments.key, key)
+    _refuse_older(store, key)
     polls = (Poll(key=key, votes=found.votes, people=people), *others.same)
     require_all(_earlier_packages(store, key), polls, others.outdated, arguments.key)
     sides = to_measured(polls, rivals=others.rivals, created=now, environment=environment())
@@ -70,7 +72,7 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
         _say(f"{path} is not what was exported: whoever voted with it may have seen something else")
     for path in known:
         _say(f"{path} was imported before: its votes count once")
-    for line in [*_set_aside(found), *told(people), *_together(polls, others.outdated, sides[1])]:
+    for line in [*_set_aside(found), *_changed(store, key), *told(people), *_together(polls, others.outdated, sides[1])]:
         _say(line)
     _say(f"all of it, with what became of it: {ledger}")
     _say(f"{sum(poll.people.votes for poll in polls)} votes are in {loaded.store} as "
@@ -136,6 +138,35 @@ def _together(polls: Sequence[Poll], outdated: Sequence[Key], candidate: Measure
             "in several packages), each by its chance of having been voted on in any"
         )
     return lines
+
+
+def _changed(store: Store, key: Key) -> list[str]:
+    """Whose weights are others now than when the package was made."""
+    return [
+        f"{run.candidate.name} has other weights now than when package {key.package} was made: rules about people wait for votes "
+        "on answers of those"
+        for run in (key.baseline, key.candidate)
+        if (now := _measured_now(store, key, run)) is not None and now != who(run.fingerprints)
+    ]
+
+
+def _refuse_older(store: Store, key: Key) -> None:
+    """UsageError where votes on earlier weights would take the place of votes on those of now."""
+    path = store.current().get((HUMAN, key.candidate.candidate.name))
+    now = _measured_now(store, key, key.candidate)
+    if path is None or not path.exists() or now is None or now == who(key.candidate.fingerprints):
+        return
+    if who(store.run(path).fingerprints) == now:
+        raise UsageError(
+            f"package {key.package} is about earlier weights of {key.candidate.candidate.name}, and there are votes on those of "
+            f"now: they would be replaced. To count the earlier ones all the same, delete {path} first"
+        )
+
+
+def _measured_now(store: Store, key: Key, run: Run) -> tuple[str | None, ...] | None:
+    """Whose answers to the reviewed suite are selected under the name of ``run``; None where there are none."""
+    path = store.current().get((key.suite, run.candidate.name))
+    return None if path is None or not path.exists() else who(store.run(path).fingerprints)
 
 
 def _earlier_packages(store: Store, key: Key) -> dict[str, str]:

@@ -14,7 +14,7 @@ from harness.gate import sentences as words
 from harness.gate.contamination import REMEDY
 from harness.gate.languages import LANGUAGE, untold
 from harness.gate.measurements import Measurements
-from harness.gate.policy import HUMAN_WIN, matches, only_references, which_items
+from harness.gate.policy import HUMAN_WIN, matches, of_people, only_references, which_items
 from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Run, Verdict
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
@@ -135,6 +135,8 @@ def _remedy(finding: Finding) -> str:
     comparison = finding.comparison
     if finding.remedy:
         return f"{_what(finding)} {finding.remedy}"
+    if comparison is None and of_people(finding.metric) and finding.outcome == "inconclusive":
+        return f"votes of people on {_what(finding)} (sftgate review)"
     if comparison is None:
         remedies = {
             "invalid": f"measure {finding.metric.split('/')[0]} again, once its items no longer fail",

@@ -212,3 +212,24 @@ def test_two_packages_count_together_and_what_is_contradicted_later_counts_no_mo
     refused = asked("review", "import", gate, "--key", str(keys[0]), "--votes", str(first), code=2)
     assert f"in package {keys[1].stem.removeprefix('key-')}, too, and its key is not beside this one" in refused
     assert now() == after
+
+
+def test_votes_on_earlier_weights_never_replace_those_on_weights_of_now(tmp_path: Path, asked: Callable[..., str]) -> None:
+    gate = str(tmp_path / "gate.yaml")
+    old, new = tmp_path / "old", tmp_path / "new"
+    asked("review", "export", gate, "--items", "10", "--folder", str(old))
+    config = json.loads((tmp_path / "gate.yaml").read_text())
+    config["candidates"][1]["options"]["answers"] = {f"question {index}": f"better {index}" for index in range(30)}
+    (tmp_path / "gate.yaml").write_text(json.dumps(config))
+    asked("measure", gate)
+    importing = ("review", "import", gate, "--key", str(next(old.glob("key-*.json"))), "--votes", str(ballots(old, "ana")))
+    assert "new has other weights now than when package" in asked(*importing)
+    said = asked("gate", gate, code=11)
+    assert "nobody has voted on new yet" in said
+    assert "Votes of people on human/win (sftgate review)" in said
+    asked("review", "export", gate, "--items", "10", "--folder", str(new))
+    asked("review", "import", gate, "--key", str(next(new.glob("key-*.json"))), "--votes", str(ballots(new, "ana")))
+    refused = asked(*importing, code=2)
+    assert "is about earlier weights of new, and there are votes on those of now" in refused
+    store = Store(tmp_path / "runs")
+    assert store.read(store.current()["human", "new"]).samples[0].outputs[0].startswith("better")
