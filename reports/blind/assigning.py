@@ -32,8 +32,8 @@ def check_panel(panel: Panel) -> None:
         if panel.each != 1 or panel.shared or panel.separate:
             raise UsageError("work is split over raters who are named beforehand: name them")
         return
-    if len(names) > MOST_RATERS or any(not 1 <= len(name) <= NAME_LENGTH for name in names):
-        raise UsageError(f"a review has 1 to {MOST_RATERS} raters, with names of 1 to {NAME_LENGTH} characters")
+    if len(names) > MOST_RATERS or any(not 1 <= len(name) <= NAME_LENGTH or not name.isprintable() for name in names):
+        raise UsageError(f"a review has 1 to {MOST_RATERS} raters, with names of 1 to {NAME_LENGTH} characters that can be printed")
     twice = sorted({name for name in names if [other.casefold() for other in names].count(name.casefold()) > 1})
     if twice:
         raise UsageError(f"two raters have one name, so their votes could not be told apart: {', '.join(twice)}")

@@ -458,7 +458,7 @@
   }
 
   function begin(rater) {
-    const own = data.raters[rater];
+    const own = Object.hasOwn(data.raters, rater) ? data.raters[rater] : null;
     items = own ? data.items.filter((item) => own.includes(item.id)) : data.items;
     restore(rater);
     keep();

@@ -199,6 +199,8 @@ def test_a_name_is_needed_and_one_of_spaces_is_none(page: Callable[..., Page], t
         tab.keyboard.press("Enter")
         assert tab.is_visible("#start")
         assert not tab.is_visible("#work")
+    start(tab, "constructor")
+    assert where(tab) == "Item 1 of 6 · 0 voted · constructor"
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
