@@ -174,6 +174,12 @@ def test_packages_beside_are_told_apart_by_whose_answers_they_show(tmp_path: Pat
     assert [each.key.package for each in found.same] == [other.package]
     assert [each.key.package for each in found.rivals] == [rival.package]
     assert [each.package for each in found.outdated] == [again.package]
+    hashed = [msgspec.structs.replace(run, samples_hash="same") for run in (mine.baseline, mine.candidate)]
+    mine, masked = (msgspec.structs.replace(key, baseline=hashed[0], candidate=hashed[1], package="") for key in (mine, again))
+    mine, masked = (msgspec.structs.replace(key, package=key.commitment[:NAME_DIGITS]) for key in (mine, masked))
+    saved(tmp_path, masked, {"r001": "left"})
+    shown = beside(saved(tmp_path, mine, {"r001": "left"}), mine)
+    assert masked.package in [each.key.package for each in shown.same], "the same runs, with names masked in one package"
     earlier = {other.package: "runs/a", again.package: "runs/a", "abc": "runs/a"}
     with pytest.raises(UsageError, match=r"voted on these answers in package abc, too.*key-abc\.json.*delete runs/a first"):
         require_all(earlier, found.same, found.outdated, tmp_path / "key.json")
