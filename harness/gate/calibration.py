@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 HUMAN = HUMAN_WIN.split("/", 1)[0]
+ROUNDING = 1e-9
 WON, TIED, LOST = 0, 1, 2
 """Codes of what a judge, or a person, says."""
 
@@ -48,7 +49,8 @@ def calibrated(measurements: Measurements) -> list[Calibrated]:
 
 @dataclass(frozen=True)
 class Beside:
-    """Of the items whose answers differ: ``judge``, its scores; ``seen``, whether people saw them; ``votes``, their samples."""
+    """Of the items whose answers differ: ``judge``, its scores; ``seen``, whether people saw them; ``votes``, their samples.
+    ``probabilities``: with which those had been drawn; empty where all had the same."""
 
     judge: Array
     clusters: Codes
@@ -81,20 +83,16 @@ def _calibrated(duel: Duel, said: Mapping[str, Sample], seed: int) -> Calibrated
     if float(np.ptp(meant.pair.baseline.weights)) > 0:
         return structs.replace(found, note="items weigh differently, so that people and judge are not put together")
     seen = np.asarray([key in said for key in keys], dtype=bool)
-    own = meant.pair.baseline.weights[seen]
-    beside = Beside(meant.scores, meant.pair.baseline.clusters, seen, votes, _drawn(own, [sample.weight for sample in votes]))
+    chances = meant.pair.baseline.weights[seen] / np.asarray([sample.weight for sample in votes], dtype=float)
+    if float(chances.max()) > 1 + ROUNDING:
+        return structs.replace(found, note="votes weigh less than the items do now, so that nobody knows how these were drawn")
+    unlike = float(np.ptp(chances)) > ROUNDING
+    beside = Beside(meant.scores, meant.pair.baseline.clusters, seen, votes, np.minimum(chances, 1.0) if unlike else np.zeros(0))
     return _corrected(beside, _powered(beside, _agreement(beside, found, seed), seed))
 
 
 def _text(sample: Sample) -> str | None:
     return sample.outputs[0].strip() if sample.outputs else sample.key
-
-
-def _drawn(own: Array, votes: list[float]) -> Array:
-    """The chance that each item had to be seen by people, whose votes weigh as many items as each stands for; empty where all had
-    the same."""
-    chances = own / np.asarray(votes, dtype=float)
-    return chances if float(np.ptp(chances)) > 1e-12 and float(chances.max()) <= 1 else np.zeros(0)
 
 
 # ---------------------------------------------------------------------------------------------------------- agreement
@@ -185,6 +183,8 @@ def _corrected(beside: Beside, found: Calibrated) -> Calibrated:
     if ties or (people == EVEN).any():
         who = f"the judge is undecided on {ties:,} of {len(beside.judge):,} items" if ties else "people tie on some of the items"
         return structs.replace(found, corrected_because=f"{who}, and this correction knows right and wrong only")
+    if len(np.unique(beside.clusters)) < len(beside.clusters):
+        return structs.replace(found, corrected_because="items stand in clusters, and this correction takes each for itself")
     if len(beside.probabilities):
         return structs.replace(found, corrected_because="the items that people saw were not drawn alike")
     wrong, right = people < EVEN, people > EVEN

@@ -369,6 +369,28 @@ def test_items_drawn_with_unequal_chances_stand_for_as_many_as_they_were_drawn_f
     assert "not drawn alike" in found.corrected_because
 
 
+def test_turns_of_one_conversation_are_no_items_of_their_own_for_the_correction() -> None:
+    """Its interval counts items: of two that always say the same it would be too narrow by a third."""
+    rng = np.random.default_rng(5)
+    truth = np.repeat((rng.random(200) < 0.6).astype(float), 2)
+    clusters = [f"c{at // 2}" for at in range(400)]
+    base = even(["b"] * 400, cluster=clusters)
+    new = side("new", [(float(each), float(each)) for each in truth], ["a"] * 400, ["b"] * 400, cluster=clusters)
+    found = calibrated(base, new, *votes({f"k{at}": {"r": float(truth[at])} for at in range(200)}))
+    assert found.corrected is None
+    assert found.corrected_because == "items stand in clusters, and this correction takes each for itself"
+    assert found.saved is not None  # whole clusters are what counts there
+
+
+def test_votes_that_weigh_less_than_their_items_are_not_put_together_with_the_judge() -> None:
+    """A chance above 1: once it was taken for an equal one, and the win rate of a tilted sample for that of all."""
+    base, new, *_ = judged_and_seen(200, 0)
+    people = votes({f"k{at}": {"r": 1.0} for at in range(100)}, weights={f"k{at}": 0.5 + at / 50 for at in range(100)})
+    found = calibrated(base, new, *people)
+    assert (found.powered, found.saved) == (None, None)
+    assert "nobody knows how these were drawn" in found.note
+
+
 def test_equal_answers_do_not_count_for_the_judge_nor_for_people() -> None:
     base, new, human_base, human_new = judged_and_seen(100, 60)
     same = tuple(Sample(**{**_fields(sample), "outputs": ("b ",)}) if at >= 80 else sample for at, sample in enumerate(new.samples))
