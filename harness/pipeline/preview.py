@@ -16,6 +16,7 @@ from harness.pipeline.looking import foretold
 from harness.pipeline.measuring import finished_run
 from harness.pipeline.planning import foresee
 from harness.pipeline.preparing import Pair, Prepared, first_requests
+from harness.pipeline.steadiness import unsteady
 from harness.pipeline.unlike import unlike
 from harness.plan import Plan
 from harness.records import Request
@@ -78,7 +79,9 @@ def preview(prepared: Prepared) -> Preview:
         baseline=prepared.config.baseline,
         unequal=(
             *_unequal(prepared),
-            *(line for pair in prepared.pairs() for line in (*unlike(prepared, pair), *kinship(prepared, pair))),
+            *dict.fromkeys(
+                line for pair in prepared.pairs() for each in (unlike, kinship, unsteady) for line in each(prepared, pair)
+            ),
         ),
         to_send=to_send,
         prompt_characters=characters,

@@ -12,6 +12,7 @@ from harness.history import with_scores
 from harness.pipeline.grading import Gathered
 from harness.pipeline.kinship import kinship
 from harness.pipeline.preparing import Pair, Prepared, declared_hash
+from harness.pipeline.steadiness import unsteady
 from harness.pipeline.unlike import unlike
 from harness.protocols import groups_of, judged_of, judges_of, remarks_of
 from harness.records import Admission, JudgeSpent, Looks, Measured, Run, Sample
@@ -67,7 +68,7 @@ def run_of(
         sources=dict(prepared.sources[suite_name]),
         reference=prepared.references.get(name),
         unlike=unlike(prepared, pair),
-        remarks=(*remarks_of(suite), *kinship(prepared, pair)),
+        remarks=(*remarks_of(suite), *kinship(prepared, pair), *unsteady(prepared, pair)),
         seconds=asked.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=dict(surroundings or {}),

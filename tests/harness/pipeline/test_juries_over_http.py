@@ -127,3 +127,11 @@ def test_an_endpoint_that_gives_no_log_probabilities_is_found_before_anybody_is_
     assert "by log-probabilities" in told
     assert "asking old" not in told
     assert not endpoint.answered
+
+
+def test_a_judge_that_is_not_asked_at_temperature_zero_is_told_of(gate: Gate, endpoint: Endpoint) -> None:
+    gate.config["engines"]["two"]["options"]["extra_body"] = {"temperature": 1}
+    told = " ".join(gate.does("run", "--dry-run").split())
+    assert told.count("two, which judges open, is asked at temperature 1 (extra_body), and not at 0") == 1
+    assert "one, which judges open" not in told
+    assert not endpoint.answered
