@@ -17,9 +17,9 @@ from harness import stats
 from harness.cli import main
 from harness.commands.demo_panel import PANEL, Persona, choose, expected, oracle, vote
 from harness.commands.demo_review import SUITE, beside_truth, hold_review, write_everyday
+from harness.compare import LEVEL
 from harness.config import load
 from harness.errors import UsageError
-from harness.gate.calibration import LEVEL
 from harness.pipeline.concluding import read_measured
 from harness.records import SIMULATED, Conclusion
 
