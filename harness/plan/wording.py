@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.gate.policy import of_people
 from harness.gate.sentences import amount, joined, rounded, share, signed
 from harness.plan.forecast import VALUE_RULES, Forecast, Plan
 from harness.plan.known import ASSUMED_DISCORDANCE, ASSUMED_FLAGS, ASSUMED_ICC
@@ -42,7 +43,7 @@ def chance(probability: float | None) -> str:
 def sight(each: Forecast) -> str:
     """What these items can do."""
     if each.passes is None:
-        return "unknown until measured once"
+        return "unknown until people vote" if of_people(each.metric) else "unknown until measured once"
     if each.why:
         return "nothing: " + ("refused, see below" if each.refused else "blind, see below" if each.blind else "too few items")
     if each.smallest is None:

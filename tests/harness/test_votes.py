@@ -107,7 +107,7 @@ def ballots(
 def test_rules_about_people_wait_for_votes_and_for_what_was_asked(tmp_path: Path, asked: Callable[..., str]) -> None:
     gate, folder = str(tmp_path / "gate.yaml"), tmp_path / "plain"
     assert "nobody has voted yet" in asked("gate", gate, code=11)
-    asked("plan", gate)
+    assert "unknown until people vote" in asked("plan", gate)
     asked("review", "export", gate, "--items", "30", "--folder", str(folder))
     key = str(next(folder.glob("key-*.json")))
     first = asked("review", "import", gate, "--key", key, "--votes", str(ballots(folder, "ana")))
