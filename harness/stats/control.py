@@ -31,7 +31,7 @@ TOLD = "the differences tell nearly everywhere who is preferred, and hardly anyt
 LEAST_KNOWN = 5.0
 """Information about the rate at no difference (``logistic.information``) under which neither resamples nor a t know anything of
 it. Where the longer answer nearly always wins, all residuals are small, and the rate could still be anywhere: under 1 a t misses
-in 40 to 47 of 100 cases on either side instead of in 5, from 5 on in 4 to 6 (docs/win_rates.md)."""
+in over 40 of 100 cases on either side instead of in 5, from 5 on in 4 to 6 (``benchmarks.simulation.lengths``)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def controlled(
         interval=_rate_interval(value, interval, scores, count),
         slopes=tuple(float(next(slopes)) if each else None for each in varies),
         slope_intervals=tuple(next(intervals) if each else never for each in varies),
-        contributions=None if unknown or _rarely(scores, count) else _contributions(x, scores, seen),
+        contributions=None if unknown or _rarely(scores, count) else parts(x, scores, seen),
         items=len(scores),
         units=count,
     )
@@ -115,7 +115,8 @@ def _rarely(scores: Array, units: int) -> bool:
     return min(share, 1 - share) * units < FEW_DECIDED
 
 
-def _contributions(x: Array, scores: Array, seen: Array) -> Array:
+def parts(x: Array, scores: Array, seen: Array) -> Array:
+    """What every item (a row of ``x``) adds to the rate where all differences are 0; their mean is the rate."""
     chances = expit(x @ seen)
     curvature = (x * (chances * (1 - chances))[:, None]).T @ x + np.eye(x.shape[1]) / PRIOR_SD**2
     residuals = x * (scores - chances)[:, None]

@@ -9,9 +9,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.simulation import lengths
 from harness.stats import control as room
 from harness.stats import logistic
-from harness.stats.control import PRIOR_SD, controlled
+from harness.stats.control import LEAST_KNOWN, PRIOR_SD, controlled
 
 Array = NDArray[np.float64]
 
@@ -219,6 +220,13 @@ def test_the_profile_is_the_likelihood_ratio_interval_of_a_share() -> None:
         assert 2 * (40 * np.log(0.8 / p) + 10 * np.log(0.2 / (1 - p))) == pytest.approx(3.841459, abs=1e-4)
     assert ends[0] < 0.8 < ends[1]
     assert logistic.information(x, np.array([np.log(4)]), 5.0) == pytest.approx(50 * 0.8 * 0.2)
+
+
+def test_a_t_on_the_parts_knows_nothing_where_nothing_is_known_and_keeps_its_level_where_something_is() -> None:
+    table = np.asarray(list(lengths.found(3, 1)), dtype=float)
+    unknown, known = table[table[:, 0] < 1, 1:], table[table[:, 0] >= LEAST_KNOWN, 1:]
+    assert unknown.mean(axis=0).min() > 0.2
+    assert known.mean(axis=0).max() < 0.065 + 3 * np.sqrt(0.065 * 0.935 / len(known))
 
 
 def test_what_cannot_be_controlled() -> None:
