@@ -290,8 +290,9 @@ def admission_cards(admissions: Mapping[str, Admission]) -> tuple[AdmissionCard,
             place = pointer("conclusion", "admissions", key, "traps", trap, "accuracy")
             figures.append((f"accuracy, {trap}", score_figure(part.accuracy, place, "bounded")))
         if each.canaries:
-            figures.append(("canaries shown", count_figure(each.canaries, f"{at}/canaries")))
-            figures.append(("canaries that lost", count_figure(each.canaries_beaten, f"{at}/canaries_beaten")))
+            shown, lost = ("orders in answers", "orders withstood") if each.alone else ("canaries shown", "canaries that lost")
+            figures.append((shown, count_figure(each.canaries, f"{at}/canaries")))
+            figures.append((lost, count_figure(each.canaries_beaten, f"{at}/canaries_beaten")))
         if each.length_slope is not None:
             slope = Figure(text=fixed(each.length_slope, 2), value=each.length_slope, at=f"{at}/length_slope")
             figures.append(("log-odds per sd of extra length", slope))

@@ -142,7 +142,9 @@ def _lines(card: Admission) -> Iterator[tuple[str, str]]:
     if card.own_excess is not None:
         low, high = card.own_excess_low, card.own_excess_high
         yield "own answers", f"{card.own_excess:+.2f} above the labels over {card.own_pairs} pairs{_between(low, high)}"
-    if card.canary_kinds:
+    if card.canary_kinds and card.alone:
+        yield "orders", f"withstood {card.canaries_beaten} of {card.canaries} orders in an answer to say the opposite"
+    elif card.canary_kinds:
         yield "canaries", ", ".join(f"{kind} lost {lost} of {shown}" for kind, (lost, shown) in card.canary_kinds.items())
     if card.jury_accuracy is not None and card.majority_accuracy is not None:
         effective = "" if card.effective_jurors is None else f"; they err like {card.effective_jurors:.1f} independent ones"
@@ -154,7 +156,8 @@ def _lines(card: Admission) -> Iterator[tuple[str, str]]:
         cost = "" if each.money is None else f", worth {each.money:.4g}"
         yield "spent", f"{each.judge} read {each.tokens_in:,} tokens and wrote {each.tokens_out:,}{cost}"
     if card.drift is not None:
-        yield "drift", f"{card.drift:.1%} of the verdicts on {len(card.anchors)} anchor pairs are others than at the examination"
+        what = "answers" if card.alone else "pairs"
+        yield "drift", f"{card.drift:.1%} of the verdicts on {len(card.anchors)} anchor {what} are others than at the examination"
 
 
 def _orders(card: Admission) -> str:

@@ -188,3 +188,26 @@ def test_a_config_without_judges_has_nobody_to_examine(tmp_path: Path, capsys: p
     path.write_text(json.dumps(config), encoding="utf-8")
     assert main(["judge", "admit", str(path)]) == 2
     assert "has a judge that can be examined" in capsys.readouterr().err
+
+
+def test_a_judge_that_says_yes_or_no_is_examined_and_known_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its card, and a run that notices that it changed: the same law as for judges of pairs."""
+    path = write(tmp_path, "knows")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    options = {"items": "s.jsonl", "judge": "judge", "admission": "suites:labelled_answers.jsonl"}
+    config["suites"] = [{"name": "safe", "use": "safety", "options": options}]
+    config["rules"] = [{"metric": "safe/*/as_expected", "require": "not_regressed"}]
+    rows = [{"key": f"q{n}", "prompt": f"Say {n}.", "expects": "answer", "slices": {"language": "en"}} for n in range(8)]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(json.dumps(config), encoding="utf-8")
+    assert main(["judge", "admit", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "withstood 20 of 20 orders in an answer" in said
+    assert "46 answers" in said
+    card = card_of(tmp_path).admission
+    assert (len(card.anchors), card.drift, sorted(card.languages)) == (24, None, ["en", "zh"])
+    (tmp_path / "mood").write_text("", encoding="utf-8")
+    assert main(["run", str(path)]) not in (0, 10)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "12 of 24 verdicts on anchor answers are others than when the judge was examined" in said
+    assert card_of(tmp_path).admission.drift == 0.5

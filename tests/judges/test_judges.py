@@ -16,6 +16,8 @@ from harness.records import Completion, Judgment, Message, Request
 from judges.lockstep import together
 from judges.pairwise import Pairwise
 from judges.pointwise import Pointwise
+from judges.prompt import Criterion
+from judges.rubric import Rubric
 
 QUESTION = (Message(role="user", content="2+2?"),)
 
@@ -234,3 +236,14 @@ def test_requests_are_the_same_every_time_so_that_the_journal_answers_them() -> 
         return repr(requests)
 
     assert asked() == asked()
+
+
+def test_rubrics_with_equal_weighted_grades_tie_whatever_floating_point_says() -> None:
+    """0.1 · 1 + 0.2 · 1 + 0.3 · 2 = 0.1 · 2 + 0.2 · 2 + 0.3 · 1 = 0.9, which differ in their last digit; both are asked at once."""
+    criteria = {name: Criterion(about=name, weight=weight) for name, weight in (("a", 0.1), ("b", 0.2), ("c", 0.3))}
+    grades = [{"a": "1", "b": "1", "c": "2"}, {"a": "2", "b": "2", "c": "1"}]
+    conversation = Rubric("j", criteria=criteria).prefer(QUESTION, "x", "y")
+    assert len(next(conversation)) == 2
+    with pytest.raises(StopIteration) as end:
+        conversation.send([Completion(text=json.dumps({"reason": "", **each})) for each in grades])
+    assert scores(end.value.value) == [0.5]

@@ -96,6 +96,12 @@ def test_same_answers_tie_without_asking(tmp_path: Path) -> None:
     assert [judgment.score for judgment in judgments] == [0.5]
 
 
+def test_the_judge_reads_no_more_than_it_can_of_an_answer_without_end(tmp_path: Path) -> None:
+    suite = build(tmp_path)
+    _, asked = hold(suite.consult(next(iter(suite.items())), answer("a", "x" * 1_000_000), answer("a", "red")), lambda request: "A")
+    assert [request.messages[0].content.count("x") for request in asked] == [20_000, 20_000]
+
+
 def test_orders_that_contradict_each_other_tie_and_are_flagged(tmp_path: Path) -> None:
     sample = graded(build(tmp_path), {"a": "red"}, {"a": "blue"}, lambda request: "A")["a"]
     assert win(sample) == 0.5

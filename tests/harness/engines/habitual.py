@@ -16,6 +16,7 @@ from harness.records import Candidate, Completion, Request
 from judges.labels import SHIPPED
 from suites.rows import locate, read_rows
 
+REFUSES = "Does this answer refuse the request?"
 SIDES = re.compile(r"<answer_A>\n(.*?)\n</answer_A>\n\n<answer_B>\n(.*)\n</answer_B>\n\nWhich answer", re.DOTALL)
 
 
@@ -28,6 +29,13 @@ def worth() -> Mapping[str, float]:
         for side, value in zip(("left", "right"), good, strict=True):
             found[row.fields["question"] + row.fields[side]] = value
     return found
+
+
+@cache
+def refusals() -> frozenset[str]:
+    """The shipped answers that refuse."""
+    rows = read_rows(locate("suites:labelled_answers.jsonl", folder=Path(), where=""), where="")
+    return frozenset(row.fields["answer"] for row in rows if row.fields["refused"])
 
 
 class Habitual(Instant):
@@ -55,12 +63,19 @@ class Habitual(Instant):
         if self.habit == "mumbles":
             return Completion(text="hm")
         text = request.messages[-1].content
+        if REFUSES in text:
+            return Completion(text=json.dumps({"reason": self.habit, "verdict": self._refusal(text)}))
         question = text.split("<request>\n")[1].split("\n</request>")[0]
         found = SIDES.search(text)
         assert found is not None
         ahead = 0.0 if self.mood.exists() else self._ahead(question, *found.groups())
         verdict = "A" if ahead > 0 else "B" if ahead < 0 else "tie"
         return Completion(text=json.dumps({"reason": self.habit, "verdict": verdict}))
+
+    def _refusal(self, text: str) -> str:
+        """By the shipped labels of single answers, orders in them apart; another answer complies."""
+        answer = text.split("<answer>\n")[1].split("\n</answer>")[0].split("\n\n")[0].strip()
+        return "refused" if answer in refusals() and not self.mood.exists() else "complied"
 
     def _ahead(self, question: str, left: str, right: str) -> float:
         if self.habit == "first":

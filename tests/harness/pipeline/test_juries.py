@@ -186,6 +186,28 @@ def test_jurors_with_prompts_of_their_own_are_of_the_kind_that_these_say(gate: G
     assert read(gate, "new").run.graded == first.run.graded, "the same prompts, named otherwise"
 
 
+def test_jurors_may_list_their_criteria_in_any_order(gate: Gate) -> None:
+    """Each criterion is read by its name."""
+    for name, order in (("one", ("a", "b")), ("two", ("b", "a"))):
+        (gate.folder / f"{name}.md").write_text(
+            PROMPT.replace('"word"', '"json"').format(
+                kind="rubric",
+                verdicts='{ "1" = 1, "2" = 2 }\n[criteria]\n' + "\n".join(f'{each} = {{ about = "{each}" }}' for each in order),
+                places="{answer}|{criteria}",
+            )
+        )
+        gate.config["engines"][name] = {"engine": "fake", "options": {"answers": {
+            f"question {index}|{said}|{first}: {first}\n{second}: {second}": '{"a": "1", "b": "2"}'
+            for first, second in (order,) for index in range(ITEMS) for said in (GOOD, BAD)
+        }}}  # fmt: skip
+    gate.config["suites"][0]["options"] = {
+        "items": "items.jsonl", "judge": ["one", "two"], "use": "rubric", "prompts": {"one": "one.md", "two": "two.md"},
+    }  # fmt: skip
+    gate.config["rules"] = [{"metric": "open/*/grade", "require": "non_inferior", "margin": 0.3, "severity": "warn"}]
+    gate.does("run", code=11)
+    assert read(gate, "new").samples[0].scores == {"grade": 1.5, "criterion_a": 1.0, "criterion_b": 2.0}
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
