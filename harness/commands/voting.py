@@ -57,17 +57,19 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
     ledger = ledger_path(arguments.key, key)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     names = _names(arguments.rater, arguments.votes)
-    found, known = gather(arguments.votes, key, read_ledger(ledger), names=names, now=now)
-    people = what_people_said(found.votes, key, found.kept)
-    if not people.votes and (aside := _set_aside(found)):
-        raise UsageError("no vote on an item counts. " + ". ".join(aside))
-    store, others = Store(loaded.store), beside(arguments.key, key)
-    _refuse_older(store, key)
-    polls = (Poll(key=key, votes=found.votes, people=people), *others.same)
-    require_all(_earlier_packages(store, key), polls, others.outdated, arguments.key)
-    sides = to_measured(polls, rivals=others.rivals, created=now, environment=environment())
-    write_ledger(ledger, found.kept)
-    _select(store, sides, {human_key(poll, entry) for poll in (*polls, *others.rivals) for entry in poll.key.items})
+    store = Store(loaded.store)
+    with store.claim([digest(HUMAN)], wait=lambda: _say("another import is at work: waiting for it to end")):
+        found, known = gather(arguments.votes, key, read_ledger(ledger), names=names, now=now)
+        people = what_people_said(found.votes, key, found.kept)
+        if not people.votes and (aside := _set_aside(found)):
+            raise UsageError("no vote on an item counts. " + ". ".join(aside))
+        others = beside(arguments.key, key)
+        _refuse_older(store, key)
+        polls = (Poll(key=key, votes=found.votes, people=people), *others.same)
+        require_all(_earlier_packages(store, key), polls, others.outdated, arguments.key)
+        sides = to_measured(polls, rivals=others.rivals, created=now, environment=environment())
+        write_ledger(ledger, found.kept)
+        _select(store, sides, {human_key(poll, entry) for poll in (*polls, *others.rivals) for entry in poll.key.items})
     for path in changed_files(arguments.key, key):
         _say(f"{path} is not what was exported: whoever voted with it may have seen something else")
     for path in known:

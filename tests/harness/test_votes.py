@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,24 @@ def test_votes_on_earlier_weights_never_replace_those_on_weights_of_now(tmp_path
     assert "is about earlier weights of new, and there are votes on those of now" in refused
     store = Store(tmp_path / "runs")
     assert store.read(store.current()["human", "new"]).samples[0].outputs[0].startswith("better")
+
+
+def test_an_import_that_runs_at_the_same_time_loses_nothing(
+    tmp_path: Path, asked: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process brings Bo's votes in at the very moment at which this one waits for its turn."""
+    gate, folder = str(tmp_path / "gate.yaml"), tmp_path / "both"
+    asked("review", "export", gate, "--items", "10", "--folder", str(folder))
+    importing = ("review", "import", gate, "--key", str(next(folder.glob("key-*.json"))), "--votes")
+    ana, bo = (str(ballots(folder, name)) for name in ("ana", "bo"))
+    others = [bo]
+    claim = Store.claim
+
+    def late(store: Store, graded: Iterable[str], *, wait: Callable[[], None]) -> AbstractContextManager[None]:
+        if others:
+            asked(*importing, others.pop())
+        return claim(store, graded, wait=wait)
+
+    monkeypatch.setattr(Store, "claim", late)
+    assert "20 in all by 2 raters" in asked(*importing, ana)
+    assert len(next(folder.glob("votes-*.jsonl")).read_text().splitlines()) == 20
