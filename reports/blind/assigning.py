@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from unicodedata import normalize
 
 import msgspec
 
@@ -25,6 +26,11 @@ class Panel(Record, frozen=True, kw_only=True):
     separate: bool = False
 
 
+def same_name(name: str) -> str:
+    """Names that a person may write one time so and another time so."""
+    return " ".join(normalize("NFKC", name).split()).casefold()
+
+
 def check_panel(panel: Panel) -> None:
     """Raises UsageError for raters that cannot be told apart, and for settings without effect."""
     names = [name.strip() for name in panel.raters]
@@ -34,7 +40,7 @@ def check_panel(panel: Panel) -> None:
         return
     if len(names) > MOST_RATERS or any(not 1 <= len(name) <= NAME_LENGTH or not name.isprintable() for name in names):
         raise UsageError(f"a review has 1 to {MOST_RATERS} raters, with names of 1 to {NAME_LENGTH} characters that can be printed")
-    twice = sorted({name for name in names if [other.casefold() for other in names].count(name.casefold()) > 1})
+    twice = sorted({name for name in names if [same_name(other) for other in names].count(same_name(name)) > 1})
     if twice:
         raise UsageError(f"two raters have one name, so their votes could not be told apart: {', '.join(twice)}")
     if not 1 <= panel.each <= len(names):

@@ -61,17 +61,18 @@
     return votes;
   }
 
-  // Another tab may have been voted in: of each item, what was touched last stays.
+  // Another tab may have been voted in: of each item, what was touched last stays. Does the other one lack something of ours?
   function merge(text) {
     let theirs = {};
     try {
       theirs = readVotes(text);
     } catch (error) {
-      return; // what is spoiled is written anew
+      return true; // what is spoiled is written anew
     }
     for (const [id, vote] of Object.entries(theirs)) {
       if (!state.votes[id] || vote.touched > state.votes[id].touched) state.votes[id] = vote;
     }
+    return Object.entries(state.votes).some(([id, vote]) => vote.touched > (theirs[id] ? theirs[id].touched : 0));
   }
 
   function readRatings(saved) {
@@ -440,7 +441,7 @@
   window.addEventListener("storage", (event) => {
     if (!state.rater || event.key !== shelf(state.rater)) return;
     warn(words.other_tab);
-    merge(event.newValue);
+    if (merge(event.newValue)) keep();
     if (screen !== "work") return;
     if (document.activeElement !== at("comment")) at("comment").value = entry(items[position].id).comment;
     marks();

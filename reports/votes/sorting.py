@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from reports.blind.assigning import same_name
 from reports.blind.form import SCALE
 from reports.blind.key import Key, KeyEntry
 from reports.votes.statement import Statement, text_of, unpacked
@@ -45,11 +45,6 @@ def sort_votes(kept: Iterable[Kept], key: Key) -> Sorted:
         (line for line in fresh if line.fate == "counted"), key=lambda line: (place[line.statement.review_id], line.rater)
     )
     return Sorted(votes=tuple(_vote(line, key) for line in counted), kept=tuple(fresh))
-
-
-def same_name(name: str) -> str:
-    """Names that a person may write one time so and another time so."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 
 def _judged(

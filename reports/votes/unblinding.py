@@ -12,11 +12,11 @@ from typing import Any
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.records import Flag, Judgment, Measured, Metric, People, Run, Sample
+from reports.blind.assigning import same_name
 from reports.blind.form import SCALE, Form
 from reports.blind.key import KeyEntry
 from reports.people.arms import preference, score
 from reports.votes.pooling import Poll, human_key, stands_for_all
-from reports.votes.sorting import same_name
 from reports.votes.vote import Rated, Vote
 
 VERSION = "3"

@@ -164,6 +164,7 @@ def test_one_package_for_all_knows_who_gets_what(tmp_path: Path) -> None:
         (Panel(separate=True), "name them"),
         (Panel(each=2), "name them"),
         (Panel(raters=("Ana", "ana ")), "two raters have one name"),
+        (Panel(raters=("ana b", "Ana  \uff22")), "two raters have one name"),
         (Panel(raters=("ana", " ")), "with names of 1 to 60"),
         (Panel(raters=("ana", "b\no")), "characters that can be printed"),
         (Panel(raters=("ana", "bo"), each=3), "seen by 1 to 2 of the 2 raters, found 3"),
