@@ -277,12 +277,11 @@ def test_a_model_whose_name_no_candidate_can_have_is_called_otherwise(tmp_path: 
 
 
 def annotations(won: int, lost: int, **more: Any) -> list[dict[str, Any]]:
-    """Judged in one order each; the winner's answers are the longer ones."""
+    """Judged in one order each; the winner's answers are the longer ones, but for every fourth."""
+    longer = [(number < won) != (number % 4 == 0) for number in range(won + lost)]
     return [
-        alpaca(
-            number, 2 if number < won else 1, switched=number % 2 == 0, text="x" * (8 + number % 5 if number < won else 2), **more
-        )
-        for number in range(won + lost)
+        alpaca(number, 2 if number < won else 1, switched=number % 2 == 0, text="x" * (8 + number % 5 if long else 2), **more)
+        for number, long in enumerate(longer)
     ]
 
 
