@@ -26,7 +26,8 @@ def consult(asking: Asking, pending: Sequence[Pair]) -> dict[str, Admission]:
         pairs = [pair for pair in pending if judge in judges_of(prepared.suites[pair[0]])]
         suites = dict.fromkeys(suite for suite, _ in pairs)
         before = time.perf_counter()
-        progress.stage(f"consulting {judge}", sum(len(gathered[pair].answers) for pair in pairs) + len(suites))
+        examinations = sum(prepared.config.suite(name).options.get("admission") is not None for name in suites)
+        progress.stage(f"consulting {judge}", sum(len(gathered[pair].answers) for pair in pairs) + examinations)
         with Desk({judge: asking.opener([judge])}) as desk:
             admissions |= examine(asking, desk, [name for name in suites if jury_of(prepared.suites[name]) is None])
             testify(asking, desk, judge, [name for name in suites if jury_of(prepared.suites[name])], into=testimonies)
