@@ -36,11 +36,12 @@ class StrengthTable(Record, frozen=True, kw_only=True):
 
 
 class CalibratedCard(Record, frozen=True, kw_only=True):
-    """A judge beside people. ``rows``: the confusion, by what the judge said."""
+    """A judge beside people. ``rows``: the confusion, by what the judge said. ``simulated``: raters who are no people."""
 
     metric: str
     candidate: str
     judge: str
+    simulated: str
     rates: tuple[tuple[str, Shown], ...]
     facts: tuple[tuple[str, Figure, Span | None], ...]
     rows: tuple[tuple[str, tuple[Figure, ...]], ...]
@@ -159,7 +160,6 @@ def _calibrated(place: int, each: Calibrated, simulated: str) -> CalibratedCard:
     if each.saved is not None:
         facts.append(("human labels saved", Figure(text=fixed(each.saved, 0), value=each.saved, at=f"{at}/saved"), None))
     said = [
-        (simulated, "Not people: {} are programs, and what they said is a simulation."),
         (each.note, "{}"),
         (each.because, "The judge saves no human label: {}"),
         (each.kappa_because, "κ of judge and people is undefined, because {}"),
@@ -170,6 +170,7 @@ def _calibrated(place: int, each: Calibrated, simulated: str) -> CalibratedCard:
         metric=each.metric,
         candidate=each.candidate,
         judge=each.judge,
+        simulated=simulated,
         rates=tuple((word, shown) for word, shown in rates if shown is not None),
         facts=tuple(facts),
         rows=tuple(
