@@ -126,7 +126,8 @@ def test_the_loop_closes_through_the_real_commands_and_nobody_takes_programs_for
     table, lines = beside_truth(conclusion, read_measured(loaded), oracle(demo / f"{SUITE}.jsonl"))
     assert table.row_count == len(lines) == 2
     assert "By right answers themselves the rate is 41.4 %" in lines[0], "of 110 pairs it wins 36, loses 55 and ties 19"
-    true = known_rates(*(read_measured(loaded)[SUITE, name] for name in ("base", "careless")), oracle(demo / f"{SUITE}.jsonl"))
+    measured = read_measured(loaded)
+    true = known_rates(measured[SUITE, "base"], measured[SUITE, "careless"], oracle(demo / f"{SUITE}.jsonl"))
     assert true.answers == 45.5 / 110
     words = []
     for low, high in ((careless.human_low, careless.human_high), (careless.powered_low, careless.powered_high)):
