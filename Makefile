@@ -4,7 +4,7 @@
 demo: ; @.ci/setup && .venv/bin/sftgate demo
 
 test: lint
-	@.venv/bin/python -m pytest -n 2 --dist loadfile -m "not full and not gpu"
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --durations 40 -m "not full and not gpu"
 
 lint:
 	@.ci/setup

@@ -32,7 +32,7 @@ class Choices:
         documents = 4 if setting.quick else self.documents
         model = lab.base if self.model == "lab" else wide_model(lab.base, setting.place / "wide", quick=setting.quick)
         tasks = write_tasks(setting.place / "tasks", lab.data, AutoTokenizer.from_pretrained(lab.base), {self.task: documents})
-        size, tried = lm_eval_run.best_batch_size(model, tasks, [self.task], limit=max(2, documents // 4))
+        size, tried = lm_eval_run.best_batch_size(model, tasks, [self.task], limit=max(2, documents // 4), quick=setting.quick)
         setting.say(f"lm-eval is fastest with batch size {size}")
         lm = lm_eval_run.open_model(model, batch_size=size)
         journals = (setting.place / f"journal{number}.sqlite" for number in itertools.count())

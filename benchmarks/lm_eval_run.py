@@ -46,10 +46,11 @@ def _evaluate(lm: Any, folder: Path, names: Sequence[str], **settings: Any) -> d
     return found
 
 
-def best_batch_size(model: Path, folder: Path, names: Sequence[str], *, limit: int) -> tuple[int, dict[int, float]]:
-    """The batch size that is fastest on the first ``limit`` documents of each task, and the seconds of every one tried."""
+def best_batch_size(model: Path, folder: Path, names: Sequence[str], *, limit: int, quick: bool) -> tuple[int, dict[int, float]]:
+    """The batch size that is fastest on the first ``limit`` documents of each task, and the seconds of every one tried; ``quick``:
+    only two are."""
     seconds: dict[int, float] = {}
-    for size in BATCH_SIZES:
+    for size in BATCH_SIZES[:2] if quick else BATCH_SIZES:
         lm = open_model(model, batch_size=size)
         if not seconds:
             evaluate(lm, folder, names, samples=False, limit=1)  # imports and first calls are nobody's time

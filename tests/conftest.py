@@ -6,6 +6,7 @@ not lie beside the repository is no part of the installation: its tests say so i
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,17 @@ import pytest
 from trainers.lab import LabPaths, build
 
 OPTIONAL = "beside the repository"
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes test at once. With a thread per core in each of them, torch's threads mostly wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no later search for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _refuse(report: Any) -> None:

@@ -41,7 +41,9 @@ class AdapterFleet:
         """Whole runs on both sides: ours from the config to runs on disk, theirs from HFLM(base, peft) to samples in memory."""
         fleet = make_fleet(setting)
         names = list(fleet.documents)
-        size, tried = lm_eval_run.best_batch_size(fleet.base, fleet.tasks, names, limit=2 if setting.quick else 15)
+        size, tried = lm_eval_run.best_batch_size(
+            fleet.base, fleet.tasks, names, limit=2 if setting.quick else 15, quick=setting.quick
+        )
         setting.say(f"lm-eval is fastest with batch size {size}")
         stores = (setting.place / f"store{number}" for number in itertools.count())
 

@@ -33,7 +33,9 @@ class AdapterFleetCommands:
         """Commands one after the other, on equally many threads, once (they take minutes); then the scores on disk are compared."""
         fleet = make_fleet(setting)
         names = list(fleet.documents)
-        size, tried = lm_eval_run.best_batch_size(fleet.base, fleet.tasks, names, limit=2 if setting.quick else 15)
+        size, tried = lm_eval_run.best_batch_size(
+            fleet.base, fleet.tasks, names, limit=2 if setting.quick else 15, quick=setting.quick
+        )
         places = (setting.place / f"commands{number}" for number in itertools.count())
         (theirs, outputs), (ours, configs) = alternate(
             ("lm_eval commands", lambda: _their_commands(fleet, names, size, next(places))),

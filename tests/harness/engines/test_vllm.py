@@ -159,10 +159,14 @@ def test_the_process_is_left_as_it_was(tiny: Tiny) -> None:
     import torch
 
     setter, threads = torch.set_num_threads, torch.get_num_threads()
-    with Vllm(_family(tiny)) as engine:
-        answers(engine, [("base", Request(prompt="a", max_tokens=2))])
-    assert torch.set_num_threads is setter
-    assert torch.get_num_threads() == threads
+    setter(3)
+    try:
+        with Vllm(_family(tiny)) as engine:
+            answers(engine, [("base", Request(prompt="a", max_tokens=2))])
+        assert torch.set_num_threads is setter
+        assert torch.get_num_threads() == 3
+    finally:
+        setter(threads)
     assert isinstance(ask(engine, [("base", Request(prompt="a"))])[0], EngineError)
 
 
