@@ -29,3 +29,5 @@ simulate:
 	@.ci/setup
 	@.venv/bin/python -m benchmarks.simulation
 	@.venv/bin/python -m benchmarks.simulation.sequential
+	@.venv/bin/python -m benchmarks.simulation.judges
+	@.venv/bin/python -m benchmarks.simulation.lengths
