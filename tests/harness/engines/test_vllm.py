@@ -155,6 +155,15 @@ def test_the_probe_sees_a_base_that_gets_an_adapters_slot(tiny: Tiny) -> None:
         pass
 
 
+def test_numba_beside_vllm_is_named(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise AttributeError("'_lib_fn_wrapper' object has no attribute 'get'")
+
+    monkeypatch.setattr(Vllm, "_start", refuse)
+    with pytest.raises(EngineError, match=r"has imported numba, .* set resources\.child_process = true"), Vllm(_family(tiny)):
+        pass
+
+
 def test_the_process_is_left_as_it_was(tiny: Tiny) -> None:
     import torch
 
