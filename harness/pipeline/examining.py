@@ -31,6 +31,9 @@ from harness.schedule import Desk, Done, Talk, drive
 from harness.seals import kept, sealed
 from harness.store import HASH_LENGTH, Store, atomic_write
 
+ANCHORS_FAILED = "the anchors could not be judged again"
+"""Then nobody knows whether the judge is the one that was examined."""
+
 
 class Card(Record, frozen=True, kw_only=True):
     """How a judge did. ``judge_hash``: its engine as asked; ``examined``: prompt, parser, labels and limits; ``labels``: as the
@@ -88,7 +91,9 @@ def examine(asking: Asking, desk: Desk, suites: Iterable[str]) -> dict[str, Admi
     for finished in drive(_anchors(prepared, known), desk, journal=None, asked=asking.prints):
         suite = prepared.suites[finished.id]
         _count(tokens, finished.id, finished)
-        if isinstance(suite, Anchored) and finished.error is None and finished.value is not None:
+        if finished.error is not None:
+            found[finished.id] = _unexamined(str(suite.judge), f"{ANCHORS_FAILED}: {finished.error}")
+        elif isinstance(suite, Anchored) and finished.value is not None:
             found[finished.id] = suite.rejudged(found[finished.id], finished.value)
     for name, admission in found.items():
         found[name] = msgspec.structs.replace(admission, spent=(spent_by(prepared, admission.judge, tokens[name]),))
@@ -130,7 +135,9 @@ def testify(asking: Asking, desk: Desk, juror: str, suites: Iterable[str], *, in
     anchors = _testimonies(asking.prepared, juror, known, anchors=True)
     for finished in drive(anchors, desk, journal=None, asked=asking.prints):
         _count(into[finished.id].tokens, juror, finished)
-        if finished.error is None:
+        if finished.error is not None:
+            into[finished.id].failed[juror] = f"{ANCHORS_FAILED}: {finished.error}"
+        else:
             into[finished.id].again[juror] = finished.value
 
 

@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from harness.cli import main
+from harness.errors import EngineError
 from harness.pipeline.examining import Card, cards
-from harness.records import Admission
+from harness.records import Admission, Completion, Request
 from harness.store import Store
+from tests.harness.engines.habitual import Habitual
 
 
 def write(folder: Path, habit: str, options: dict[str, Any] | None = None) -> Path:
@@ -128,6 +130,36 @@ def test_a_run_judges_the_anchors_again_and_a_changed_judge_holds_the_gate_up(
     assert main(["run", str(config)]) not in (0, 10), "the others were judged before, and are not judged again"
     assert "it has changed, and is another judge" in capsys.readouterr().out
     assert not card_of(tmp_path).admission.admitted
+
+
+@pytest.mark.parametrize("jurors", [1, 2])
+def test_who_cannot_be_asked_about_the_anchors_is_not_taken_for_the_same(
+    jurors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["judge", "admit", str(with_jurors(write(tmp_path, "knows"), jurors))]
+    assert main(command) == 0
+    sound, before = Habitual._answer, card_of(tmp_path)
+
+    def down(judge: Habitual, name: str, request: Request) -> Completion:
+        raise EngineError("the judge is down")
+
+    monkeypatch.setattr(Habitual, "_answer", down)
+    capsys.readouterr()
+    assert main(command) == 13, "what the journal knows is of another day"
+    assert "the anchors could not be judged again" in capsys.readouterr().out
+    assert card_of(tmp_path) == before, "the card of the examination stays"
+    monkeypatch.setattr(Habitual, "_answer", sound)
+    assert main(command) == 0
+    assert card_of(tmp_path).admission.drift == 0.0
+
+
+def with_jurors(config: Path, jurors: int) -> Path:
+    content = json.loads(config.read_text(encoding="utf-8"))
+    if jurors > 1:
+        content["engines"]["other"] = content["engines"]["judge"] | {"revision": "2"}
+        content["suites"][0]["options"]["judge"] = list(content["engines"])
+    config.write_text(json.dumps(content), encoding="utf-8")
+    return config
 
 
 def test_labels_of_ones_own_in_place_of_the_suites(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
