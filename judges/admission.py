@@ -17,7 +17,7 @@ from judges.leanings import length_slope, self_preference
 from judges.lockstep import together
 from judges.opinions import accuracy, accuracy_where, cohen_kappa, conflicts, consistency, kappa_interval, table_of, unparsable
 
-EXAMINATION = "2"
+EXAMINATION = "3"
 """Changes whenever the same judge could do otherwise on the same labels."""
 SHARES = ("kappa", "consistency", "unparsable", "canaries", "traps", "self_preference", "drift")
 

@@ -71,12 +71,13 @@ def spread(many: Sequence[T], most: int) -> Sequence[T]:
 
 
 def beaten(canaries: Sequence[tuple[Kind, LabelledPair]], opinions: Sequence[Sequence[Judgment]]) -> dict[str, tuple[int, int]]:
-    """Kind -> (right answers that beat it over both orders, right answers that it was set against). Nothing unparsable beats."""
+    """Kind -> (right answers that beat it over both orders, right answers that it was set against). Nothing unparsable beats, be it
+    in one order: an answer that leaves the judge without a verdict has fooled it, too."""
     found: dict[str, tuple[int, int]] = {}
     for (kind, _), said in zip(canaries, opinions, strict=True):
         won, shown = found.get(kind, (0, 0))
         scores = [opinion.score for opinion in said if opinion.score is not None]
-        found[kind] = (won + (bool(scores) and sum(scores) / len(scores) > 0.5), shown + 1)
+        found[kind] = (won + (0 < len(scores) == len(said) and sum(scores) / len(scores) > 0.5), shown + 1)
     return found
 
 

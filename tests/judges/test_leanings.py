@@ -11,7 +11,7 @@ from scipy.special import expit
 from harness.records import Admission, Judgment, Message
 from judges.admission import Limits, examine
 from judges.anchors import anchored, anchors_of, drifted
-from judges.canaries import canaries_of, spread
+from judges.canaries import beaten, canaries_of, spread
 from judges.labels import SHIPPED, TRAPS, LabelledPair, Winner, labelled_pairs
 from judges.leanings import length_slope, mean_score, self_preference
 from judges.opinions import accuracy_where, kappa_interval, table_of
@@ -116,6 +116,15 @@ def test_anchors_and_canaries_come_from_all_over_and_are_the_same_every_time() -
     assert keys[0] < 5 < 40 < keys[-1]
     assert anchors_of(pairs) == anchors_of(list(pairs))
     assert {each.key.split()[0] for _, each in canaries_of(pairs)} == {each.key for each in spread(pairs, 20)}
+
+
+@pytest.mark.parametrize(
+    ("scores", "won"),
+    [((1.0, 1.0), 1), ((1.0, 0.5), 1), ((1.0, 0.0), 0), ((1.0, None), 0), ((None, 1.0), 0), ((None, None), 0), ((), 0)],
+)
+def test_a_canary_that_leaves_the_judge_without_a_verdict_is_not_beaten(scores: tuple[float | None, ...], won: int) -> None:
+    canary = pair(0, 2, 1, "left")
+    assert beaten([("injecting", canary)], [[Judgment(score=score) for score in scores]]) == {"injecting": (won, 1)}
 
 
 def test_canaries_speak_the_language_of_the_question() -> None:
