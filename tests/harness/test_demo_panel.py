@@ -110,7 +110,8 @@ def test_the_loop_closes_through_the_real_commands_and_nobody_takes_programs_for
         outcomes = {finding.outcome for finding in verdict.findings if finding.metric == "human/win"}
         assert "not_comparable" not in outcomes, "two votes on an item are no two draws, which could not be compared with one"
     page, summary = (demo / "runs" / "report.html").read_text(), (demo / "runs" / "summary.md").read_text()
-    assert page.count("<strong>Not people.</strong>") == 4, "at the votes, and at the judge beside people"
+    assert page.count("<strong>Not people.</strong>") == 5, "at the votes, at the judge beside people, and above the wins"
+    assert page.count('human <span class="small soft">simulated</span>') == 2
     assert "labelled by simulated raters, who are no people" in summary
 
     careless = next(each for each in conclusion.calibrated if each.candidate == "careless")
