@@ -179,6 +179,8 @@ def _rate(rate: WinRate, measured: Measured) -> str:
         parts.append(f"at equal style {_share(rate.style, rate.style_low, rate.style_high)}")
     if rate.first + rate.second:
         parts.append(f"first slot twice {rate.first:,}, second slot twice {rate.second:,}")
+    if rate.rate is not None:
+        parts.append(f"all intervals {100 * rate.level:g} %")
     return f"{rate.candidate}: {'; '.join(parts)}{f' ({rate.note})' if rate.note else ''}"
 
 

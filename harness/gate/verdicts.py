@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.compare.winning import LENGTH, STYLE
 from harness.errors import EXIT_EVALUATION, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_PASS
 from harness.gate import sentences as words
 from harness.gate.contamination import REMEDY
@@ -229,7 +230,7 @@ def _unlimited(findings: Sequence[Finding]) -> Iterator[str]:
         have = "has" if len(named) == 1 else "have"
         yield (
             f"{words.joined(list(named))} {have} no declared range: rare losses larger than any score seen are not ruled out by "
-            "what passed, because no test can know of them. Where scores have limits, set range = [low, high] on the suite"
+            f"what passed, because no test can know of them{_ranges([*named])}"
         )
     for each in passed:
         unseen = each.comparison.parameters.get("whole_losses_unseen") if each.comparison is not None else None
@@ -238,6 +239,12 @@ def _unlimited(findings: Sequence[Finding]) -> Iterator[str]:
                 f"{each.metric} passed on what many small differences show: of answers that are lost whole, as many as its margin "
                 f"allows would not have shown at all with probability {unseen:.2f}. More items rule them out"
             )
+
+
+def _ranges(metrics: Sequence[str]) -> str:
+    """What to do about it; nothing where all are parts of a regression, which no score of an item limits."""
+    parts = all(metric.rsplit("/", 1)[-1] in (LENGTH, STYLE) for metric in metrics)
+    return "" if parts else ". Where scores have limits, set range = [low, high] on the suite"
 
 
 def _unjudged(candidate: str, measurements: Measurements) -> str | None:

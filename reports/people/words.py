@@ -11,7 +11,8 @@ def told(people: People) -> list[str]:
     lines += [
         f"{people.voted} of {people.items} items have votes, {people.votes} in all by {_count(len(_voters(people)), 'rater')}: "
         + ", ".join(f"{name} {count}" for name, count in people.labels.items()),
-        f"won by the candidate: {_share(people.win)} of {people.win.count} items{_p(people.win, 'of one half')}",
+        f"won by the candidate: {_share(people.win)} of {people.win.count} items{_p(people.win, 'of one half')}; "
+        f"all intervals here are {100 * people.level:g} % ones",
     ]
     if people.uneven:
         lines.append(f"  items were drawn with unlike chances; every item counting alike it would be {_share(people.plain)}")

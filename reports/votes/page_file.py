@@ -9,6 +9,7 @@ from reports.blind.key import REVIEW_FORMAT
 from reports.votes.statement import Statement, seconds_of, text_of, understood
 
 KIND = "sftgate-votes"
+INSTANT = 0.05  # seconds: the page counts in tenths, and what it calls 0 was over before half of one had passed
 
 
 def read_page(source: str, content: dict[str, Any]) -> list[Statement]:
@@ -40,10 +41,15 @@ def _statement(source: str, number: int, ballot: dict[str, Any], content: dict[s
         reasons=tuple(map(text_of, reasons)) if isinstance(reasons, list) else (),
         ratings=ratings if isinstance(ratings, dict) else {},
         comment=text_of(ballot.get("comment")),
-        seconds=seconds_of(ballot.get("seconds")),
+        seconds=_seconds(ballot.get("seconds")),
         when=text_of(ballot.get("when") or content.get("saved")),
         sitting=text_of(content.get("sitting")),
         package=text_of(content.get("package")),
         commitment=text_of(content.get("commitment")),
         raw=ballot,
     )
+
+
+def _seconds(counted: object) -> float:
+    """Elsewhere 0 is a time that nobody took. The page took one: votes without any reading must not look like untimed ones."""
+    return INSTANT if isinstance(counted, int | float) and not isinstance(counted, bool) and counted == 0 else seconds_of(counted)

@@ -114,6 +114,16 @@ def test_a_pass_without_a_range_says_once_what_no_test_can_know() -> None:
     assert not [w for w in light.warnings if "no declared range" in w], "it proves nothing"
 
 
+@pytest.mark.parametrize("name", ["win_length", "win_style"])
+def test_nobody_is_told_to_declare_a_range_of_what_a_regression_made(name: str) -> None:
+    """Its parts lie beyond 0 and 1: with the range that was asked for, the gate ended with exit 2."""
+    rule = Rule(metric=f"facts/*/{name}", require="non_inferior", margin=0.1)
+    runs = [measured(who, samples([*ALIKE], metric=name), metrics={name: Metric(kind="real")}) for who in ("base", "new")]
+    (told,) = [w for w in decide(*runs, rules=(rule,)).verdicts[0].warnings if "no declared range" in w]
+    assert "rare losses larger than any score seen" in told
+    assert "range = [" not in told
+
+
 def test_a_pass_by_many_small_differences_says_that_rare_whole_losses_would_not_have_shown() -> None:
     """60 shares that all differ a little pass a margin of 0.02 by a t; (1 - 0.02)^60 = 0.30 of such runs hold no whole loss."""
     rng = np.random.default_rng(5)

@@ -72,6 +72,7 @@ def test_the_terminal_says_the_same() -> None:
     win = people.win.value
     assert win is not None
     assert any(line.startswith("won by the candidate: ") and f"{100 * win:.1f} %" in line for line in lines)
+    assert any(line.endswith(f"all intervals here are {100 * people.level:g} % ones") for line in lines)
     assert any("without bo, who failed attention checks" in line for line in lines)
     assert any(line.startswith("bo: 43 of 43 rows") and "failed 5 of 5 attention checks" in line for line in lines)
     assert people.win.value != pytest.approx(people.plain.value)

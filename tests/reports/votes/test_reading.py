@@ -44,6 +44,18 @@ def test_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("counted", "seconds"), [(0, 0.05), (0.0, 0.05), (0.1, 0.1), (None, 0.0), (False, 0.0), ("", 0.0), (-1, 0.0)]
+)
+def test_a_vote_of_no_time_at_all_is_a_hurried_one_and_not_one_without_a_time(
+    tmp_path: Path, counted: object, seconds: float
+) -> None:
+    """The page rounds to tenths: of 37 votes that came at once, 32 were not among those that came too soon."""
+    ballot = {"review_id": "r002", "choice": "left", "seconds": counted}
+    (said,) = read(page(tmp_path / "v.json", key_of(), {}, votes=[ballot]))
+    assert said.seconds == seconds
+
+
+@pytest.mark.parametrize(
     ("said", "choice"),
     [
         ("1", "left"), (" Answer 2 ", "right"), ("1!", "left_much"), ("2_much_better", "right_much"), ("1_better", "left"),

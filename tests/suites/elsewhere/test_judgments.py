@@ -294,6 +294,7 @@ def test_the_command_counts_by_our_own_code_and_importing_again_changes_nothing(
     told = capsys.readouterr().out
     assert "61 judgments (alpaca_eval) by weighted" in told
     assert "mine: 60 items, 1 without a readable verdict; win rate 66.7 %" in told
+    assert "all intervals 90 %" in told
     assert "at equal length" in told
     mine, base = stored(tmp_path, "mine"), stored(tmp_path, "base")
     assert wins(mine).count(1.0) == 40
