@@ -1,7 +1,8 @@
 """A judge beside people, on the same answers: where they agree, what people reach among themselves, and the win rate that a few
 human labels and many verdicts give together. For reading: rules are about the judge's metric, or about ``human/win``.
 
-Only answers that differ count: equal ones tie without anybody being asked.
+Only answers that differ count: equal ones tie without anybody being asked. Votes on answers that were asked for otherwise (another
+system prompt, another decoding) are votes on other answers.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def calibrated(measurements: Measurements) -> list[Calibrated]:
         if suite == HUMAN or people is None:
             continue
         votes = {sample.key: sample for sample in people.samples if sample.scores is not None and WIN in sample.scores}
-        said = {key: votes[f"{suite}/{key}"] for key in duel.pair.baseline.keys if f"{suite}/{key}" in votes}
+        shown = {sample.key: (votes.get(f"{suite}/{sample.key}"), sample.prompt_hash) for sample in duel.own}
+        said = {key: vote for key, (vote, asked) in shown.items() if vote is not None and vote.prompt_hash == asked}
         if said:
             judges = dict.fromkeys(each.judge for sample in duel.own for each in sample.judgments if each.judge)
             found.append(structs.replace(_calibrated(duel, said, measurements.policy.seed), judge=", ".join(judges)))

@@ -398,6 +398,19 @@ def test_equal_answers_do_not_count_for_the_judge_nor_for_people() -> None:
     assert (found.items, found.labelled) == (80, 60)
 
 
+def test_votes_on_answers_that_were_asked_for_otherwise_do_not_stand_beside_the_judge() -> None:
+    base, new, human_base, human_new = judged_and_seen(200, 100)
+
+    def asked(run: Measured, *hashes: str) -> Measured:
+        fields = [{**_fields(each), "prompt_hash": hashes[at % len(hashes)]} for at, each in enumerate(run.samples)]
+        return Measured(run=run.run, samples=tuple(Sample(**each) for each in fields))
+
+    now, people = (asked(base, "now"), asked(new, "now")), (human_base, human_new)
+    assert calibrated(*now, *(asked(each, "now") for each in people)).labelled == 100
+    assert calibrated(*now, *(asked(each, "now", "before") for each in people)).labelled == 50
+    assert concluded(*now, *(asked(each, "before") for each in people)).calibrated == ()
+
+
 def test_without_votes_nothing_is_calibrated_and_votes_about_another_suite_do_not_count() -> None:
     base, new, *_ = judged_and_seen(60, 20)
     assert concluded(base, new).calibrated == ()
