@@ -143,26 +143,56 @@ def _together(polls: Sequence[Poll], outdated: Sequence[Key], candidate: Measure
 
 
 def _changed(store: Store, key: Key) -> list[str]:
-    """Whose weights are others now than when the package was made."""
-    return [
+    """Whose weights are others now than when the package was made, and what was asked otherwise since."""
+    lines = [
         f"{run.candidate.name} has other weights now than when package {key.package} was made: rules about people wait for votes "
         "on answers of those"
         for run in (key.baseline, key.candidate)
         if (now := _measured_now(store, key, run)) is not None and now != who(run.fingerprints)
     ]
+    if not lines and (stale := _asked_otherwise(store, key)):
+        lines = [
+            f"{len(stale)} of {len(key.items)} items are asked otherwise now (prompt or decoding) than when package "
+            f"{key.package} was made: rules about people wait for votes on the answers of now"
+        ]
+    return lines
 
 
 def _refuse_older(store: Store, key: Key) -> None:
-    """UsageError where votes on earlier weights would take the place of votes on those of now."""
+    """UsageError where votes on earlier answers would take the place of votes on those of now."""
     path = store.current().get((HUMAN, key.candidate.candidate.name))
     now = _measured_now(store, key, key.candidate)
-    if path is None or not path.exists() or now is None or now == who(key.candidate.fingerprints):
+    if path is None or not path.exists() or now is None:
         return
-    if who(store.run(path).fingerprints) == now:
+    if now != who(key.candidate.fingerprints):
+        older = "weights" if who(store.run(path).fingerprints) == now else ""
+    else:
+        shown = _prompts(store, key.suite, key.candidate.candidate.name)
+        kept = {sample.key.removeprefix(f"{key.suite}/"): sample.prompt_hash for sample in store.read(path).samples}
+        counted = any(asked and shown.get(item) == asked for item, asked in kept.items())
+        older = "answers" if counted and len(_asked_otherwise(store, key)) == len(key.items) else ""
+    if older:
         raise UsageError(
-            f"package {key.package} is about earlier weights of {key.candidate.candidate.name}, and there are votes on those of "
+            f"package {key.package} is about earlier {older} of {key.candidate.candidate.name}, and there are votes on those of "
             f"now: they would be replaced. To count the earlier ones all the same, delete {path} first"
         )
+
+
+def _asked_otherwise(store: Store, key: Key) -> list[str]:
+    """Items of which one side was asked otherwise when the package was made."""
+    own, other = (_prompts(store, key.suite, run.candidate.name) for run in (key.candidate, key.baseline))
+    return [
+        entry.item
+        for entry in key.items
+        if own.get(entry.item, entry.candidate_prompt_hash) != entry.candidate_prompt_hash
+        or other.get(entry.item, entry.baseline_prompt_hash) != entry.baseline_prompt_hash
+    ]
+
+
+def _prompts(store: Store, suite: str, name: str) -> dict[str, str]:
+    """Item -> the hash of what was asked of it, in the selected run."""
+    path = store.current().get((suite, name))
+    return {} if path is None or not path.exists() else {sample.key: sample.prompt_hash for sample in store.read(path).samples}
 
 
 def _measured_now(store: Store, key: Key, run: Run) -> tuple[str | None, ...] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,7 +15,7 @@ from harness.gate import conclude as decide
 from harness.lines import located
 from harness.pipeline.contents import contents_of, refuse_other_contents
 from harness.pipeline.imported import find_imported
-from harness.pipeline.left_out import contaminated, judged_so_far, who
+from harness.pipeline.left_out import contaminated, judged_so_far
 from harness.pipeline.lengths import by_length
 from harness.pipeline.looking_back import read_history
 from harness.pipeline.noise import second_runs
@@ -27,6 +26,7 @@ from harness.pipeline.recording import bands
 from harness.pipeline.sources import refuse_other_sources
 from harness.pipeline.spending import spent_by_item
 from harness.pipeline.trained import chosen_on, read_training
+from harness.pipeline.voted import voted
 from harness.records import IMPORTED, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
@@ -43,19 +43,7 @@ def read_measured(loaded: Loaded, *, pin: str = "") -> dict[Pair, Measured]:
     by_name = {candidate.name: read_candidate(loaded, candidate.name) for candidate in config.candidates}
     measured = {(suite.name, name): runs[suite.name] for suite in config.suites for name, runs in by_name.items()}
     measured |= {pair: as_policy(loaded, found) for pair, found in pinned.items()}
-    return measured | _votes(store, measured) | second_runs(store, measured)
-
-
-def _votes(store: Store, measured: Mapping[Pair, Measured]) -> dict[Pair, Measured]:
-    """What people said of everybody who was measured, pins by the name that they had; votes about other weights say nothing."""
-    current, found = store.current(), {}
-    for (_, name), each in measured.items():
-        path = current.get((HUMAN, each.run.candidate.name))
-        if path is not None and (HUMAN, name) not in found:
-            votes = store.read(path)
-            if who(votes.run.fingerprints) == who(each.run.fingerprints):
-                found[HUMAN, name] = votes
-    return found
+    return measured | voted(store, measured, config.baseline) | second_runs(store, measured)
 
 
 def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:

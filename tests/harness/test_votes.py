@@ -236,6 +236,46 @@ def test_votes_on_earlier_weights_never_replace_those_on_weights_of_now(tmp_path
     assert store.read(store.current()["human", "new"]).samples[0].outputs[0].startswith("better")
 
 
+def test_votes_on_answers_that_were_asked_for_otherwise_decide_nothing(tmp_path: Path, asked: Callable[..., str]) -> None:
+    gate, store = str(tmp_path / "gate.yaml"), Store(tmp_path / "runs")
+    config = json.loads((tmp_path / "gate.yaml").read_text())
+    config["rules"] = config["rules"][:1]
+    (tmp_path / "gate.yaml").write_text(json.dumps(config))
+
+    def reviewed(rater: str) -> tuple[str, ...]:
+        folder = tmp_path / "review"
+        known = set(folder.glob("key-*.json"))
+        asked("review", "export", gate, "--items", "30", "--folder", str(folder))
+        (key,) = set(folder.glob("key-*.json")) - known
+        return "review", "import", gate, "--key", str(key), "--votes", str(ballots(folder, rater, key=key))
+
+    first = reviewed("ana")
+    asked(*first)
+    asked("gate", gate)
+
+    options = config["suites"][0]["options"]
+    options["system"] = "Be brief."
+    (tmp_path / "gate.yaml").write_text(json.dumps(config))
+    asked("measure", gate)
+    said = asked("gate", gate, code=11)
+    assert "nobody has voted yet" in said
+    assert "30 of 30 items are asked otherwise now (prompt or decoding)" in asked(*first)
+
+    asked(*reviewed("bo"))
+    asked("gate", gate)
+    now = store.read(store.current()["human", "new"])
+    assert "is about earlier answers of new, and there are votes on those of now" in asked(*first, code=2)
+    assert store.read(store.current()["human", "new"]) == now
+
+    items = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    edited = [item | {"prompt": f"{item['prompt']}, please"} for item in items[:3]] + items[3:]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in edited))
+    asked("measure", gate)
+    asked("gate", gate)
+    verdict = json.loads((tmp_path / "runs" / "verdict.json").read_text())["verdicts"][0]
+    assert any("3 of 30 items that people voted on were asked otherwise since" in warning for warning in verdict["warnings"])
+
+
 def test_an_import_that_runs_at_the_same_time_loses_nothing(
     tmp_path: Path, asked: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
