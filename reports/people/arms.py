@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ def leftward(vote: Vote) -> float:
 @dataclass(frozen=True)
 class Panel:
     """The votes on items, and the numbers by which the statistics know them: one element per vote. ``menu``: what could have
-    been said."""
+    been said. ``drawn``: how many items of each stratum the package has, voted on or not."""
 
     votes: tuple[Vote, ...]
     entries: tuple[KeyEntry, ...]
@@ -55,6 +56,7 @@ class Panel:
     raters: Codes
     names: tuple[str, ...]
     menu: tuple[str, ...]
+    drawn: Mapping[str, int]
 
     @property
     def labels(self) -> list[str]:
@@ -78,4 +80,5 @@ def panel_of(votes: Sequence[Vote], key: Key) -> Panel:
         np.asarray([names.index(vote.rater) for vote in own], dtype=np.intp),
         names,
         NAMED if key.form.strength else tuple(name for name in NAMED if not name.endswith("much")),
+        Counter(entry.stratum for entry in key.items),
     )

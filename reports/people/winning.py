@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,12 +18,14 @@ def win_rate(panel: Panel, level: float, *, even: bool = False, without: Sequenc
     items on which nobody contradicted anybody."""
     out = {panel.names.index(name) for name in without}
     kept = np.asarray([rater not in out for rater in panel.raters], dtype=bool)
-    numbers = [number for number in dict.fromkeys(panel.items[kept].tolist()) if not settled or _settled(panel, kept, number)]
+    voted = dict.fromkeys(panel.items[kept].tolist())
+    numbers = [number for number in voted if not settled or _settled(panel, kept, number)]
     if not numbers:
         return Share(note="there is no item on which all votes went one way" if settled else "nobody voted")
     means = np.asarray([panel.scores[kept & (panel.items == number)].mean() for number in numbers])
-    first = [panel.entries[int(np.flatnonzero(panel.items == number)[0])] for number in numbers]
-    weights = np.ones(len(first)) if even else np.asarray([stands_for(entry) for entry in first])
+    first = [_entry(panel, number) for number in numbers]
+    shares = voted_on(panel.drawn, [_entry(panel, number) for number in voted])
+    weights = np.ones(len(first)) if even else np.asarray([entry.weight / chance(entry, shares) for entry in first])
     pairs = MeanPairs(
         2 * means - 1,
         _codes([entry.cluster if entry.cluster is not None else entry.review_id for entry in first]),
@@ -40,14 +43,27 @@ def win_rate(panel: Panel, level: float, *, even: bool = False, without: Sequenc
     )  # fmt: skip
 
 
-def stands_for(entry: KeyEntry) -> float:
-    """How much an item counts: its weight over its probability to be drawn (Horvitz and Thompson)."""
-    return entry.weight / entry.probability
+def _entry(panel: Panel, number: int) -> KeyEntry:
+    return panel.entries[int(np.flatnonzero(panel.items == number)[0])]
 
 
-def uneven(entries: Sequence[KeyEntry]) -> bool:
-    """Whether some items were likelier to be drawn than others."""
-    return len({entry.probability for entry in entries}) > 1
+def voted_on(drawn: Mapping[str, int], entries: Iterable[KeyEntry]) -> dict[str, float]:
+    """Stratum -> the share of its items that have votes. ``drawn``: how many the package has; ``entries``: those with votes."""
+    answered = Counter(entry.stratum for entry in entries)
+    return {name: answered[name] / count for name, count in drawn.items()}
+
+
+def chance(entry: KeyEntry, shares: Mapping[str, float]) -> float:
+    """Of an item, to be drawn and voted on: an item counts its weight over it (Horvitz and Thompson; work left undone is taken to
+    be left at random inside a stratum, and only there)."""
+    return entry.probability * shares[entry.stratum]
+
+
+def uneven(panel: Panel) -> bool:
+    """Whether some items were likelier to be drawn and voted on than others."""
+    entries = {entry.review_id: entry for entry in panel.entries}.values()
+    shares = voted_on(panel.drawn, entries)
+    return len({chance(entry, shares) for entry in entries}) > 1
 
 
 def _settled(panel: Panel, kept: np.ndarray[tuple[int], np.dtype[np.bool_]], number: int) -> bool:

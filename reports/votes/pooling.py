@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.records import People, Record, Run
 from reports.blind.key import Key, KeyEntry, read_key
 from reports.people import what_people_said
-from reports.people.winning import stands_for
+from reports.people.winning import chance, voted_on
 from reports.votes.ledger import ledger_path, read_ledger
 from reports.votes.sorting import sort_votes
 from reports.votes.vote import Vote
@@ -72,19 +72,20 @@ def human_key(poll: Poll, entry: KeyEntry) -> str:
 def stands_for_all(polls: Sequence[Poll]) -> dict[str, float]:
     """Item -> how much it counts among the items of all packages: its weight over its chance of having been voted on in any.
 
-    One package draws an item by its key's probability, whoever votes (Horvitz and Thompson). Of several, each gives an item that
-    chance times the share of its stratum that has votes, drawn or not: 1 − Π (1 − chance).
+    A package gives an item the chance to be drawn times the share of its stratum that has votes; several, 1 − Π (1 − chance).
     """
     by_suite: dict[str, list[Poll]] = defaultdict(list)
     for poll in polls:
         by_suite[poll.key.suite].append(poll)
     found = {}
     for members in by_suite.values():
-        chances = [_chances(poll) for poll in members] if len(members) > 1 else []
+        chances = [_chances(poll) for poll in members]
         for poll in members:
             for entry in poll.key.items:
-                missed = prod(1 - each.get(entry.item, 0.0) for each in chances)
-                found[human_key(poll, entry)] = entry.weight / (1 - missed) if missed < 1 and chances else stands_for(entry)
+                own = [each.get(entry.item, 0.0) for each in chances]
+                seen = own[0] if len(own) == 1 else 1 - prod(1 - one for one in own)
+                if seen > 0:
+                    found[human_key(poll, entry)] = entry.weight / seen
     return found
 
 
@@ -92,10 +93,10 @@ def _chances(poll: Poll) -> dict[str, float]:
     """Of all that a package might have drawn: how likely each was to be drawn and voted on."""
     voted = {vote.review_id for vote in poll.votes}
     drawn = Counter(entry.stratum for entry in poll.key.items)
-    answered = Counter(entry.stratum for entry in poll.key.items if entry.review_id in voted)
-    found = {entry.item: entry.probability * answered[entry.stratum] / drawn[entry.stratum] for entry in poll.key.items}
+    shares = voted_on(drawn, [entry for entry in poll.key.items if entry.review_id in voted])
+    found = {entry.item: chance(entry, shares) for entry in poll.key.items}
     for name, stratum in poll.key.strata.items():
-        found |= dict.fromkeys(poll.key.frame.get(name, ()), stratum.drawn / stratum.size * answered[name] / max(drawn[name], 1))
+        found |= dict.fromkeys(poll.key.frame.get(name, ()), stratum.drawn / stratum.size * shares.get(name, 0.0))
     return found
 
 

@@ -16,6 +16,7 @@ from reports.blind.key import Key, KeyEntry
 from reports.people import what_people_said
 from reports.people.arms import panel_of
 from reports.people.winning import win_rate
+from reports.votes.pooling import Poll, stands_for_all
 from reports.votes.vote import Vote
 from tests.reports.votes.ballots import entry, key_of
 
@@ -88,6 +89,18 @@ def test_disputed_items_that_were_likelier_to_be_drawn_count_less() -> None:
     assert people.win.value == pytest.approx(0.27)
     assert people.plain.value == pytest.approx(11 / 20)
     assert people.uneven
+
+
+def test_work_left_undone_in_one_stratum_does_not_let_another_speak_for_it() -> None:
+    """Two strata of equal size, ten items drawn of each; all ten have votes in one (all won), two in the other (all lost): ½."""
+    rows = [entry(n, left=n % 2 == 0, stratum="en" if n <= 10 else "zh", probability=0.2) for n in range(1, 21)]
+    key = key_of(*rows)
+    people = what_people_said(voted(key, "a", {n: float(n <= 10) for n in range(1, 13)}), key)
+    assert people.win.value == pytest.approx(0.5)
+    assert people.plain.value == pytest.approx(10 / 12)
+    assert people.uneven
+    weights = stands_for_all([Poll(key=key, votes=tuple(voted(key, "a", dict.fromkeys(range(1, 13), 1.0))), people=people)])
+    assert sorted(weights.values()) == pytest.approx([5.0] * 10 + [25.0] * 10)
 
 
 def test_weighting_by_probability_is_unbiased_where_plain_shares_are_not() -> None:
