@@ -6,7 +6,8 @@ ordinary paired metric.
 
 A verdict that cannot be parsed is the judge's failure. An item all of whose answers are left without a grade is an error; one that
 keeps a graded answer is scored by it and flagged ``unparsable``. An answer that says nothing has the lowest grade, unasked. Of a
-jury it is the weighted mean; where two judges are half the scale apart or more the item is flagged ``disputed``.
+jury it is the weighted mean; where two judges are half the scale apart or more the item is flagged ``disputed``. A juror
+that is not heard (weight 0) flags nothing.
 """
 
 from __future__ import annotations
@@ -182,6 +183,7 @@ class Graded(Tried):
         return found
 
     def _flags(self, judgments: Sequence[Judgment]) -> tuple[Flag, ...]:
+        judgments = [judgment for judgment in judgments if judgment.weight > 0]
         flags: list[Flag] = ["unparsable"] if any(judgment.score is None for judgment in judgments) else []
         half = (self._range[1] - self._range[0]) / 2
         for draw in {judgment.draw for judgment in judgments}:

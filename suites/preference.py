@@ -108,12 +108,13 @@ def win_of(judgments: Sequence[Judgment]) -> float | None:
 
 def flags_of(judgments: Sequence[Judgment]) -> tuple[Flag, ...]:
     """``unparsable`` where an opinion could not be read, ``conflict`` where two orders of one judge name opposite winners, and
-    ``disputed`` where two judges do."""
-    each = [[verdict(judgment) for judgment in opinions] for opinions in by_judge(judgments).values()]
+    ``disputed`` where two judges do. A juror that is not heard (weight 0) disputes nothing."""
+    heard = by_judge([judgment for judgment in judgments if judgment.weight > 0])
+    each = [[verdict(judgment) for judgment in opinions] for opinions in heard.values()]
     flags: list[Flag] = ["unparsable"] if any("none" in said for said in each) else []
     if any({"left", "right"} <= set(said) for said in each):
         flags.append("conflict")
-    winners = {verdict(Judgment(score=_mean(opinions))) for opinions in by_judge(judgments).values()}
+    winners = {verdict(Judgment(score=_mean(opinions))) for opinions in heard.values()}
     return (*flags, "disputed") if {"left", "right"} <= winners else tuple(flags)
 
 

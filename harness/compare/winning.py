@@ -52,9 +52,10 @@ def _count(mark: re.Pattern[str], text: str) -> int:
 
 def consistent(judgments: Sequence[Judgment]) -> bool:
     """Whether every judge could be read, and preferred the same answer in both orders, or judged each answer by itself. One that
-    saw a single order was not put to the test. What is said of single criteria counts only where nothing is said of the whole."""
+    saw a single order was not put to the test, and a juror that is not heard (weight 0) does not count. What is said of single
+    criteria counts only where nothing is said of the whole."""
     said: dict[tuple[str, str], dict[str, Preferred]] = defaultdict(dict)
-    for judgment in of_the_whole(judgments):
+    for judgment in of_the_whole([judgment for judgment in judgments if judgment.weight > 0]):
         said[judgment.judge, judgment.criterion][judgment.order] = judgment.prefers
     return bool(said) and all(
         len(set(words.values())) == 1 and "none" not in words.values() and words.keys() in ({"alone"}, {"left", "right"})

@@ -76,6 +76,9 @@ def _review(config: Config) -> Iterator[Fault]:
     names = [suite.name for suite in config.suites]
     if config.review.suite is not None and config.review.suite not in names:
         yield "review.suite", f"no suite is named {config.review.suite!r}. {did_you_mean(config.review.suite, names)}"
+    for key, least in {"items": 1, "each": 1, "shared": 0, "checks": 0, "duplicates": 0}.items():
+        if (found := getattr(config.review, key)) < least:
+            yield f"review.{key}", f"expected {least} or more, found {found}"
 
 
 def _candidates(config: Config) -> Iterator[Fault]:

@@ -293,9 +293,14 @@
     else open(target);
   }
 
+  function said(item) {
+    const own = state.votes[item.id];
+    return own && (own.comment || (own.reasons || []).length || Object.keys(own.ratings || {}).length);
+  }
+
   function votesText() {
     const votes = items
-      .filter((item) => choiceOf(item))
+      .filter((item) => choiceOf(item) || said(item))
       .map((item) => {
         const { touched, ...vote } = state.votes[item.id];
         return { review_id: item.id, ...vote };

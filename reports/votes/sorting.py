@@ -87,10 +87,13 @@ def _fate(said: Statement, key: Key, entry: KeyEntry | None, held: set[tuple[str
 def _same_package(said: str, package: str) -> bool:
     """A name of digits, or of digits and one e, is a number to a spreadsheet, which writes 123456789012 as 1.23457E+11, or with a
     comma."""
+    if said == package:
+        return True
     try:
-        return said == package or math.isclose(float(said.replace(",", ".")), float(package), rel_tol=1e-5)
+        found, expected = float(said.replace(",", ".")), float(package)
     except ValueError:
         return False
+    return math.isfinite(expected) and math.isclose(found, expected, rel_tol=1e-5)
 
 
 def _misplaced(shown: tuple[str, str], entry: KeyEntry, held: set[tuple[str, str]]) -> bool:

@@ -114,7 +114,7 @@ WRONG = {
     "item": (3, "review.item"),
     "leaks": ("hide", "review.leaks"),
     "raters": ("ana", "review.raters"),
-    "items": (0, "at least one item"),
+    "items": (-3, "review.items: expected 1 or more, found -3"),
 }
 
 

@@ -99,7 +99,7 @@ def test_jurors_count_by_how_often_they_were_right(gate: Gate) -> None:
     assert [each.weight for each in sample.judgments] == pytest.approx(list(weights.values()))
     assert sample.scores == {"grade": pytest.approx(weights["one"] / (weights["one"] + weights["two"]))}
     assert sample.flags == ("disputed",)
-    assert run.flags["disputed"] == ITEMS  # the juror that is always wrong differs everywhere
+    assert run.flags["disputed"] == 16  # where the two differ; the third is always wrong, not heard, and disputes nothing
 
 
 def _log_odds(accuracy: float) -> float:

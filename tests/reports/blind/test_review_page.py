@@ -128,8 +128,10 @@ def test_a_reload_in_the_middle_keeps_votes_and_place(page: Callable[..., Page],
     tab.keyboard.press("ArrowLeft")
     assert tab.get_attribute("[data-choice=right]", "aria-pressed") == "true"
     tab.keyboard.press("1")
-    votes = votes_in([saved(tab, tmp_path)], key)
-    assert [(vote.review_id, vote.choice) for vote in votes] == [("r001", "left"), ("r002", "left")]
+    file = saved(tab, tmp_path)
+    assert [(vote.review_id, vote.choice) for vote in votes_in([file], key)] == [("r001", "left"), ("r002", "left")]
+    third = json.loads(file.read_text())["votes"][2]
+    assert (third["review_id"], third["choice"], third["comment"]) == ("r003", None, "half a thought"), "no vote, and not lost"
 
 
 def test_arrows_skip_and_u_finds_what_is_open(page: Callable[..., Page], tmp_path: Path) -> None:

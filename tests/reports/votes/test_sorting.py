@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.errors import UsageError
@@ -136,6 +137,15 @@ def test_a_file_of_another_export_is_refused_whole(tmp_path: Path, change: dict[
         sort(page(tmp_path / "mine.json", KEY, {"r001": "left"}), path)
     assert says in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+def test_names_that_are_beyond_all_numbers_are_not_one_name(tmp_path: Path) -> None:
+    """A name of digits and one e is a number to a spreadsheet; two of them may both be infinite."""
+    key = msgspec.structs.replace(KEY, package="12e345678900")
+    mine, foreign = (page(tmp_path / f"{name}.json", key, {"r001": "left"}, package=name) for name in (key.package, "99e999999999"))
+    assert fates(sort(mine, key=key)) == {"counted": 1}
+    with pytest.raises(UsageError, match="belong to package 99e999999999"):
+        sort(foreign, key=key)
 
 
 def test_votes_without_a_rater_are_refused_with_the_way_out(tmp_path: Path) -> None:
