@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.commands.console import out
 from harness.store import Store
 from reports.blind.key import OTHER, read_key
 
@@ -58,8 +59,9 @@ def test_votes_that_were_changed_in_the_store_are_imported_again_once_they_are_g
 
 
 @pytest.fixture
-def asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs commands on a small config whose rules are about people; the answers are measured."""
+def asked(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Runs commands on a small config whose rules are about people; the answers are measured. No table is broken into lines."""
+    monkeypatch.setattr(out, "width", 200)
 
     def does(*words: str, code: int = 0) -> str:
         found = main([*words])

@@ -164,10 +164,11 @@ def test_numba_beside_vllm_is_named(tiny: Tiny, monkeypatch: pytest.MonkeyPatch)
         pass
 
 
-def test_the_process_is_left_as_it_was(tiny: Tiny) -> None:
+def test_the_process_is_left_as_it_was(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    setter, threads = torch.set_num_threads, torch.get_num_threads()
+    setter, threads = torch._C.set_num_threads, torch.get_num_threads()
+    monkeypatch.setattr(torch, "set_num_threads", setter)  # a vLLM that others started in this process has put another in its place
     setter(3)
     try:
         with Vllm(_family(tiny)) as engine:

@@ -44,7 +44,7 @@ def test_the_lab_model_is_silent_about_itself_and_a_ruined_copy_is_noticed(
     tmp_path: Path, lab_test: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noised = tmp_path / "noised-cache"
-    monkeypatch.setattr("harness.engines.noising.cache_root", lambda: noised)
+    monkeypatch.setattr("harness.engines.kept_weights.cache_root", lambda: noised)
     code = main(["aa-test", str(write(tmp_path, lab_test)), "--planted"])
     found = msgspec.json.decode((tmp_path / "runs" / "aa.json").read_bytes(), type=SelfTest)
     assert code == 0
