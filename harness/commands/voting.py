@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.pipeline.left_out import who
 from harness.pipeline.preparing import HUMAN
+from harness.pipeline.voted import asked_otherwise
 from harness.records import Measured, Run
 from harness.store import Store
 
@@ -64,7 +65,8 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
         if not people.votes and (aside := _set_aside(found)):
             raise UsageError("no vote on an item counts. " + ". ".join(aside))
         others = beside(arguments.key, key)
-        _refuse_older(store, key)
+        stale = _stale(store, key)
+        _refuse_older(store, key, stale)
         polls = (Poll(key=key, votes=found.votes, people=people), *others.same)
         require_all(_earlier_packages(store, key), polls, others.outdated, arguments.key)
         sides = to_measured(polls, rivals=others.rivals, created=now, environment=environment())
@@ -74,7 +76,7 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
         _say(f"{path} is not what was exported: whoever voted with it may have seen something else")
     for path in known:
         _say(f"{path} was imported before: its votes count once")
-    for line in [*_set_aside(found), *_changed(store, key), *told(people), *_together(polls, others.outdated, sides[1])]:
+    for line in [*_set_aside(found), *_changed(store, key, stale), *told(people), *_together(polls, others.outdated, sides[1])]:
         _say(line)
     _say(f"all of it, with what became of it: {ledger}")
     _say(f"{sum(poll.people.votes for poll in polls)} votes are in {loaded.store} as "
@@ -142,7 +144,7 @@ def _together(polls: Sequence[Poll], outdated: Sequence[Key], candidate: Measure
     return lines
 
 
-def _changed(store: Store, key: Key) -> list[str]:
+def _changed(store: Store, key: Key, stale: Collection[str]) -> list[str]:
     """Whose weights are others now than when the package was made, and what was asked otherwise since."""
     lines = [
         f"{run.candidate.name} has other weights now than when package {key.package} was made: rules about people wait for votes "
@@ -150,7 +152,7 @@ def _changed(store: Store, key: Key) -> list[str]:
         for run in (key.baseline, key.candidate)
         if (now := _measured_now(store, key, run)) is not None and now != who(run.fingerprints)
     ]
-    if not lines and (stale := _asked_otherwise(store, key)):
+    if not lines and stale:
         lines = [
             f"{len(stale)} of {len(key.items)} items are asked otherwise now (prompt or decoding) than when package "
             f"{key.package} was made: rules about people wait for votes on the answers of now"
@@ -158,19 +160,19 @@ def _changed(store: Store, key: Key) -> list[str]:
     return lines
 
 
-def _refuse_older(store: Store, key: Key) -> None:
+def _refuse_older(store: Store, key: Key, stale: Collection[str]) -> None:
     """UsageError where votes on earlier answers would take the place of votes on those of now."""
     path = store.current().get((HUMAN, key.candidate.candidate.name))
     now = _measured_now(store, key, key.candidate)
     if path is None or not path.exists() or now is None:
         return
+    older = ""
     if now != who(key.candidate.fingerprints):
         older = "weights" if who(store.run(path).fingerprints) == now else ""
-    else:
+    elif len(stale) == len(key.items):
         shown = _prompts(store, key.suite, key.candidate.candidate.name)
         kept = {sample.key.removeprefix(f"{key.suite}/"): sample.prompt_hash for sample in store.read(path).samples}
-        counted = any(asked and shown.get(item) == asked for item, asked in kept.items())
-        older = "answers" if counted and len(_asked_otherwise(store, key)) == len(key.items) else ""
+        older = "answers" if any(asked and shown.get(item) == asked for item, asked in kept.items()) else ""
     if older:
         raise UsageError(
             f"package {key.package} is about earlier {older} of {key.candidate.candidate.name}, and there are votes on those of "
@@ -178,15 +180,11 @@ def _refuse_older(store: Store, key: Key) -> None:
         )
 
 
-def _asked_otherwise(store: Store, key: Key) -> list[str]:
+def _stale(store: Store, key: Key) -> set[str]:
     """Items of which one side was asked otherwise when the package was made."""
     own, other = (_prompts(store, key.suite, run.candidate.name) for run in (key.candidate, key.baseline))
-    return [
-        entry.item
-        for entry in key.items
-        if own.get(entry.item, entry.candidate_prompt_hash) != entry.candidate_prompt_hash
-        or other.get(entry.item, entry.baseline_prompt_hash) != entry.baseline_prompt_hash
-    ]
+    mine = asked_otherwise({entry.item: entry.candidate_prompt_hash for entry in key.items}, own)
+    return mine | asked_otherwise({entry.item: entry.baseline_prompt_hash for entry in key.items}, other)
 
 
 def _prompts(store: Store, suite: str, name: str) -> dict[str, str]:

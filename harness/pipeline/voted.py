@@ -25,12 +25,18 @@ def voted(store: Store, measured: Mapping[Pair, Measured], baseline: str) -> dic
             votes = store.read(path)
             if who(votes.run.fingerprints) == who(each.run.fingerprints):
                 found[HUMAN, name] = votes
-    shown = {name: _asked_otherwise(votes, name, measured) for (_, name), votes in found.items()}
-    kept = {pair: _without(votes, shown[pair[1]] | shown.get(baseline, set())) for pair, votes in found.items()}
+    stale = {name: _stale(votes, name, measured) for (_, name), votes in found.items()}
+    kept = {pair: _without(votes, stale[pair[1]] | stale.get(baseline, set())) for pair, votes in found.items()}
     return {pair: votes for pair, votes in kept.items() if votes.samples}
 
 
-def _asked_otherwise(votes: Measured, name: str, measured: Mapping[Pair, Measured]) -> set[str]:
+def asked_otherwise(then: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
+    """Items whose requests (prompt hash: messages and decoding) were others then; those that only one side tells, or neither, are
+    taken for the same."""
+    return {item for item, asked in then.items() if asked and now.get(item, "") not in ("", asked)}
+
+
+def _stale(votes: Measured, name: str, measured: Mapping[Pair, Measured]) -> set[str]:
     """Items (``suite/key``) that ``name`` was asked otherwise when people saw its answers."""
     now = {
         f"{suite}/{sample.key}": sample.prompt_hash
@@ -38,9 +44,7 @@ def _asked_otherwise(votes: Measured, name: str, measured: Mapping[Pair, Measure
         if who_was_asked == name
         for sample in each.samples
     }
-    return {
-        sample.key for sample in votes.samples if sample.prompt_hash and now.get(sample.key, "") not in ("", sample.prompt_hash)
-    }
+    return asked_otherwise({sample.key: sample.prompt_hash for sample in votes.samples}, now)
 
 
 def _without(votes: Measured, left_out: set[str]) -> Measured:

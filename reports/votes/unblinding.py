@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from harness.compare.winning import EVEN
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.records import Flag, Judgment, Measured, Metric, People, Run, Sample
@@ -20,7 +21,6 @@ from reports.votes.pooling import Poll, human_key, stands_for_all
 from reports.votes.vote import Rated, Vote
 
 VERSION = "3"
-EVEN = 0.5
 _NO_NAME = re.compile(r"[^\w.-]+")
 
 

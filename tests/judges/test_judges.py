@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,25 +17,9 @@ from judges.pairwise import Pairwise
 from judges.pointwise import Pointwise
 from judges.prompt import Criterion
 from judges.rubric import Rubric
+from tests.judges.talks import hold, says
 
 QUESTION = (Message(role="user", content="2+2?"),)
-
-
-def hold(conversation: Conversation[Any], reply: Callable[[Request], Completion]) -> tuple[Any, list[Request]]:
-    """Play the scheduler: answer every request with ``reply``; the result and all requests."""
-    seen: list[Request] = []
-    try:
-        requests = next(conversation)
-        while True:
-            seen += requests
-            requests = conversation.send([reply(request) for request in requests])
-    except StopIteration as finished:
-        return finished.value, seen
-
-
-def says(*texts: str) -> Callable[[Request], Completion]:
-    queue = list(texts)
-    return lambda request: Completion(text=queue.pop(0))
 
 
 def scores(judgments: Sequence[Judgment]) -> list[float | None]:

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from harness.errors import ConfigError
-from harness.protocols import Conversation
 from harness.records import Answer, Completion, Item, Request, Sample
 from judges.prompt import SHIPPED
 from suites.asking import ItemOptions
 from suites.bench import UNPARSABLE
 from suites.graded import Graded, GradedOptions
+from tests.judges.talks import hold, says
 
 RUBRIC = """+++
 kind = "rubric"
@@ -45,22 +45,6 @@ def build(
     (folder / "word.md").write_text(RUBRIC.format(answer="word", place="criterion"), encoding="utf-8")
     read = msgspec.convert({"items": "open.jsonl", "judge": "judge", **options}, GradedOptions)
     return Graded("open", read, seed=3, folder=folder, where="suites[0]")
-
-
-def hold(conversation: Conversation[Any], reply: Callable[[Request], Completion]) -> tuple[Any, list[Request]]:
-    seen: list[Request] = []
-    try:
-        requests = next(conversation)
-        while True:
-            seen += requests
-            requests = conversation.send([reply(request) for request in requests])
-    except StopIteration as finished:
-        return finished.value, seen
-
-
-def says(*texts: str) -> Callable[[Request], Completion]:
-    queue = list(texts)
-    return lambda request: Completion(text=queue.pop(0))
 
 
 def first(suite: Graded) -> Item:

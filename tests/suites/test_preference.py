@@ -18,6 +18,7 @@ from harness.records import Answer, Candidate, Completion, Judgment, Request, Sa
 from harness.schedule import Desk, Done, Talk, drive
 from suites.bench import UNPARSABLE
 from suites.preference import Preference, PreferenceOptions
+from tests.judges import talks
 
 ITEMS: list[dict[str, Any]] = [
     {"key": "a", "prompt": "Name a colour.", "slices": {"kind": "open"}},
@@ -38,14 +39,8 @@ def build(folder: Path, **options: Any) -> Preference:
 
 
 def hold(conversation: Conversation[Any], reply: Callable[[Request], str]) -> tuple[Any, list[Request]]:
-    seen: list[Request] = []
-    try:
-        requests = next(conversation)
-        while True:
-            seen += requests
-            requests = conversation.send([Completion(text=reply(request)) for request in requests])
-    except StopIteration as finished:
-        return finished.value, seen
+    """With a judge that says plain text."""
+    return talks.hold(conversation, lambda request: Completion(text=reply(request)))
 
 
 def answer(key: str, text: str) -> Answer:
