@@ -6,23 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.records import Candidate, Fingerprints, Measured, Run, Sample
+import msgspec
+
+from harness.records import Measured, Sample
 from reports.blind.key import Key, package_paths, read_key
 from reports.blind.package import Plan, export
+from tests.reports.votes.ballots import run_of
 
 
 def measured(name: str, texts: Sequence[str | None], *, suite: str = "pref", prompt_hash: str = "h", **sample: Any) -> Measured:
     """``sample``: fields of every sample; a list has one value for each."""
-    run = Run(
-        candidate=Candidate(name=name, model=f"models/{name}"),
-        suite=suite,
-        use="preference",
-        fingerprints=Fingerprints(asked=f"asked-{name}", weights=f"weights-{name}"),
-        graded=f"graded-{name}",
-        items_hash="i",
-        suite_hash="s",
-        engine={"name": "fake"},
-    )
+    run = msgspec.structs.replace(run_of(name), suite=suite)
     samples = tuple(
         Sample(
             key=f"item{index}",
