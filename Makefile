@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` (the main job) and `make test`. Both build .venv themselves, once.
-.PHONY: demo test full gpu lint bench simulate
+.PHONY: demo test full gpu lint bench simulate screens
 
 demo: ; @.ci/setup && .venv/bin/sftgate demo
 
@@ -31,3 +31,8 @@ simulate:
 	@.venv/bin/python -m benchmarks.simulation.sequential
 	@.venv/bin/python -m benchmarks.simulation.judges
 	@.venv/bin/python -m benchmarks.simulation.lengths
+
+# Every page of the report in light, dark, narrow and on paper, to be looked at: screens/*.png.
+screens:
+	@.ci/setup
+	@.venv/bin/python -m tests.reports.screens

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from harness.gate import sentences
 from harness.gate.policy import titled
-from harness.records import Conclusion, Finding, Health, Measured, Record, Verdict
+from harness.records import Conclusion, Finding, Health, Measured, Outcome, Record, Verdict
 from reports.figures import Figure, Span, alone_p, count_figure, deciding_p, gain_figure, pointer, score_figure, span
 from reports.looks import stopped_early
+from reports.quarrel import quarrel
 from reports.standing import FLAGS, Gain, Standing, metric_of
 from reports.wording import Badge, badge, bound_of, finding_badge, margin_text, requirement, rule_name, ship
 
@@ -16,16 +19,32 @@ _SMALL_WORDS = frozenset({"a", "all", "an", "at", "it", "no", "nothing", "the", 
 
 
 class Hero(Record, frozen=True, kw_only=True):
-    """One sentence. ``caution`` is what a leaderboard by the target alone would have done instead,
-    ``also`` who else may ship, ``others`` what to do with the rest."""
+    """One sentence: ``verb`` says what to do with ``about``. ``trap``: whom a leaderboard by the target alone would have shipped
+    instead; ``also``: who else may ship; ``calls``: what to do with the rest, as verb and names."""
 
     badge: Badge
-    headline: str
+    verb: str
+    about: str = ""
     sentence: str
     change: str = ""
-    caution: str = ""
+    trap: str = ""
     also: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """What to do, with whom."""
+        return f"{self.verb} {self.about}".strip()
+
+    @property
+    def caution(self) -> str:
+        """The trap in words; empty where there was none."""
+        return f"A leaderboard of the target alone would have shipped {self.trap}." if self.trap else ""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The rest, each in words."""
+        return tuple(f"{verb} {names}" for verb, names in self.calls)
 
 
 class Shown(Record, frozen=True, kw_only=True):
@@ -115,14 +134,20 @@ class GateLine(Record, frozen=True, kw_only=True):
     won: Figure | None = None
     mde: Figure | None = None
     method: str = ""
+    quarrel: str = ""
+    alike: tuple[str, ...] = ()
 
 
 class GateTable(Record, frozen=True, kw_only=True):
+    """What one candidate's rules say. ``lines``: what decides, which is what did not pass, or of a pass what somebody asked for;
+    ``quiet``: what else holds, ``held`` rules in all."""
+
     candidate: str
     badge: Badge
     sentence: str
     lines: tuple[GateLine, ...]
     quiet: tuple[GateLine, ...]
+    held: Figure
 
 
 def hero(conclusion: Conclusion, standings: Sequence[Standing]) -> Hero:
@@ -131,35 +156,54 @@ def hero(conclusion: Conclusion, standings: Sequence[Standing]) -> Hero:
     if not verdicts:
         return Hero(
             badge=badge(conclusion.outcome),
-            headline="Unknown",
+            verb="Unknown",
             sentence="There is no candidate to decide about: only the baseline was measured.",
         )
     ordered = [each for each in standings if each.candidate in verdicts]
     passing = [each for each in ordered if each.outcome == "pass"]
     shown = passing[0] if passing else next((each for each in ordered if each.outcome == conclusion.outcome), ordered[0])
     verdict = verdicts[shown.candidate]
+    if not conclusion.policy and _only_informs(verdict):
+        return _compared(verdict, conclusion.baseline)
     also = tuple(each.candidate for each in passing if each.candidate != shown.candidate)
     leader = ordered[0]
-    caution = ""
-    if leader.leads and leader.outcome != "pass" and passing:
-        caution = f"A leaderboard of the target alone would have shipped {leader.candidate}."
+    trapped = leader.leads and leader.outcome != "pass" and passing
     others: dict[str, list[str]] = {}
     for each in ordered:
         if each.outcome != "pass" and each is not shown:
-            others.setdefault(ship(each.outcome), []).append(each.candidate)
+            others.setdefault(_verb(each.outcome), []).append(each.candidate)
     return Hero(
         badge=badge(verdict.outcome),
-        headline=_named(ship(verdict.outcome), [verdict.candidate]),
+        verb=_verb(verdict.outcome),
+        about=verdict.candidate,
         sentence=spoken(verdict),
         change=verdict.change,
-        caution=caution,
+        trap=leader.candidate if trapped else "",
         also=also,
-        others=tuple(_named(word, names) for word, names in others.items()),
+        calls=tuple((verb, ", ".join(names)) for verb, names in others.items()),
     )
 
 
-def _named(word: str, names: Sequence[str]) -> str:
-    return f"{word} whether to ship {', '.join(names)}" if word == "Unknown" else f"{word} {', '.join(names)}"
+def _only_informs(verdict: Verdict) -> bool:
+    """Rules were there to show numbers, and none to decide by."""
+    said = verdict.outcome == "inconclusive" and bool(verdict.findings)
+    return said and all(finding.rule.severity == "inform" for finding in verdict.findings)
+
+
+def _compared(verdict: Verdict, baseline: str) -> Hero:
+    worse = sum(finding.outcome == "fail" for finding in verdict.findings)
+    surely = f"{worse} of {len(verdict.findings)} are surely worse" if worse else f"none of {len(verdict.findings)} is surely worse"
+    return Hero(
+        badge=Badge(outcome="inform", icon="·", word="Compared", tone="mute"),
+        verb="Compared:",
+        about=verdict.candidate,
+        sentence=f"Of what the suites measure first, {surely} than {baseline}’s. No policy decides here.",
+    )
+
+
+def _verb(outcome: Outcome) -> str:
+    word = ship(outcome)
+    return f"{word} whether to ship" if word == "Unknown" else word
 
 
 def spoken(verdict: Verdict) -> str:
@@ -219,7 +263,7 @@ def _shown(gain: Gain | None, at: str) -> Shown | None:
 
 def _other(gain: Gain, at: str) -> Shown:
     figure = gain_figure(gain.gain, f"{at}/gain", gain.kind, gain.unit, like=gain.baseline)
-    return Shown(metric=gain.metric, against=gain.against, gain=figure, span=span(gain, at, gain.unit))
+    return Shown(metric=gain.metric, against=gain.against, gain=figure, span=span(gain, at))
 
 
 def health_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[HealthLine, ...]:
@@ -311,15 +355,39 @@ def gate_tables(
                 candidate=verdict.candidate,
                 badge=badge(verdict.outcome),
                 sentence=spoken(verdict),
-                lines=tuple(line for _, line in lines if not _is_quiet(line)),
-                quiet=tuple(line for _, line in lines if _is_quiet(line)),
+                lines=_grouped([line for _, line in lines if not _is_quiet(line, verdict)]),
+                quiet=_grouped([line for _, line in lines if _is_quiet(line, verdict)]),
+                held=count_figure(sum(_is_quiet(line, verdict) for _, line in lines), pointer("held", verdict.candidate)),
             )
         )
     return tuple(tables)
 
 
-def _is_quiet(line: GateLine) -> bool:
-    return line.implicit and line.badge.outcome == "pass"
+def _is_quiet(line: GateLine, verdict: Verdict) -> bool:
+    return line.badge.outcome == "pass" and (line.implicit or verdict.outcome != "pass")
+
+
+def _grouped(lines: Sequence[GateLine]) -> tuple[GateLine, ...]:
+    """Rules that nobody wrote, about the same flag with the same numbers, in one row: suites that grade the same answers all count
+    the answers that were cut off, and say it once."""
+    first: dict[object, GateLine] = {}
+    for line in lines:
+        name = line.metric.rpartition("/")[2]
+        numbers = [
+            figure and figure.value for figure in (line.baseline, line.candidate, line.gain, line.p, line.items, line.clusters)
+        ]
+        changed = [figure and figure.value for figure in (line.missing, line.lost, line.won)]
+        key: object = (name, line.badge, *numbers, *changed)
+        if line.gain is None:
+            key = (line.badge, line.reason)
+        if not line.implicit:
+            key = id(line)
+        found = first.get(key)
+        if found is None:
+            first[key] = line
+        else:
+            first[key] = msgspec.structs.replace(found, alike=(*found.alike, line.metric))
+    return tuple(first.values())
 
 
 def _urgency(finding: Finding) -> tuple[int, int]:
@@ -354,7 +422,9 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
     values = {name: getattr(line, name) for name in line.__struct_fields__}
     values |= {
         "baseline": score_figure(comparison.baseline_value, f"{here}/baseline_value", kind),
-        "candidate": score_figure(comparison.candidate_value, f"{here}/candidate_value", kind),
+        "candidate": score_figure(
+            comparison.candidate_value, f"{here}/candidate_value", kind, bounds=() if rule.value is None else (rule.value,)
+        ),
         "gain": gain_figure(comparison.gain, f"{here}/gain", kind, "", bounds, like),
         "span": span(comparison, here, "", bounds),
         "p": deciding_p(finding, here),
@@ -366,6 +436,7 @@ def gate_line(finding: Finding, at: str, measured: Mapping[tuple[str, str], Meas
         "won": count_figure(comparison.won, f"{here}/won"),
         "mde": gain_figure(comparison.mde, f"{here}/mde", kind, like=like) if comparison.mde is not None else None,
         "method": "" if comparison.method in finding.reason else comparison.method,
+        "quarrel": quarrel(finding),
     }
     if values["mde"] is not None:
         values["mde"] = Figure(text=values["mde"].text.lstrip("+"), value=comparison.mde, at=values["mde"].at)

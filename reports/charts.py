@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from markupsafe import Markup
 
 from harness.records import SHARES, Conclusion, Finding, Measured, MetricKind, Outcome, Record
-from reports.figures import Figure, Span, gain_figure, pointer, span
+from reports.figures import Figure, Span, count_figure, gain_figure, pointer, span
 from reports.front import front_line
 from reports.panels import Wins
+from reports.quarrel import quarrel
 from reports.standing import Roles, Standing, metric_of
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
@@ -28,12 +29,15 @@ class ForestRow(Record, frozen=True, kw_only=True):
     mark: Markup
     gain: Figure
     span: Span | None
+    items: Figure
+    quarrels: bool
 
 
 class ForestMetric(Record, frozen=True, kw_only=True):
     metric: str
     rule: str
     against: str
+    methods: tuple[str, ...]
     rows: tuple[ForestRow, ...]
 
 
@@ -44,6 +48,7 @@ class Forest(Record, frozen=True, kw_only=True):
     axis: Markup
     metrics: tuple[ForestMetric, ...]
     level: str
+    quarrels: bool
 
 
 class _Found(Record, frozen=True, kw_only=True):
@@ -89,19 +94,25 @@ def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
     scale = Scale(data_range(ends, include=(0.0,)), (EDGE, FOREST_WIDTH - EDGE))
     kind: MetricKind = "binary" if key[1] == "share" else "real"
     metrics: dict[tuple[str, str, str], list[ForestRow]] = {}
+    methods: dict[tuple[str, str, str], dict[str, None]] = {}
     for each in members:
         comparison = each.finding.comparison
         if comparison is None:
             continue
         metric = each.finding.metric or comparison.metric
         bound = bound_of(each.finding.rule, comparison) or 0.0
-        metrics.setdefault((metric, rule_name(each.finding.rule), comparison.baseline), []).append(
+        group = (metric, rule_name(each.finding.rule), comparison.baseline)
+        if interval := str(comparison.parameters.get("interval", "")).removesuffix(" interval"):
+            methods.setdefault(group, {})[interval] = None
+        metrics.setdefault(group, []).append(
             ForestRow(
                 candidate=each.candidate,
                 badge=finding_badge(each.finding),
                 mark=_mark(each, scale, bound),
                 gain=gain_figure(comparison.gain, f"{each.at}/gain", comparison.kind, "", (bound,), comparison.baseline_value),
                 span=span(comparison, each.at, "", (bound,)),
+                items=count_figure(comparison.items, f"{each.at}/items"),
+                quarrels=bool(quarrel(each.finding)),
             )
         )
     levels = {f"{each.level * 100:.4g}%" for each, _ in compared if each}
@@ -110,10 +121,13 @@ def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
         title=title,
         axis=_axis(scale, kind, members[0].unit),
         metrics=tuple(
-            ForestMetric(metric=metric, rule=rule, against=against, rows=tuple(rows))
+            ForestMetric(
+                metric=metric, rule=rule, against=against, methods=tuple(methods.get((metric, rule, against), ())), rows=tuple(rows)
+            )
             for (metric, rule, against), rows in metrics.items()
         ),
         level=levels.pop() if len(levels) == 1 else "",
+        quarrels=any(row.quarrels for rows in metrics.values() for row in rows),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from harness.records import Evaluation, MetricKind, Record, Training
+from reports.axes import step_axis
 from reports.charts import frame, shape
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.front import front, front_line
@@ -116,8 +117,7 @@ def course(points: Sequence[Shown], kind: MetricKind, key: str, name: str, hande
         parts += [tag("circle", cx=x(a), cy=y(b), r=2.2, class_=f"dot {style}") for a, b in line]
         previous = max(y(line[-1][1]), previous + 13)
         parts.append(tag("text", word, x=width - right + 6, y=previous + 4, class_=f"label {style}"))
-    parts += [tag("text", f"{value:g}", x=x(value), y=low + 18, text_anchor="middle") for value in ticks(x.low, x.high, 5)]
-    parts.append(tag("text", "step", x=width - right + 6, y=low + 18, class_="quiet"))
+    parts += step_axis(x, x.low, low + 18)
     last = points[-1]
     words = f"Gains of {name} at {len(points)} checkpoints; at the last, target {gain_text(last.target, kind)}, "
     words += f"general {gain_text(last.general, 'binary')}"

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from harness.records import Conclusion, Finding, Measured, Outcome, Verdict
 from reports.answer import hero, spoken
 from reports.beside import beside_text
+from reports.failures.telling import failure_lines
 from reports.figures import alone_p, deciding_p_text
 from reports.forgotten import cost_lines
 from reports.hostile import escaped
@@ -71,7 +72,7 @@ def markdown(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     foot = ["", _footer(conclusion)]
     optional = [_unhappy(verdict) for verdict in conclusion.verdicts]
     optional += [_warned(conclusion), _cost(conclusion), _winning(conclusion), _speed(conclusion)]
-    optional += [_looks(conclusion), _folded(conclusion), _slices(conclusion)]
+    optional += [_looks(conclusion), _folded(conclusion), _slices(conclusion), _failures(conclusion, measured or {})]
     kept: list[str] = []
     left_out = False
     room = budget - len("\n".join(head + foot)) - 200
@@ -193,6 +194,16 @@ def _speed(conclusion: Conclusion) -> list[str]:
     """How long answers take, and what they cost."""
     lines = [f"- {escaped(line)}" for line in speed_lines(conclusion)]
     return ["", "<details><summary>Speed and tokens</summary>", "", *lines, "", "</details>"] if lines else []
+
+
+def _failures(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> list[str]:
+    """What lost items have in common, for reading."""
+    lines = [f"- {escaped(line)}" for line in failure_lines(conclusion, measured)]
+    return (
+        ["", "<details><summary>What lost items have in common, for reading</summary>", "", *lines, "", "</details>"]
+        if lines
+        else []
+    )
 
 
 def _looks(conclusion: Conclusion) -> list[str]:

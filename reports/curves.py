@@ -9,9 +9,11 @@ from pathlib import PurePath
 from markupsafe import Markup
 
 from harness.records import Concern, Record, Training, Written
+from reports.axes import small_panel, step_axis
 from reports.checkpoints import CheckpointCard, checkpoint_card
 from reports.checkpoints import shown as shown_checkpoints
 from reports.figures import Figure, count_figure, pointer
+from reports.series_table import Numbers, look_numbers, step_numbers
 from reports.svg import Scale, picture, tag, thinned, ticks
 from reports.svg import span as data_range
 from reports.wording import fixed, significant
@@ -27,6 +29,7 @@ class Series(Record, frozen=True, kw_only=True):
     steps: tuple[int, ...]
     loss: tuple[float, ...]
     learning_rate: tuple[float, ...]
+    grad_norm: tuple[float, ...]
     validations: dict[str, tuple[tuple[int, float], ...]]
     divergences: dict[str, tuple[tuple[int, float], ...]]
 
@@ -52,6 +55,7 @@ class TrainingCard(Record, frozen=True, kw_only=True):
     concerns: tuple[Concern, ...] = ()
     written: tuple[Written, ...] = ()
     trained_text: tuple[str, ...]
+    numbers: tuple[Numbers, ...]
 
 
 def series(training: Training) -> Series:
@@ -62,6 +66,7 @@ def series(training: Training) -> Series:
         steps=tuple(each.step for each in points),
         loss=tuple(each.loss for each in points),
         learning_rate=tuple(each.learning_rate for each in points),
+        grad_norm=tuple(each.grad_norm for each in points),
         validations=_by_set([(each.step, each.losses) for each in looks]),
         divergences=_by_set([(each.step, each.divergences) for each in looks]),
     )
@@ -119,7 +124,15 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
         concerns=training.concerns,
         written=_last_written(training),
         trained_text=_shortened(training.trained_text),
+        numbers=_numbers(shown, pointer("training", name, "series")),
     )
+
+
+def _numbers(shown: Series, at: str) -> tuple[Numbers, ...]:
+    lines = {"loss": shown.loss, "learning_rate": shown.learning_rate, "grad_norm": shown.grad_norm}
+    names = {"loss": "loss", "learning_rate": "learning rate", "grad_norm": "gradient norm"}
+    tables = (step_numbers(shown.steps, lines, names, at), look_numbers(shown.validations, shown.divergences, at))
+    return tuple(table for table in tables if table.rows)
 
 
 def _shortened(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -161,7 +174,7 @@ def _speed(training: Training) -> dict[str, float | None]:
 
 
 def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup | None:
-    """Loss above, learning rate below; None when there is nothing to draw."""
+    """Loss above, learning rate and gradient norm below; None when there is nothing to draw."""
     losses = [*shown.loss, *(loss for line in shown.validations.values() for _, loss in line)]
     if not losses:
         return None
@@ -183,9 +196,14 @@ def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup |
         parts.append(_line([(x(step), y(loss)) for step, loss in zip(shown.steps, shown.loss, strict=True)], "line train"))
     own = [(y(shown.loss[-1]), "training", "train")] if shown.loss else []
     parts += _set_lines(shown.validations, x, y, width - right, own)
-    parts += _rate(shown, x, left, width - right)
+    low = 186.0
+    for word, values in (("learning rate", shown.learning_rate), ("gradient norm", shown.grad_norm)):
+        panel = small_panel(word, shown.steps, values, x, low + 18, 38, width - right)
+        parts += panel
+        low += 56 if panel else 0
+    parts += step_axis(x, min(steps), low + 18)
     words = f"Loss of {name} over {max(steps)} steps; last training loss {significant(shown.loss[-1]) if shown.loss else 'unknown'}"
-    return picture(width, 268, f"Training of {name}", words, parts, name=key)
+    return picture(width, low + 26, f"Training of {name}", words, parts, name=key)
 
 
 def divergence_curve(shown: Series, key: str, name: str, handed_over: int) -> Markup | None:
@@ -204,8 +222,7 @@ def divergence_curve(shown: Series, key: str, name: str, handed_over: int) -> Ma
     if handed_over in steps:
         parts.append(tag("line", x1=x(handed_over), x2=x(handed_over), y1=top, y2=low, class_="margin"))
     parts += _set_lines(shown.divergences, x, y, width - right, [])
-    parts += [tag("text", f"{value:g}", x=x(value), y=low + 18, text_anchor="middle") for value in ticks(min(steps), max(steps), 5)]
-    parts.append(tag("text", "step", x=width - right + 6, y=low + 18, class_="quiet"))
+    parts += step_axis(x, min(steps), low + 18)
     last = ", ".join(f"{significant(line[-1][1])} on {word}" for word, line in shown.divergences.items())
     words = f"KL of {name} from its base over {max(steps)} steps, in nats per token; in the end {last}"
     return picture(width, low + 26, f"How far {name} moved from its base", words, parts, name=key)
@@ -226,22 +243,6 @@ def _set_lines(
     for height, text, style in sorted(labels):
         previous = max(height, previous + 13)
         parts.append(tag("text", text[:14], x=edge + 6, y=previous + 4, class_=f"label {style}"))
-    return parts
-
-
-def _rate(shown: Series, x: Scale, left: float, edge: float) -> list[Markup]:
-    if not shown.learning_rate or not max(shown.learning_rate) > 0:
-        return []
-    highest = max(shown.learning_rate)
-    y = Scale((0, highest), (246.0, 206.0))
-    parts = [tag("line", x1=left, x2=edge, y1=246, y2=246, class_="grid")]
-    parts.append(_line([(x(step), y(rate)) for step, rate in zip(shown.steps, shown.learning_rate, strict=True)], "line rate"))
-    parts.append(tag("text", f"{highest:.0e}".replace("e-0", "e−"), x=left - 6, y=212, text_anchor="end"))
-    parts.append(tag("text", "learning rate", x=edge + 6, y=230, class_="quiet"))
-    parts += [
-        tag("text", f"{value:g}", x=x(value), y=262, text_anchor="middle") for value in ticks(min(shown.steps), max(shown.steps), 5)
-    ]
-    parts.append(tag("text", "step", x=edge + 6, y=262, class_="quiet"))
     return parts
 
 

@@ -1,24 +1,15 @@
-"""Items of all candidates side by side, packed for the page.
-
-Texts are kept once each in one table and referred to by number. When everything would not fit the budget, unchanged items keep
-their scores and an excerpt of the prompt only; if that is not enough, the least changed of the others follow. The pack says what it
-left out.
-"""
+"""Items of all candidates side by side: which were lost and which gained, which nobody gets right, which of them are in doubt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-import msgspec
-
-from harness.records import SHARES, Judgment, Measured, Metric, Record, Run, Sample
+from harness.records import SHARES, Measured, Metric, Record, Run, Sample
+from reports.blind.reviewable import disputed
 from reports.standing import TIMED
 
-TEXT_BUDGET = 12_000_000
-LONGEST_TEXT = 6_000
-EXCERPT = 72
 REAL_CHANGE = 0.10
+HALF = 0.5
 SAME, LOST, GAINED, ERROR, ABSENT = 0, 1, 2, 3, 4
 
 
@@ -36,35 +27,29 @@ class Pairing(Record, frozen=True, kw_only=True):
     gains: dict[str, float]
     retained: bool = False
     share: bool = True
+    lower: bool = False
 
     @property
     def any_sample(self) -> Sample:
-        return next(iter(self.samples.values()))
-
-    @property
-    def changed(self) -> bool:
-        return any(status in (LOST, GAINED, ERROR) for status in self.statuses.values())
+        """Somebody's, the baseline's first; one with an error may not say what was asked."""
+        return next((each for each in self.samples.values() if each.prompt), next(iter(self.samples.values())))
 
     @property
     def worst_gain(self) -> float:
         return min(self.gains.values(), default=0.0)
 
+    def failing(self, name: str) -> bool:
+        """``name`` got less than half of it right; a score that is no share is neither right nor wrong."""
+        score = (self.samples[name].scores or {}).get(self.metric) if name in self.samples else None
+        return self.share and score is not None and (score > HALF if self.lower else score < HALF)
 
-class Pack(Record, frozen=True, kw_only=True):
-    """What the page embeds. A row is [suite, task, key, metric, prompt, target, excerpt, slices, cells]; a cell is
-    [status, gain, scores, outputs, flags, error, judgments] or null; texts are numbers into ``texts``, −1 for text left out;
-    ``real`` lists the metrics whose gains cannot be held against shares."""
+    def unstable(self, name: str) -> bool:
+        """The same question, drawn again, was scored otherwise."""
+        return name in self.samples and len(set(self.samples[name].draws.get(self.metric, ()))) > 1
 
-    candidates: tuple[str, ...]
-    baseline: str
-    suites: tuple[str, ...]
-    tasks: tuple[str, ...]
-    metrics: tuple[str, ...]
-    texts: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    real: tuple[int, ...] = ()
-    omitted: int = 0
-    cut: int = 0
+    def disputed(self, name: str) -> bool:
+        """Judges disagree about this answer, or one of them with itself."""
+        return name in self.samples and bool(disputed(self.samples[name]))
 
 
 def primary_metric(run: Run, sample: Sample) -> str:
@@ -127,6 +112,7 @@ def _pairing(
         gains=gains,
         retained=runs[0].retained,
         share=declared.kind in SHARES,
+        lower=declared.direction == "lower",
     )
 
 
@@ -148,126 +134,7 @@ def _losers(pairing: Pairing) -> int:
     return sum(status == LOST for status in pairing.statuses.values())
 
 
-class _Texts:
-    """A table of texts, each kept once."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.bytes = 0
-        self.cut = 0
-
-    def add(self, text: str) -> int:
-        text = encodable(text)
-        if len(text) > LONGEST_TEXT:
-            self.cut += 1
-            text = f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT:,} more characters in the run's samples.jsonl)"
-        number = self.numbers.get(text)
-        if number is None:
-            number = self.numbers[text] = len(self.numbers)
-            self.bytes += len(text.encode("utf-8", "replace")) + 4
-        return number
-
-
-def pack(pairings: Sequence[Pairing], baseline: str, candidates: Sequence[str], *, budget: int = TEXT_BUDGET) -> Pack:
-    """Everything the explorer needs. ``budget`` is bytes of text."""
-    names = (baseline, *candidates)
-    suites = tuple(dict.fromkeys(each.suite for each in pairings))
-    tasks = tuple(dict.fromkeys(each.task for each in pairings))
-    metrics = tuple(dict.fromkeys(name for each in pairings for sample in each.samples.values() for name in sample.scores or {}))
-    metrics = tuple(dict.fromkeys((*metrics, *(each.metric for each in pairings))))
-    numbers = {
-        name: {value: index for index, value in enumerate(values)} for name, values in (("s", suites), ("t", tasks), ("m", metrics))
-    }
-    texts = _Texts()
-    whole = _whole_ones(pairings, budget)
-    rows: list[tuple[Any, ...]] = []
-    for index, each in enumerate(pairings):
-        kept = index in whole and texts.bytes < budget * 1.05
-        shown = each.any_sample
-        rows.append(
-            (
-                numbers["s"][each.suite],
-                numbers["t"][each.task],
-                each.key,
-                numbers["m"][each.metric],
-                texts.add(shown.prompt) if kept else -1,
-                texts.add(target_text(shown.target)) if kept else -1,
-                encodable(" ".join(shown.prompt[: EXCERPT * 2].split())[:EXCERPT]),
-                shown.slices or 0,
-                [_cell(each, name, numbers["m"], texts if kept else None) for name in names],
-            )
-        )
-    return Pack(
-        candidates=tuple(names),
-        baseline=baseline,
-        suites=suites,
-        tasks=tasks,
-        metrics=metrics,
-        texts=tuple(texts.numbers),
-        rows=tuple(rows),
-        real=tuple(sorted({numbers["m"][each.metric] for each in pairings if not each.share})),
-        omitted=sum(row[4] < 0 for row in rows),
-        cut=texts.cut,
-    )
-
-
-def _whole_ones(pairings: Sequence[Pairing], budget: int) -> set[int]:
-    """Which items keep their texts: all if they fit, else changed ones, worst first, as far as the budget goes."""
-    sizes = [_size(each) for each in pairings]
-    if sum(sizes) <= budget:
-        return set(range(len(pairings)))
-    order = sorted(
-        (index for index, each in enumerate(pairings) if each.changed), key=lambda index: (pairings[index].worst_gain, index)
-    )
-    kept: set[int] = set()
-    spent = 0
-    for index in order:
-        if spent + sizes[index] > budget:
-            break
-        spent += sizes[index]
-        kept.add(index)
-    return kept
-
-
-def _size(pairing: Pairing) -> int:
-    texts = {pairing.any_sample.prompt, *(output for sample in pairing.samples.values() for output in sample.outputs)}
-    texts |= {judgment.reason for sample in pairing.samples.values() for judgment in sample.judgments}
-    return sum(min(len(text.encode("utf-8", "replace")), LONGEST_TEXT * 4) + 8 for text in texts) + 64
-
-
-def _cell(pairing: Pairing, name: str, metrics: Mapping[str, int], texts: _Texts | None) -> tuple[Any, ...] | None:
-    sample = pairing.samples.get(name)
-    if sample is None:
-        return None
-    scores = [item for metric, value in (sample.scores or {}).items() for item in (metrics[metric], compact(value))]
-    cell: list[Any] = [pairing.statuses[name], compact(pairing.gains.get(name, 0.0)), scores]
-    if texts is not None:
-        cell += [
-            [texts.add(output) for output in sample.outputs],
-            list(sample.flags) or 0,
-            texts.add(sample.error) if sample.error is not None else -1,
-            [[_who(each), each.order, each.score, texts.add(each.reason)] for each in sample.judgments] or 0,
-        ]
-    return tuple(cell)
-
-
-def _who(said: Judgment) -> str:
-    draw = f"draw {said.draw + 1}" if said.draw else ""
-    return " ".join(part for part in (said.judge, draw, said.criterion) if part)
-
-
-def encodable(text: str) -> str:
-    """``text`` with a question mark for every half of a broken surrogate pair, which no JSON can hold."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def compact(value: float) -> int | float:
     """Six significant digits, whole numbers as such: enough to be read, short enough for ten thousand items."""
     rounded = float(f"{value:.6g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
-
-
-def target_text(target: Any) -> str:
-    if target is None:
-        return ""
-    return target if isinstance(target, str) else msgspec.json.encode(target).decode()

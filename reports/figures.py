@@ -37,8 +37,8 @@ def gain_figure(
     return Figure(text=gain_text(value, kind, unit, bounds=bounds, like=like), value=value, at=at)
 
 
-def score_figure(value: float | None, at: str, kind: MetricKind, unit: str = "") -> Figure:
-    return Figure(text=score_text(value, kind, unit), value=value, at=at)
+def score_figure(value: float | None, at: str, kind: MetricKind, unit: str = "", bounds: tuple[float, ...] = ()) -> Figure:
+    return Figure(text=score_text(value, kind, unit, bounds=bounds), value=value, at=at)
 
 
 def count_figure(value: int, at: str) -> Figure:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from harness.records import SHARES, Conclusion, History, HistoryPoint, Record
+from reports.courses.panel import Course, CourseCard, course, course_card, reference_of
 from reports.figures import Figure, count_figure, gain_figure, pointer, score_figure
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
@@ -41,14 +42,19 @@ class HistoryCard(Record, frozen=True, kw_only=True):
     noise: Figure | None
     noise_runs: Figure | None
     noise_of: str
+    course: CourseCard
 
 
 def history_cards(conclusion: Conclusion) -> tuple[HistoryCard, ...]:
     """One card per suite that has a history."""
-    return tuple(_card(index, each, conclusion.baseline) for index, each in enumerate(conclusion.history))
+    named = reference_of(conclusion)
+    return tuple(
+        history_card(index, each, conclusion.baseline, course(each, named)) for index, each in enumerate(conclusion.history)
+    )
 
 
-def _card(index: int, shown: History, baseline: str) -> HistoryCard:
+def history_card(index: int, shown: History, baseline: str, found: Course) -> HistoryCard:
+    """One metric over its runs."""
     at = pointer("conclusion", "history", index)
     rows = [
         HistoryRow(
@@ -68,12 +74,13 @@ def _card(index: int, shown: History, baseline: str) -> HistoryCard:
         metric=f"{shown.suite}/{shown.metric}",
         unit=shown.unit,
         direction=shown.direction,
-        picture=_picture(index, shown, baseline),
+        picture=_picture(index, shown, baseline, found),
         rows=tuple(reversed(rows)),
         omitted=count_figure(shown.omitted, f"{at}/omitted") if shown.omitted else None,
         noise=noise,
         noise_runs=count_figure(shown.noise_runs, f"{at}/noise_runs") if shown.noise_runs else None,
         noise_of=shown.noise_of,
+        course=course_card(found, shown, pointer("courses", index)),
     )
 
 
@@ -89,7 +96,7 @@ def _marks(point: HistoryPoint) -> list[str]:
     return marks
 
 
-def _picture(index: int, shown: History, baseline: str) -> Markup:
+def _picture(index: int, shown: History, baseline: str, found: Course) -> Markup:
     """Runs from left to right in the order in which they were made; the band is what moves by itself, around the baseline."""
     scores = [point.score for point in shown.points]
     middle = _middle(shown, baseline)
@@ -104,6 +111,9 @@ def _picture(index: int, shown: History, baseline: str) -> Markup:
         parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y(value), y2=y(value), class_="grid"))
         text = f"{fixed(value * 100, 1)}%" if shown.kind in SHARES else significant(value, 3)
         parts.append(tag("text", text, x=LEFT - 8, y=y(value) + 4, text_anchor="end"))
+    for shift in found.shifts:
+        between = (x(shift.place - 1) + x(shift.place)) / 2
+        parts.append(tag("line", x1=between, x2=between, y1=TOP, y2=HEIGHT - BOTTOM, class_="margin"))
     whole = [(x(number), y(point.score)) for number, point in enumerate(shown.points) if not point.replicate]
     parts.append(tag("polyline", points=" ".join(f"{px:.1f},{py:.1f}" for px, py in whole), class_="line train"))
     parts += [_dot(x(number), y(point.score), point) for number, point in enumerate(shown.points)]

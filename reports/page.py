@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +18,84 @@ import msgspec
 from markupsafe import Markup
 
 from harness.records import Conclusion, Measured, Training
-from reports import view
+from reports import language, view
+from reports.language import Lang
+from reports.packing import SIDE_FILE
 
 TEMPLATES = Path(__file__).parent / "templates"
+REVIEW = "sftgate review export CONFIG --items-file review-items.jsonl"
+"""What the list of items that are sent to review is for."""
+WORDS = "words.js"
+STYLES = ("report.css", "report_items.css")
+SCRIPTS = ("frame.js", "takeaway.js", WORDS, "differences.js", "stored.js", "item.js", "items.js")
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], training: Mapping[str, Training]) -> str:
+def render(
+    conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], training: Mapping[str, Training], lang: Lang = "en"
+) -> str:
     """The whole page. ``measured`` is keyed by (suite, candidate) and holds the baseline's runs too; ``training`` by candidate."""
+    return drawn(view.build(conclusion, measured, training), lang)
+
+
+def files(
+    conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], training: Mapping[str, Training], lang: Lang = "en"
+) -> dict[str, bytes]:
+    """``report.html`` and what does not fit into it, by name."""
     page = view.build(conclusion, measured, training)
-    style, script = asset("report.css"), asset("report.js")
+    beside = {} if page.pack.beside is None else {SIDE_FILE: page.pack.beside}
+    return {"report.html": drawn(page, lang).encode(), **beside}
+
+
+def drawn(page: view.Page, lang: Lang) -> str:
+    """The page as HTML."""
+    style, script = (
+        "".join(map(asset, STYLES)),
+        "".join(language.script(asset(name), lang) if name == WORDS else asset(name) for name in SCRIPTS),
+    )
     text = (
-        environment()
+        environment(lang)
         .get_template("report.html.j2")
         .render(
             page=page,
+            lang=lang,
+            english=Markup(' lang="en"' if lang != "en" else ""),
             policy=policy(style, script),
             style=Markup(style),
             script=Markup(script),
             data=embed(page.data),
+            items=[Markup(base64.b64encode(content).decode()) for content in (page.pack.index, *page.pack.chunks)],
+            beside=SIDE_FILE,
+            review=REVIEW,
         )
     )
     return text.encode("utf-8", "replace").decode()
 
 
-def environment() -> jinja2.Environment:
+class _Loader(jinja2.FileSystemLoader):
+    """Templates, with their own text in another language."""
+
+    def __init__(self, lang: Lang) -> None:
+        super().__init__(TEMPLATES)
+        self.lang = lang
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, fresh = super().get_source(environment, template)
+        return language.translated(source, self.lang), path, fresh
+
+
+def environment(lang: Lang = "en") -> jinja2.Environment:
     """Templates with everything escaped, and an error for every name that is not there."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+    made = jinja2.Environment(
+        loader=_Loader(lang),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    for name, function in (("said", language.said), ("number", language.number), ("pictured", language.pictured)):
+        made.filters[name] = partial(function, lang=lang)
+    return made
 
 
 def asset(name: str) -> str:

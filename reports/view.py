@@ -8,16 +8,37 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from harness.records import Conclusion, Measured, Record, Run, Sample, Training
-from reports import answer, charts, curves, explorer, forgotten, history, looks, panels, slices, speed, winning
+from harness.records import Conclusion, Measured, Record, Run, Training
+from reports import (
+    answer,
+    charts,
+    contamination,
+    curves,
+    explorer,
+    forgotten,
+    gists,
+    history,
+    looks,
+    packing,
+    panels,
+    slices,
+    speed,
+    spread,
+    winning,
+)
+from reports.courses.panel import course, reference_of
+from reports.failures.panel import FailureCard, failure_cards
+from reports.failures.reading import readings
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.people.panel import PeopleCard, people_cards
 from reports.standing import Roles, Standing, roles, standings
+from reports.texts import target_text
 from reports.wording import MINUS, Badge, badge, called, moment
 from reports.worn import Worn, worn
 
 WORST = 10
 SHORT = 280
+PACKED = ("items", "left_out", "cut")
 
 
 class LostItem(Record, frozen=True, kw_only=True):
@@ -64,6 +85,8 @@ class Page(Record, frozen=True, kw_only=True):
     looks: tuple[looks.LookLine, ...]
     lost: tuple[LostTable, ...]
     comparability: panels.Comparability
+    tainted: tuple[contamination.Tainted, ...]
+    beside: dict[str, tuple[gists.Gist, ...]]
     worn: Worn
     gates: tuple[answer.GateTable, ...]
     forests: tuple[charts.Forest, ...]
@@ -76,14 +99,17 @@ class Page(Record, frozen=True, kw_only=True):
     winning: winning.Winning
     people: tuple[PeopleCard, ...]
     latency: tuple[panels.LatencyLine, ...]
+    spread: tuple[spread.SpreadCard, ...]
     slices: slices.SliceTable
+    failures: tuple[FailureCard, ...]
     cost: forgotten.Cost
     speed: speed.Speed
     training: tuple[curves.TrainingCard, ...]
     history: tuple[history.HistoryCard, ...]
     runs: tuple[panels.RunLine, ...]
     environment: tuple[tuple[str, str], ...]
-    pack: explorer.Pack
+    pack: packing.Pack
+    packed: dict[str, Figure]
     data: dict[str, Any]
 
 
@@ -95,7 +121,9 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     pairings = explorer.pair(measured, conclusion.baseline, names)
     flips = panels.flips(pairings, measured, conclusion.baseline, names)
     wins = panels.wins(measured, conclusion.baseline, names)
-    pack = explorer.pack(pairings, conclusion.baseline, names)
+    pack = packing.pack(pairings, conclusion.baseline, names)
+    lost = {name: explorer.worst_lost(pairings, name, WORST) for name in names}
+    failures = readings(pairings, names)
     totals = answer.health_totals(conclusion)
     data: dict[str, Any] = {
         "conclusion": conclusion,
@@ -106,9 +134,23 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         "runs": [_run(each.run) for each in measured.values()],
         "health": totals,
         "lost": {name: sum(each.statuses.get(name) == explorer.LOST for each in pairings) for name in names},
-        "items": pack,
+        "failures": failures,
+        "courses": [course(each, reference_of(conclusion)) for each in conclusion.history],
+        "packed": {name: getattr(pack, name) for name in PACKED},
+        "worst": {name: [_scores(each, conclusion.baseline, name) for each in items] for name, items in lost.items()},
     }
     badges = {verdict.candidate: badge(verdict.outcome) for verdict in conclusion.verdicts}
+    gates = answer.gate_tables(conclusion, standing, measured)
+    same = panels.comparability(conclusion.parity)
+    kept = panels.kept_lines(conclusion, role, measured, names)
+    latency = panels.latency_lines(conclusion, measured)
+    trainings = curves.training_cards(
+        {name: training[name] for name in sorted(training, key=lambda each: names.index(each) if each in names else len(names))}
+    )
+    spreads = spread.quantiles(measured, (conclusion.baseline, *names))
+    data["spread"] = spreads
+    data["held"] = {table.candidate: table.held.value for table in gates}
+    data["gists"] = gists.counted(conclusion, kept, latency, trainings, same)
     return Page(
         title=f"sftgate · {', '.join(names) or conclusion.baseline}",
         created=moment(conclusion.created),
@@ -120,30 +162,33 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         strips=answer.health_strips(totals, conclusion.baseline),
         health=answer.health_lines(conclusion, measured),
         looks=looks.look_lines(conclusion),
-        lost=_lost_tables(pairings, standing, conclusion.baseline, badges),
-        comparability=panels.comparability(conclusion.parity),
+        lost=_lost_tables(pairings, lost, conclusion.baseline, badges),
+        comparability=same,
+        tainted=contamination.tainted(conclusion),
+        beside=gists.gists(data["gists"]),
         worn=worn(conclusion),
-        gates=answer.gate_tables(conclusion, standing, measured),
+        gates=gates,
         forests=charts.forests(conclusion, standing, role, measured),
         flips=panels.flip_tiles(flips),
-        kept=panels.kept_lines(conclusion, role, measured, names),
+        kept=kept,
         tradeoff=charts.tradeoff(standing, _retained_margin(conclusion, role), badges),
         scatter=_scatter(standing),
         admissions=panels.admission_cards(conclusion.admissions),
         wins=tuple(_win_row(index, each) for index, each in enumerate(wins)),
         winning=winning.winning(conclusion),
         people=people_cards(conclusion.people),
-        latency=panels.latency_lines(conclusion, measured),
+        latency=latency,
+        spread=spread.spread_cards(spreads),
         slices=slices.slice_table(conclusion, measured),
+        failures=failure_cards(failures, pairings),
         cost=forgotten.cost(conclusion),
         speed=speed.speed(conclusion),
-        training=curves.training_cards(
-            {name: training[name] for name in sorted(training, key=lambda each: names.index(each) if each in names else len(names))}
-        ),
+        training=trainings,
         history=history.history_cards(conclusion),
         runs=panels.run_lines(measured, conclusion),
         environment=tuple(flattened(conclusion.environment)),
         pack=pack,
+        packed={name: count_figure(getattr(pack, name), pointer("packed", name)) for name in PACKED},
         data=data,
     )
 
@@ -188,49 +233,46 @@ def _win_row(index: int, wins: panels.Wins) -> WinRow:
 
 def _lost_tables(
     pairings: Sequence[explorer.Pairing],
-    standing: Sequence[Standing],
+    worst: Mapping[str, Sequence[explorer.Pairing]],
     baseline: str,
     badges: Mapping[str, Badge],
 ) -> tuple[LostTable, ...]:
     """One table per candidate; the page opens the one that a leaderboard would have chosen, the others stay folded."""
     rows = {id(each): index for index, each in enumerate(pairings)}
-    columns = {name: index for index, name in enumerate((baseline, *(each.candidate for each in standing)))}
     tables = []
-    for each in standing:
-        worst = explorer.worst_lost(pairings, each.candidate, WORST)
-        lost = sum(pairing.statuses.get(each.candidate) == explorer.LOST for pairing in pairings)
-        items = tuple(_lost_item(pairing, rows[id(pairing)], each.candidate, baseline, columns) for pairing in worst)
-        figure = count_figure(lost, pointer("lost", each.candidate))
-        tables.append(LostTable(candidate=each.candidate, badge=badges[each.candidate], lost=figure, items=items))
+    for name, members in worst.items():
+        lost = sum(pairing.statuses.get(name) == explorer.LOST for pairing in pairings)
+        items = tuple(
+            _lost_item(pairing, rows[id(pairing)], name, baseline, pointer("worst", name, place))
+            for place, pairing in enumerate(members)
+        )
+        figure = count_figure(lost, pointer("lost", name))
+        tables.append(LostTable(candidate=name, badge=badges[name], lost=figure, items=items))
     return tuple(tables)
 
 
-def _lost_item(
-    pairing: explorer.Pairing,
-    row: int,
-    candidate: str,
-    baseline: str,
-    columns: Mapping[str, int],
-) -> LostItem:
+def _scores(pairing: explorer.Pairing, *names: str) -> list[int | float]:
+    """What each of ``names`` got in this item, as shown."""
+    return [explorer.compact((pairing.samples[name].scores or {})[pairing.metric]) for name in names]
+
+
+def _lost_item(pairing: explorer.Pairing, row: int, candidate: str, baseline: str, at: str) -> LostItem:
     before, after = pairing.samples[baseline], pairing.samples[candidate]
-
-    def score(name: str, sample: Sample) -> Figure:
-        value = explorer.compact((sample.scores or {})[pairing.metric])
-        place = list(sample.scores or {}).index(pairing.metric) * 2 + 1
-        text = f"{pairing.metric} {value:g}".replace("-", MINUS)
-        return Figure(text=text, value=value, at=pointer("items", "rows", row, 8, columns[name], 2, place))
-
+    figures = [
+        Figure(text=f"{pairing.metric} {value:g}".replace("-", MINUS), value=value, at=f"{at}/{place}")
+        for place, value in enumerate(_scores(pairing, baseline, candidate))
+    ]
     return LostItem(
         suite=pairing.suite,
         task=pairing.task,
         key=pairing.key,
         row=row,
-        prompt=short(before.prompt),
-        target=short(explorer.target_text(before.target), 120),
+        prompt=short(pairing.any_sample.prompt),
+        target=short(target_text(before.target), 120),
         before=short(" ⏎ ".join(before.outputs)),
         after=short(" ⏎ ".join(after.outputs)),
-        before_score=score(baseline, before),
-        after_score=score(candidate, after),
+        before_score=figures[0],
+        after_score=figures[1],
         also=tuple(name for name, status in pairing.statuses.items() if status == explorer.LOST and name != candidate),
     )
 

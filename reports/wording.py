@@ -119,16 +119,30 @@ def gain_text(
     return _with_unit(signed(value, _decimals(value, bounds, start)), unit)
 
 
-def score_text(value: float | None, kind: MetricKind, unit: str = "") -> str:
-    """A level: per cent for shares ("71.2%"), else the metric's own unit."""
+def score_text(value: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
+    """A level: per cent for shares ("71.2%"), else the metric's own unit. ``bounds`` are what decided about it."""
     if value is None:
         return "–"
     if kind in SHARES:
-        text = fixed(value * 100, 1)
-        if text == "100.0" and value < 1:
-            text = fixed(value * 100, _decimals(value * 100, (100.0,), 1))
+        whole = (100.0, *(bound * 100 for bound in bounds))
+        text = fixed(value * 100, _decimals(value * 100, whole, 1))
         return f"{text}%"
-    return _with_unit(fixed(value, _places(value)), unit)
+    return _with_unit(fixed(value, _decimals(value, bounds, _places(value))), unit)
+
+
+def asked_text(value: float | None, kind: MetricKind, unit: str = "") -> str:
+    """A level that somebody asked for: with every digit that it was written with."""
+    if value is None:
+        return "–"
+    if kind in SHARES:
+        return f"{_written(value * 100, 1)}%"
+    return _with_unit(_written(value, _places(value)), unit)
+
+
+def _written(value: float, start: int) -> str:
+    """``start`` decimals, and as many more as it takes to be exact: a margin of 1.25 is not 1.2."""
+    exact = (decimals for decimals in range(start, MOST_DECIMALS) if abs(round(value, decimals) - value) < 1e-9)
+    return fixed(value, next(exact, MOST_DECIMALS))
 
 
 def _places(value: float) -> int:
@@ -187,7 +201,7 @@ def requirement(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
     """What the rule asks for, in words."""
     if rule.require in ("at_least", "at_most"):
         words = "at least" if rule.require == "at_least" else "at most"
-        return f"{words} {score_text(rule.value, kind, unit)}"
+        return f"{words} {asked_text(rule.value, kind, unit)}"
     if rule.require == "not_regressed":
         return "not proven worse" + (f" by more than {margin_text(rule, kind, unit)}" if rule.margin else "")
     if rule.require == "superior":
@@ -198,13 +212,13 @@ def requirement(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
 def margin_text(rule: Rule, kind: MetricKind = "binary", unit: str = "") -> str:
     """The margin, or the value of a level rule, in its own unit; "–" where the rule has none."""
     if rule.require in ("at_least", "at_most"):
-        return score_text(rule.value, kind, unit)
+        return asked_text(rule.value, kind, unit)
     if rule.margin is None:
         return "–"
     if rule.relative:
         return f"{significant(rule.margin * 100, 2)}% of the baseline"
     if kind in SHARES:
-        return f"{fixed(rule.margin * 100, _decimals(rule.margin * 100, (0.0,), 1))} pp"
+        return f"{_written(rule.margin * 100, 1)} pp"
     return _with_unit(f"{rule.margin:g}", unit)
 
 

@@ -26,6 +26,9 @@ from suites.shots import Shots, answer_of, with_shots
 Value = float | None | Sequence[float]
 """A score; None for an answer that cannot be parsed (it scores 0 and is flagged); sufficient statistics for a corpus metric."""
 
+LONGEST_THOUGHT = 8_000
+"""Characters of what stood before an answer that a sample keeps."""
+
 UNNAMED = "/*?[]"
 """What a metric that is named after something of the user's may not have: rules name metrics by patterns."""
 
@@ -112,6 +115,10 @@ class Asking:
         """What is to be noted of an item beside truncated, empty and unparsable."""
         return ()
 
+    def extracted(self, completions: Sequence[Completion]) -> tuple[str | None, ...]:  # noqa: ARG002
+        """The part of each answer that is graded, None where it is not there; empty where all of an answer is."""
+        return ()
+
     @property
     def use(self) -> str:
         """Which class this is: two suites over the same items are not the same."""
@@ -137,6 +144,7 @@ class Asking:
     def _sample(self, item: Item, answer: Answer) -> Sample:
         """The last turn's answers are graded and stand first in ``outputs``; those of the turns before follow, draw by draw."""
         last, before = by_turn(item, answer)
+        answered = (*last, *before)
         graded = self.draw_scores(item, answer)
         shared = [metric for metric in self.metrics if all(metric in scores for scores in graded)]
         values = {metric: [scores[metric] for scores in graded] for metric in shared}
@@ -148,7 +156,9 @@ class Asking:
             task=item.task,
             prompt=readable(item, system=self.options.system),
             target=item.target,
-            outputs=tuple(beside_calls(completion.text, completion.tool_calls) for completion in (*last, *before)),
+            outputs=tuple(beside_calls(completion.text, completion.tool_calls) for completion in answered),
+            thinking=thinking_of(answered),
+            extracted=self.extracted(last),
             cluster=item.cluster,
             slices=item.slices,
             weight=item.weight,
@@ -166,6 +176,18 @@ class Asking:
         if value is None or isinstance(value, (int, float)):
             return float(value or 0)
         return float(each(self.metrics[metric].aggregator, np.array([value], dtype=float))[0])
+
+
+def thinking_of(completions: Sequence[Completion]) -> tuple[str, ...]:
+    """What stood before each answer, for people: of a long one the beginning and the end; the journal has all of it."""
+    found = [completion.reasoning or "" for completion in completions]
+    return tuple(map(_shortened, found)) if any(found) else ()
+
+
+def _shortened(text: str) -> str:
+    half = LONGEST_THOUGHT // 2
+    gap = f"\n… {len(text) - 2 * half:,} characters left out …\n"
+    return text if len(text) <= LONGEST_THOUGHT else f"{text[:half]}{gap}{text[-half:]}"
 
 
 def _mean(rows: Sequence[Value]) -> list[float]:

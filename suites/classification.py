@@ -171,6 +171,10 @@ class Classification(Asking):
     def flags(self, item: Item, completions: Sequence[Completion]) -> tuple[Flag, ...]:  # noqa: ARG002
         return ("unparsable",) if any(self._given(completion) is None for completion in completions) else ()
 
+    def extracted(self, completions: Sequence[Completion]) -> tuple[str | None, ...]:
+        """The label that each answer gives."""
+        return tuple(self._given(completion) for completion in completions)
+
     def _matrix(self, right: str, given: str | None) -> list[float]:
         """The confusion matrix of one answer; the last row and column are of what is no label."""
         size = len(self.labels) + 1

@@ -24,6 +24,7 @@ from harness.records import Answer, Completion, Flag, Item, Judgment, Metric, Me
 from judges.lockstep import together
 from judges.opinions import by_judge
 from judges.rubric import weighted
+from suites.asking import thinking_of
 from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, Tried, asked_before
 from suites.decoding import by_draw
 from suites.examined import BOUND
@@ -135,6 +136,7 @@ class Graded(Tried):
 
     def _graded(self, item: Item, answer: Answer, judgments: tuple[Judgment, ...]) -> Sample:
         draws = by_draw(item, answer)
+        answered = [*(draw[-1] for draw in draws), *(completion for draw in draws for completion in draw[:-1])]
         rows = [self._draw([each for each in judgments if each.draw == draw]) for draw in range(len(draws))]
         known = [row for row in rows if row is not None]
         about: dict[str, Any] = {
@@ -142,8 +144,8 @@ class Graded(Tried):
             "task": item.task,
             "prompt": readable(item, system=self.options.system),
             "target": item.target,
-            "outputs": tuple(draw[-1].text for draw in draws)
-            + tuple(completion.text for draw in draws for completion in draw[:-1]),
+            "outputs": tuple(completion.text for completion in answered),
+            "thinking": thinking_of(answered),
             "cluster": item.cluster,
             "slices": item.slices,
             "weight": item.weight,

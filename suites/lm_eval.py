@@ -19,10 +19,11 @@ from harness.errors import ConfigError
 from harness.fingerprint import digest, file_digest, item_keys
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Request, Sample
+from suites.asking import thinking_of
 from suites.lm_eval_catalogue import slashless, task_files
 from suites.lm_eval_contributions import Reading
 from suites.lm_eval_files import Function, TaskFile, made_of
-from suites.lm_eval_grading import Graded, graded, may_omit, metric_name, passing
+from suites.lm_eval_grading import Graded, graded, left_of, may_omit, metric_name, passing
 from suites.lm_eval_groups import group_weights
 from suites.lm_eval_requests import Asking, check_scored, draws_of, requests_of, responses_of
 from suites.lm_eval_scores import readings
@@ -235,10 +236,14 @@ class LmEval:
             "outputs": _outputs(document, answer),
             "cluster": item.cluster,
         }
+        generated = document.instances[0].request_type == "generate_until"
+        if generated:
+            shown["thinking"] = thinking_of(answer.completions)
         if isinstance(result, str):
             return Sample(**shown, error=result)
         return Sample(
             **shown,
+            extracted=left_of(result.filtered, shown["outputs"]) if generated and len(document.instances) == 1 else (),
             scores={metric: each.score for metric, each in result.found.items() if math.isfinite(each.score)},
             statistics={metric: each.statistics for metric, each in result.found.items() if each.statistics},
             draws=result.draws,

@@ -18,16 +18,32 @@ Answered = tuple[Document, list[list[Any]]]
 
 class Graded(NamedTuple):
     """One document's contributions by ``metric`` or ``metric@filter``, and its draws' scores. ``values``: what the task gave, by
-    metric and filter."""
+    metric and filter. ``filtered``: by filter, what it left of each instance's responses."""
 
     found: dict[str, Contribution]
     values: dict[tuple[str, str], Any]
     draws: dict[str, list[float]]
+    filtered: Mapping[str, list[Any]]
 
 
 def metric_name(metric: str, filter_name: str) -> str:
     """lm-eval's ``metric,filter``, written ``metric@filter``; the filter ``none`` is left out."""
     return metric if filter_name == "none" else f"{metric}@{filter_name}"
+
+
+def left_of(filtered: Mapping[str, list[Any]], outputs: Sequence[str]) -> tuple[str, ...]:
+    """What the filters left of each output, by filter where there are several; nothing where they left all of it, or made one
+    response of several."""
+    by_filter = {name: left[0] if isinstance(left[0], list | tuple) else [left[0]] for name, left in filtered.items()}
+    if not outputs or any(len(left) != len(outputs) for left in by_filter.values()):
+        return ()
+    if all(str(text) == whole for left in by_filter.values() for text, whole in zip(left, outputs, strict=True)):
+        return ()
+    named = len(by_filter) > 1
+    return tuple(
+        "\n".join(f"{name}: {left[place]}" if named else str(left[place]) for name, left in by_filter.items())
+        for place in range(len(outputs))
+    )
 
 
 def passing(readings: Mapping[str, Reading]) -> str | None:
@@ -69,7 +85,7 @@ def _graded(
                 found |= {metric_name(f"pass@{k}", chosen): Contribution(pass_at(k, *passed), []) for k in passes}
     except Exception as error:  # the task's own grading over hostile text
         return f"the task's grading failed: {type(error).__name__}: {error}"
-    return Graded(found, values, draws)
+    return Graded(found, values, draws, by_filter)
 
 
 def may_omit(task: Any) -> bool:

@@ -23,7 +23,9 @@ from harness.errors import ConfigError
 from harness.protocols import Conversation, preferring
 from harness.records import Answer, Flag, Item, Judgment, Metric, Sample
 from judges.opinions import by_judge, verdict
+from suites.asking import thinking_of
 from suites.bench import UNJUDGED, UNPARSABLE, Bench, BenchOptions, Tried, told
+from suites.decoding import by_draw
 from suites.examined import BOUND
 from suites.items import messages_of, read_items, readable
 
@@ -86,6 +88,7 @@ class Preference(Tried):
             "prompt": readable(item, system=self.options.system),
             "target": item.target,
             "outputs": (told(item, answer),),
+            "thinking": _thinking(item, answer),
             "cluster": item.cluster,
             "slices": item.slices,
             "weight": item.weight,
@@ -96,6 +99,14 @@ class Preference(Tried):
         if score is None:
             return Sample(**about, error=UNPARSABLE if judgments else UNJUDGED)
         return Sample(**about, scores={"win": score})
+
+
+def _thinking(item: Item, answer: Answer) -> tuple[str, ...]:
+    """What stood before the answer, or before those of a conversation, as one text."""
+    found = thinking_of(by_draw(item, answer)[0]) if answer.completions else ()
+    if len(found) < 2:
+        return found
+    return ("\n\n".join(f"[turn {turn}]\n{text}" for turn, text in enumerate(found, start=1) if text),)
 
 
 def win_of(judgments: Sequence[Judgment]) -> float | None:

@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 from harness.records import Candidate, Completion, Item, Metric
 from suites.asking import Asking, ItemOptions, Value
 from suites.calls import reads_calls
-from suites.extraction import after_marker, last_boxed
+from suites.extraction import after_marker, last_boxed, last_number
 from suites.items import History, read_items
 from suites.letters import last_choice
 from suites.scoring import Normalisation, Score, call_grader, grader
@@ -97,12 +97,25 @@ class Prompted(Asking):
 
         return grade
 
+    def extracted(self, completions: Sequence[Completion]) -> tuple[str | None, ...]:
+        options, numeric = self.options, self.scores == ("numeric",)
+        if not numeric and options.after is None and options.extract is None:
+            return ()
+        marked = [self._answer(completion.text) for completion in completions]
+        return tuple(_number(text) if numeric and text is not None else text for text in marked)
+
     def _answer(self, text: str) -> str | None:
         """The part of a text that is graded; None where it is not there."""
         marked = text if self.options.after is None else after_marker(text, self.options.after)
         if marked is None or self.options.extract is None:
             return marked
         return last_choice(marked, self._letters) if self.options.extract == "choice" else last_boxed(marked)
+
+
+def _number(text: str) -> str | None:
+    """The number that is compared, as it was read."""
+    found = last_number(text)
+    return None if found is None else f"{found:.15g}"
 
 
 def letters_of(items: Sequence[Item], *, path: Path, where: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,11 @@ from harness.plugins import did_you_mean
 if TYPE_CHECKING:
     from reports.blind.key import Key
     from reports.blind.package import Plan
+    from reports.blind.picking import Line
 
 USUAL = ReviewConfig()
+DRAWING = ("items", "by", "allocation", "disputed", "disputed_metric")
+"""What says how items are drawn."""
 NOTHING_DONE = "shown as they are; --leaks mask masks what names it, --leaks omit leaves them out"
 
 
@@ -30,6 +35,7 @@ def declare_export(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("which answers")
     what.add_argument("--of", metavar="NAME", help="the candidate to review against the baseline; needed where there are several")
     what.add_argument("--suite", metavar="NAME", help="whose answers to show; needed where there are several suites")
+    what.add_argument("--items-file", type=Path, metavar="JSONL", help="items picked by hand in the report, instead of drawing any")
     what.add_argument("--items", type=int, help=f"how many items to draw (default {USUAL.items})")
     what.add_argument("--seed", type=int, help="draws items, sides and order (default 0)")
     what.add_argument("--by", metavar="SLICE", help="draw in strata, one for each value of this slice")
@@ -64,22 +70,49 @@ def export_review(loaded: Loaded, arguments: argparse.Namespace) -> int:
     """Write the packages and their key, and say where they are and what they hold."""
     from reports.blind.key import package_paths, read_key
     from reports.blind.package import export
+    from reports.blind.picking import places_of, read_picked
 
     config = loaded.config
     others = [candidate.name for candidate in config.candidates if candidate.name != config.baseline]
+    suites = [entry.name for entry in config.suites]
     settings = _settings(loaded, arguments)
-    name = _chosen("--of", arguments.of, others)
-    suite = _chosen("--suite", settings.suite, [entry.name for entry in config.suites])
+    lines: list[Line] = []
+    if arguments.items_file is not None:
+        _require_undrawn(arguments)
+        lines = read_picked(arguments.items_file, baseline=config.baseline, candidates=others, suites=suites)
+    name = _chosen("--of", arguments.of, list(dict.fromkeys(line.picked.candidate for line in lines)) or others)
+    if lines:
+        suites = list(dict.fromkeys(line.picked.suite for line in lines if line.picked.candidate == name))
+    suite = _chosen("--suite", arguments.suite if lines else settings.suite, suites)
     measured = read_measured(loaded)
     baseline, candidate = measured[(suite, config.baseline)], measured[(suite, name)]
-    key_file = export(baseline, candidate, folder=arguments.folder or loaded.store / "review", plan=_plan(settings))
+    plan = _plan(settings, places_of(lines, baseline, candidate))
+    key_file = export(baseline, candidate, folder=arguments.folder or loaded.store / "review", plan=plan)
     key = read_key(key_file)
     for rater, package in zip(key.raters if key.separate else ("the raters",), package_paths(key_file, key), strict=True):
         out.print(f"for {rater}: {package}", markup=False)
     out.print(f"for nobody but you: {key_file}", markup=False)
-    for line in _held(key):
-        out.print(line, markup=False)
+    for said in (*_held(key), *_unmeant(lines, suite, name)):
+        out.print(said, markup=False)
     return 0
+
+
+def _require_undrawn(arguments: argparse.Namespace) -> None:
+    """UsageError where a flag says how to draw, beside the file that says which items."""
+    for name in DRAWING:
+        if getattr(arguments, name) is not None:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"--items-file says which items, and {flag} how to draw them: leave one of them out")
+
+
+def _unmeant(lines: Sequence[Line], suite: str, name: str) -> list[str]:
+    """What else stands in the file."""
+    others = Counter((line.picked.suite, line.picked.candidate) for line in lines)
+    return [
+        f"not in this review: {count} of the file's items, with --suite {shlex.quote(other)} --of {shlex.quote(candidate)}"
+        for (other, candidate), count in others.items()
+        if (other, candidate) != (suite, name)
+    ]
 
 
 def _settings(loaded: Loaded, arguments: argparse.Namespace) -> ReviewConfig:
@@ -93,16 +126,18 @@ def _settings(loaded: Loaded, arguments: argparse.Namespace) -> ReviewConfig:
     )
 
 
-def _plan(settings: ReviewConfig) -> Plan:
+def _plan(settings: ReviewConfig, picked: tuple[tuple[str, str], ...]) -> Plan:
+    """``picked``: then nothing is drawn, whatever the config says of that."""
     from reports.blind.assigning import Panel
     from reports.blind.form import Form
     from reports.blind.package import Plan
     from reports.blind.sampling import Sampling
 
+    drawing = Sampling(items=settings.items, by=settings.by, allocation=settings.allocation, disputed=settings.disputed)
     return Plan(
         seed=settings.seed,
-        sampling=Sampling(items=settings.items, by=settings.by, allocation=settings.allocation, disputed=settings.disputed),
-        metric=settings.disputed_metric,
+        sampling=Sampling(picked=picked) if picked else drawing,
+        metric=None if picked else settings.disputed_metric,
         leaks=settings.leaks,
         checks=settings.checks,
         check_file=None if settings.check_file is None else Path(settings.check_file),
@@ -124,6 +159,8 @@ def _held(key: Key) -> list[str]:
     from reports.blind.cleaning import MASK
 
     lines = [f"{stratum.drawn} of {stratum.size} items of {name!r}" for name, stratum in key.strata.items()]
+    if key.picked:
+        lines.append("picked by hand, and no sample: votes on them inform, and never gate")
     kinds = Counter(entry.kind for entry in key.entries)
     if kinds["attention"] or kinds["duplicate"]:
         lines.append(f"planted: {kinds['attention']} attention checks, {kinds['duplicate']} duplicates")

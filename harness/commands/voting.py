@@ -48,7 +48,7 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
     from reports.people import what_people_said
     from reports.people.words import told
     from reports.votes.ledger import gather, ledger_path, read_ledger, write_ledger
-    from reports.votes.pooling import Poll, beside, human_key, require_all
+    from reports.votes.pooling import Poll, beside, counting, human_key, require_all
     from reports.votes.tampering import changed_files
     from reports.votes.unblinding import to_measured
 
@@ -79,7 +79,7 @@ def import_votes(loaded: Loaded, arguments: argparse.Namespace) -> int:
     for line in [*_set_aside(found), *_changed(store, key, stale), *told(people), *_together(polls, others.outdated, sides[1])]:
         _say(line)
     _say(f"all of it, with what became of it: {ledger}")
-    _say(f"{sum(poll.people.votes for poll in polls)} votes are in {loaded.store} as "
+    _say(f"{sum(poll.people.votes for poll in counting(polls))} votes are in {loaded.store} as "
          f"{', '.join(f'human/{name}' for name in sides[1].run.metrics)}. Now: sftgate gate {loaded.file}")  # fmt: skip
     return 0
 
@@ -124,16 +124,23 @@ def _set_aside(found: Sorted) -> list[str]:
 
 def _together(polls: Sequence[Poll], outdated: Sequence[Key], candidate: Measured) -> list[str]:
     """What other packages are about these answers, and what all of them say together."""
-    from reports.votes.pooling import human_key
+    from reports.votes.pooling import counting, human_key
 
     lines = [
         f"package {key.package} shows other answers to the same items, because they were asked again since: its votes stay in "
         f"votes-{key.package}.jsonl and do not count beside these"
         for key in outdated
     ]
-    if len(polls) > 1:
-        names = ", ".join(poll.key.package for poll in polls)
-        shown = Counter(human_key(poll, entry) for poll in polls for entry in poll.key.items)
+    counted = counting(polls)
+    lines += [
+        f"package {poll.key.package} holds items that were picked by hand: its votes are told of, and are no part of human/win "
+        "beside those on items that were drawn"
+        for poll in polls
+        if poll not in counted
+    ]
+    if len(counted) > 1:
+        names = ", ".join(poll.key.package for poll in counted)
+        shown = Counter(human_key(poll, entry) for poll in counted for entry in poll.key.items)
         twice = sum(shown[sample.key] > 1 for sample in candidate.samples)
         total = sum(sample.weight for sample in candidate.samples)
         won = sum(sample.weight * (sample.scores or {})["win"] for sample in candidate.samples) / total

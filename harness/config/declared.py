@@ -116,6 +116,7 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     edges, in characters of what is asked, of the slice ``prompt_length`` that every item then has. ``sequential``: candidates are
     asked in part; in a file or with ``--set`` it may also be ``false``, which is as if it were absent. ``stages``:
     trainings in a row, of which the later ones may have cost what the earlier ones taught. ``review``: how people are asked.
+    ``lang``: of the report's interface.
     """
 
     candidates: tuple[CandidateConfig, ...]
@@ -134,6 +135,7 @@ class Config(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pins: str = "baselines.toml"
     bad_answers: bool = True
     store: str = "runs"
+    lang: Literal["en", "zh"] = "en"
     seed: int = 0
 
     def candidate(self, name: str) -> Candidate:

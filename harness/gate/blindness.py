@@ -15,7 +15,8 @@ could only pass.
 no loss could fail it.
 *Judge*: the judge failed its admission, or was never examined, so that its scores cannot hold up a release, nor let it pass. Where
 its examination broke off, nobody knows whether it may: that is a failed evaluation, and no suite that cannot see.
-*Panel*: votes of simulated raters, who are programs, hold up no release and let none pass, either.
+*Panel*: votes of simulated raters, who are programs, hold up no release and let none pass, either. Nor do votes on items that were
+picked by hand, which are no sample.
 Otherwise a proven failure stands, whatever the suite cannot see.
 """
 
@@ -35,7 +36,7 @@ from harness.gate.measurements import Measurements
 from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, TRANSITIONS, Job, absolute_margin, fewest_for_a_loss, suites_of
 from harness.gate.selection import selection_of
 from harness.gate.sentences import amount, joined, share
-from harness.records import Admission, Run
+from harness.records import Admission, Run, only_picked
 
 Array = NDArray[np.float64]
 
@@ -136,8 +137,17 @@ def _speechless(job: Job, suite: str, measurements: Measurements) -> Blind | Non
 
 def _panel(job: Job, suite: str, measurements: Measurements, candidate: str) -> Blind | None:
     run = measurements.run(suite, candidate)
-    names = [name for people in run.people for name in people.simulated] if run is not None else []
-    if job.rule.severity != "block" or not names:
+    if run is None or job.rule.severity != "block":
+        return None
+    if packages := only_picked(run.people):
+        return Blind(
+            f"the items of {joined([f'package {name}' for name in packages])} were picked by hand: they are no sample, and votes "
+            "on them may inform, and never gate",
+            "needs votes on items that were drawn (sftgate review export without --items-file), or severity = warn",
+            failures_stand=False,
+        )
+    names = [name for people in run.people for name in people.simulated]
+    if not names:
         return None
     return Blind(
         f"{joined(list(dict.fromkeys(names)))} are programs: votes of a simulated panel may inform, and never gate",

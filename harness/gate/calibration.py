@@ -21,7 +21,7 @@ from harness.compare.winning import EVEN, WIN
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN
 from harness.gate.win_rates import Duel, duels
-from harness.records import Calibrated, Sample
+from harness.records import Calibrated, Run, Sample, only_picked
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -45,7 +45,7 @@ def calibrated(measurements: Measurements) -> list[Calibrated]:
         said = {key: vote for key, (vote, asked) in shown.items() if vote is not None and vote.prompt_hash == asked}
         if said:
             judges = dict.fromkeys(each.judge for sample in duel.own for each in sample.judgments if each.judge)
-            found.append(structs.replace(_calibrated(duel, said, measurements.policy.seed), judge=", ".join(judges)))
+            found.append(structs.replace(_calibrated(duel, said, people.run, measurements.policy.seed), judge=", ".join(judges)))
     return found
 
 
@@ -66,7 +66,7 @@ class Beside:
         return np.asarray([(sample.scores or {})[WIN] for sample in self.votes], dtype=float)
 
 
-def _calibrated(duel: Duel, said: Mapping[str, Sample], seed: int) -> Calibrated:
+def _calibrated(duel: Duel, said: Mapping[str, Sample], run: Run, seed: int) -> Calibrated:
     differ = np.asarray([_text(mine) != _text(theirs) for mine, theirs in zip(duel.own, duel.other, strict=True)], dtype=bool)
     meant = duel.cut(differ)
     keys = meant.pair.baseline.keys
@@ -82,6 +82,9 @@ def _calibrated(duel: Duel, said: Mapping[str, Sample], seed: int) -> Calibrated
     )
     if not votes:
         return structs.replace(found, note="the answers that people saw are equal now")
+    if packages := only_picked(run.people):
+        why = f"the items that people saw were picked by hand (package {', '.join(packages)}), and no sample"
+        return structs.replace(found, note=f"{why}: people and judge are not put together")
     if float(np.ptp(meant.pair.baseline.weights)) > 0:
         return structs.replace(found, note="items weigh differently, so that people and judge are not put together")
     seen = np.asarray([key in said for key in keys], dtype=bool)

@@ -16,7 +16,7 @@ from harness.gate.contamination import REMEDY
 from harness.gate.languages import LANGUAGE, untold
 from harness.gate.measurements import Measurements
 from harness.gate.policy import HUMAN_WIN, matches, of_people, only_references, which_items
-from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Run, Verdict
+from harness.records import SHARES, Comparison, Finding, Measured, Outcome, Rule, Run, Verdict, only_picked
 
 GRAVITY: tuple[Outcome, ...] = ("fail", "invalid", "no_baseline", "not_comparable", "insensitive", "inconclusive", "pass")
 
@@ -199,7 +199,7 @@ def _warnings(candidate: str, findings: Sequence[Finding], measurements: Measure
         if run is not None and run.judge_hash is not None and run.admission is None and suite != HUMAN_WIN.split("/")[0]:
             warnings.append(f"the judge of {suite} was never examined: its scores are taken on trust")
         warnings += untold(suite, run, [each.slices.get(LANGUAGE, "") for each in measurements.traits(suite).values()])
-        warnings += (*run.unlike, *run.remarks, *_simulated(run)) if run is not None else ()
+        warnings += (*run.unlike, *run.remarks, *_simulated(run), *_picked(run)) if run is not None else ()
     reference = _unjudged(candidate, measurements)
     if reference is not None:
         warnings.append(f"{reference} was not judged: it only serves as the reference of {candidate}, and has none of its own")
@@ -219,6 +219,21 @@ def _simulated(run: Run) -> Iterator[str]:
         yield (
             f"not people: {words.joined(list(names), most=9)} are programs, and what is said here of votes on {run.candidate.name} "
             "(human/win) is a simulation"
+        )
+
+
+def _picked(run: Run) -> Iterator[str]:
+    """Votes on items that nobody drew."""
+    packages = words.joined([people.package for people in run.people if people.picked], most=9)
+    if only_picked(run.people):
+        yield (
+            f"picked by hand: the items behind human/win of {run.candidate.name} (package {packages}) are no sample, and what is "
+            "said here of votes on them says nothing of other items"
+        )
+    elif packages:
+        yield (
+            f"picked by hand: the items of package {packages} are no sample, and votes on them are no part of human/win of "
+            f"{run.candidate.name}"
         )
 
 

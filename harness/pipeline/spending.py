@@ -20,7 +20,7 @@ TOKENS: Mapping[str, Metric] = {
     "tokens_in": Metric(kind="real", direction="lower", unit="tokens"),
     "tokens_out": Metric(kind="real", direction="lower", unit="tokens"),
 }
-MONEY = Metric(kind="real", direction="lower", unit="money for 1,000 items")
+MONEY = Metric(kind="real", direction="lower", unit="per 1,000 items")
 
 
 def with_spending(loaded: Loaded, suite: str, metrics: Mapping[str, Metric]) -> dict[str, Metric]:

@@ -26,7 +26,8 @@ class Forecast(Record, frozen=True, kw_only=True):
     harmless candidate passes, that the declared gain is proven. ``smallest``: the smallest margin that these items certify, the
     smallest gain that a claim proves, or for ``not_regressed`` the smallest loss that is seen. ``family``: how many tests share
     alpha (Holm). ``changes``: share of items that change; ``sd``: of the per-item difference, where that is not won or lost.
-    ``hinging``: ``items`` are the most there can be, for only answers show which of them have a score.
+    ``hinging``: ``items`` are the most there can be, for only answers show which of them have a score. ``unit``: of margins and
+    effects that are no shares.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Forecast(Record, frozen=True, kw_only=True):
     blind: bool = False
     refused: bool = False
     hinging: bool = False
+    unit: str = ""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -211,6 +213,7 @@ def _forecast(
         blind=bool(each.blind),
         refused=bool(decision.refused),
         hinging=decision.hinging,
+        unit=decision.metric.unit,
     )
 
 

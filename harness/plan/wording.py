@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.gate.policy import of_people
-from harness.gate.sentences import amount, joined, rounded, share, signed
+from harness.gate.sentences import amount, in_unit, joined, rounded, share, signed
 from harness.plan.forecast import VALUE_RULES, Forecast, Plan
 from harness.plan.known import ASSUMED_DISCORDANCE, ASSUMED_FLAGS, ASSUMED_ICC
 
@@ -13,9 +13,9 @@ from harness.plan.known import ASSUMED_DISCORDANCE, ASSUMED_FLAGS, ASSUMED_ICC
 def asked(each: Forecast) -> str:
     """What the rule asks for."""
     if each.require in VALUE_RULES:
-        value = "?" if each.value is None else share(each.value, each.kind)
+        value = "?" if each.value is None else share(each.value, each.kind, each.unit)
         return f"{each.require.replace('_', ' ')} {value}"
-    margin = amount(each.margin, each.kind) if each.margin else ""
+    margin = amount(each.margin, each.kind, each.unit) if each.margin else ""
     if each.require == "non_inferior":
         return f"loss < {margin}" if margin else f"loss < {100 * (each.relative or 0):g} % of the score"
     if each.require == "superior":
@@ -28,7 +28,9 @@ def change(each: Forecast) -> str:
     origin = {"seen": "seen", "noise": "A/A", "assumed": "assumed"}[each.origin]
     if each.changes is not None:
         return f"{100 * each.changes:.2g} % {origin}"
-    return f"sd {each.sd:.2g} {origin}" if each.sd is not None else ""
+    if each.sd is None:
+        return ""
+    return f"sd {in_unit(f'{each.sd:.2g}', each.unit)} {origin}"
 
 
 def chance(probability: float | None) -> str:
@@ -50,7 +52,7 @@ def sight(each: Forecast) -> str:
         if each.require in VALUE_RULES:
             return ""
         return "see no loss" if each.require == "not_regressed" else "nothing"
-    size = amount(each.smallest, each.kind)
+    size = amount(each.smallest, each.kind, each.unit)
     return {"non_inferior": f"certify {size}", "superior": f"prove a gain of {size}", "not_regressed": f"see a loss of {size}"}[
         each.require
     ]
@@ -99,11 +101,11 @@ def sentences(plan: Plan, baseline: str) -> list[str]:
 
 
 def _effect(each: Forecast) -> str:
-    return f"{each.metric} {signed(each.effect, each.kind)}"
+    return f"{each.metric} {signed(each.effect, each.kind, each.unit)}"
 
 
 def _within(each: Forecast) -> str:
-    return f"{each.title} within {amount(each.margin or 0.0, each.kind)}"
+    return f"{each.title} within {amount(each.margin or 0.0, each.kind, each.unit)}"
 
 
 def _short(each: Forecast) -> str:
@@ -115,7 +117,7 @@ def _short(each: Forecast) -> str:
         items = f"no number of items is enough (has {each.items:,})"
     else:
         items = f"needs about {rounded(each.needed)} items (has {each.items:,})"
-    other = "" if each.smallest is None else f", or a margin of {amount(each.smallest, each.kind)}"
+    other = "" if each.smallest is None else f", or a margin of {amount(each.smallest, each.kind, each.unit)}"
     return f"{_within(each)}: passes only {chance(each.passes)} of the time, {items}{other}"
 
 
@@ -127,7 +129,7 @@ def _claims(found: Sequence[Forecast], power: float) -> list[str]:
     claims = [each for each in found if each.require == "superior" and each.smallest is not None]
     if not claims:
         return []
-    listed = joined([f"{each.title}, from {amount(each.smallest or 0.0, each.kind)} on" for each in claims], most=4)
+    listed = joined([f"{each.title}, from {amount(each.smallest or 0.0, each.kind, each.unit)} on" for each in claims], most=4)
     return [f"A true gain is proven with probability {100 * power:.0f} %: {listed}."]
 
 

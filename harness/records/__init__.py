@@ -42,7 +42,7 @@ from harness.records.measured import (
 )
 from harness.records.noise import Noise, Plant, Repetition, SelfTest, Sight
 from harness.records.paced import Pace, Spent
-from harness.records.people import SIMULATED, Agreed, People, Rater, Share
+from harness.records.people import SIMULATED, Agreed, People, Rater, Share, only_picked
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Outcome, Record, Require, Severity
 from harness.records.trained import (
     Concern,
@@ -143,4 +143,5 @@ __all__ = [
     "Verdict",
     "WinRate",
     "Written",
+    "only_picked",
 ]

@@ -97,7 +97,9 @@ class Sample(Record, frozen=True, kw_only=True):
     ``draws`` holds the per-draw values behind a score; ``statistics`` the per-item sufficient statistics of corpus metrics.
     ``unscored``: of an item with an error, the metrics that it would have no score of without one, either. ``missing``: of an item
     with scores, those that it has none of because another item of its cluster has an error.
-    ``prompt`` and ``outputs`` are for people; ``prompt_hash`` is the hash of the first requests (messages and decoding), by which
+    ``prompt`` and ``outputs`` are for people, and so are ``thinking`` (what stood before each output; empty where nobody thought)
+    and ``extracted`` (the part of each output that was graded, None where it was not there; empty where all of an output is
+    graded). ``prompt_hash`` is the hash of the first requests (messages and decoding), by which
     two sides prove that they were asked the same; ``prompt_length`` the characters of the longest of these requests, before the
     template, where somebody was asked; ``tokens`` those that the candidate read and wrote for all of its answers.
     """
@@ -118,6 +120,8 @@ class Sample(Record, frozen=True, kw_only=True):
     unscored: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     judgments: tuple[Judgment, ...] = ()
+    thinking: tuple[str, ...] = ()
+    extracted: tuple[str | None, ...] = ()
     prompt_hash: str = ""
     prompt_length: int | None = None
     tokens: tuple[int, int] | None = None

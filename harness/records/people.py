@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.records.record import Record
 
 SIMULATED = "simulated-"
@@ -69,6 +71,7 @@ class People(Record, frozen=True, kw_only=True):
     ``suite``: whose answers were shown; ``items`` of the package, planted rows not counted; ``voted``: of those, with a vote that
     counts; ``votes`` on them. ``aside``: why other statements do not count -> how many. ``labels``: how often each thing was said
     of an item, in terms of the arms.
+    ``picked``: somebody picked the items by hand, so that nothing here says anything of other items.
     ``win``: share of items won by the candidate (ties and "both bad" are halves, several votes on an item are averaged), each item
     counted by its weight over its probability to be drawn, clusters of items together; ``p``: of one half. ``uneven``: items had
     unlike probabilities. ``plain``: the same with every item counting alike. ``awake``: without ``dozing``, the raters who failed
@@ -83,6 +86,7 @@ class People(Record, frozen=True, kw_only=True):
     votes: int = 0
     aside: dict[str, int] = {}
     labels: dict[str, int] = {}
+    picked: bool = False
     win: Share = Share()
     plain: Share = Share()
     uneven: bool = False
@@ -98,3 +102,9 @@ class People(Record, frozen=True, kw_only=True):
     def simulated(self) -> tuple[str, ...]:
         """The raters who voted and are no people."""
         return tuple(rater.name for rater in self.raters if rater.simulated and rater.voted)
+
+
+def only_picked(said: Sequence[People]) -> tuple[str, ...]:
+    """The packages behind ``human/win`` where all of them hold items that were picked by hand. Of packages of both kinds only those
+    whose items were drawn count."""
+    return tuple(people.package for people in said) if all(people.picked for people in said) else ()

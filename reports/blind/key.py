@@ -25,6 +25,8 @@ Side = Literal["left", "right"]
 Kind = Literal["item", "duplicate", "attention"]
 OTHER: dict[Side, Side] = {"left": "right", "right": "left"}
 NAME_DIGITS = 12
+PICKED = "picked by hand"
+"""The only stratum of a review whose items nobody drew."""
 T = TypeVar("T")
 
 
@@ -107,6 +109,11 @@ class Key(Record, frozen=True, kw_only=True):
     def commitment(self) -> str:
         """Digest of everything in the key but the package's name, which is its beginning."""
         return digest(msgspec.structs.replace(self, package=""))
+
+    @property
+    def picked(self) -> bool:
+        """Whether its items were picked by hand, so that votes on them say nothing of others. The commitment covers it."""
+        return PICKED in self.strata
 
     @property
     def items(self) -> tuple[KeyEntry, ...]:

@@ -80,7 +80,7 @@ def export(baseline: Measured, candidate: Measured, *, folder: Path, plan: Plan 
     _check_plan(plan)
     if baseline.run.suite != candidate.run.suite:
         raise UsageError(f"a review compares answers to one suite, not {baseline.run.suite!r} with {candidate.run.suite!r}")
-    found = reviewable(baseline, candidate, metric=plan.metric, on_leaks=plan.leaks)
+    found = reviewable(baseline, candidate, metric=plan.metric, on_leaks=plan.leaks, picked=frozenset(plan.sampling.picked))
     _require_any(found, baseline, candidate)
     draw = random.Random(int(digest([plan.seed, baseline.run.graded, candidate.run.graded]), 16))
     drawn, strata = draw_pairs(found.pairs, plan.sampling, draw)

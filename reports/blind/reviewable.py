@@ -43,21 +43,31 @@ class Reviewable(Record, frozen=True, kw_only=True):
     leaking: int = 0
 
 
-def reviewable(baseline: Measured, candidate: Measured, *, metric: str | None = None, on_leaks: Leaks = "show") -> Reviewable:
+def reviewable(
+    baseline: Measured,
+    candidate: Measured,
+    *,
+    metric: str | None = None,
+    on_leaks: Leaks = "show",
+    picked: Collection[tuple[str, str]] = (),
+) -> Reviewable:
     """The pairs of two runs. ``metric``: one of the suite's, which is above 0 where an item is disputed. ``on_leaks``: what becomes
-    of answers that may name a model; where masks are not enough, or nothing else differs, the item is left out, too.
+    of answers that may name a model; where masks are not enough, or nothing else differs, the item is left out, too. ``picked``:
+    task and key of the only items that are meant; empty: all.
 
     Raises ComparabilityError where the sides were not asked the same, UsageError for a metric that no item has.
     """
     others = {(sample.task, sample.key): sample for sample in candidate.samples}
     shared = [(own, others[place]) for own in baseline.samples if (place := (own.task, own.key)) in others]
+    plain = len({own.key for own, _ in shared}) == len(shared)
+    if picked:
+        shared = [(own, other) for own, other in shared if (own.task, own.key) in picked]
     answered = [pair for pair in shared if all(sample.error is None and sample.outputs for sample in pair)]
     _require_asked_alike(baseline, candidate, answered)
     if metric is not None:
         _require_metric(candidate, metric)
     unlike = [(own, other) for own, other in answered if tidy(own.outputs[0]) != tidy(other.outputs[0])]
     names = names_of(baseline.run.candidate, candidate.run.candidate)
-    plain = len({own.key for own, _ in shared}) == len(shared)
     pairs = [
         Pair(
             item=own.key if plain else f"{own.task}/{own.key}",
@@ -70,7 +80,7 @@ def reviewable(baseline: Measured, candidate: Measured, *, metric: str | None = 
         for own, other in unlike
     ]
     kept = [pair for pair in (_guarded(pair, on_leaks, names) for pair in pairs) if pair is not None]
-    total = len({(sample.task, sample.key) for sample in (*baseline.samples, *candidate.samples)})
+    total = len(picked) or len({(sample.task, sample.key) for sample in (*baseline.samples, *candidate.samples)})
     return Reviewable(
         pairs=tuple(sorted(kept, key=lambda pair: pair.place)),
         identical=len(answered) - len(unlike),

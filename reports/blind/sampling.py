@@ -2,7 +2,7 @@
 
 A stratum is a slice's value, and disputed items are a stratum of their own beside the others of their slice. Inside a stratum
 every item is as likely as the next: drawn / size. What people say of items drawn with unlike probabilities is weighted by their
-inverses.
+inverses. Items that were picked by hand are a stratum that stands for nothing but itself.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ from typing import Literal
 from harness.errors import UsageError
 from harness.plugins import did_you_mean
 from harness.records import Record
-from reports.blind.key import Stratum
+from reports.blind.key import PICKED, Stratum
 from reports.blind.reviewable import Pair
 
 Allocation = Literal["proportional", "equal"]
 WHOLE = "all"
 DISPUTED = " (disputed)"
+Place = tuple[str, str]
+"""Task and key."""
 
 
 class Sampling(Record, frozen=True, kw_only=True):
     """``items``: how many to draw; None for all. ``by``: the slice whose values are strata; None for one stratum. ``allocation``:
-    strata get items by their size, or all the same number. ``disputed``: how many times as likely a disputed item is drawn."""
+    strata get items by their size, or all the same number. ``disputed``: how many times as likely a disputed item is drawn.
+    ``picked``: nothing is drawn, these items were picked by hand."""
 
     items: int | None = None
     by: str | None = None
     allocation: Allocation = "proportional"
     disputed: float = 1.0
+    picked: tuple[Place, ...] = ()
 
 
 class Drawn(Record, frozen=True, kw_only=True):
@@ -43,6 +47,8 @@ class Drawn(Record, frozen=True, kw_only=True):
 
 def check_sampling(sampling: Sampling) -> None:
     """Raises UsageError for what cannot be drawn, and for settings without effect."""
+    if sampling.picked and sampling != Sampling(picked=sampling.picked):
+        raise UsageError("items that were picked by hand are not drawn: leave out how to draw")
     if sampling.items is not None and sampling.items < 1:
         raise UsageError(f"a review needs at least one item, found {sampling.items}")
     if not 1 <= sampling.disputed <= 1000:
@@ -73,7 +79,7 @@ def strata_of(pairs: Sequence[Pair], sampling: Sampling) -> dict[str, list[Pair]
         raise UsageError(f"no item has a slice {by!r} to draw by. {did_you_mean(by, known)}")
     strata: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
-        name = WHOLE if by is None else f"{by}={pair.baseline.slices.get(by, '')}"
+        name = (PICKED if sampling.picked else WHOLE) if by is None else f"{by}={pair.baseline.slices.get(by, '')}"
         strata[name + (DISPUTED if pair.disputed and sampling.disputed > 1 else "")].append(pair)
     return {name: strata[name] for name in sorted(strata)}
 

@@ -42,12 +42,13 @@ class RaterLine(Record, frozen=True, kw_only=True):
 
 
 class PeopleCard(Record, frozen=True, kw_only=True):
-    """``simulated``: raters who are programs."""
+    """``simulated``: raters who are programs. ``picked``: the items were picked by hand."""
 
     candidate: str
     suite: str
     package: str
     simulated: tuple[str, ...]
+    picked: bool
     voted: Figure
     items: Figure
     votes: Figure
@@ -80,6 +81,7 @@ def _card(candidate: str, each: People, at: str) -> PeopleCard:
         suite=each.suite,
         package=each.package,
         simulated=each.simulated,
+        picked=each.picked,
         voted=count_figure(each.voted, f"{at}/voted"),
         items=count_figure(each.items, f"{at}/items"),
         votes=count_figure(each.votes, f"{at}/votes"),

@@ -8,6 +8,8 @@ from harness.records import Agreed, People, Rater, Share
 def told(people: People) -> list[str]:
     """The win rate first, then whether the raters can be relied on, then each of them."""
     lines = [f"not people: {', '.join(people.simulated)} are programs, and their votes a simulation"] if people.simulated else []
+    if people.picked:
+        lines.append("picked by hand: no sample; these votes say nothing of other items, and hold up or let pass no release")
     lines += [
         f"{people.voted} of {people.items} items have votes, {people.votes} in all by {_count(len(_voters(people)), 'rater')}: "
         + ", ".join(f"{name} {count}" for name, count in people.labels.items()),

@@ -64,6 +64,13 @@ def beside(key_file: Path, key: Key) -> Beside:
     return Beside(same=tuple(same), rivals=tuple(rivals), outdated=tuple(outdated))
 
 
+def counting(polls: Sequence[Poll]) -> tuple[Poll, ...]:
+    """The packages whose votes are ``human/win``: those whose items were drawn, where there are any. What is said of items that
+    somebody picked stands for no others."""
+    drawn = tuple(poll for poll in polls if not poll.key.picked)
+    return drawn or tuple(polls)
+
+
 def human_key(poll: Poll, entry: KeyEntry) -> str:
     """Of an item's sample. It names the suite too: two reviewed suites may use the same keys."""
     return f"{poll.key.suite}/{entry.item}"

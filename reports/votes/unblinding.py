@@ -17,7 +17,7 @@ from reports.blind.assigning import same_name
 from reports.blind.form import SCALE, Form
 from reports.blind.key import KeyEntry
 from reports.people.arms import preference, score
-from reports.votes.pooling import Poll, human_key, stands_for_all
+from reports.votes.pooling import Poll, counting, human_key, stands_for_all
 from reports.votes.vote import Rated, Vote
 
 VERSION = "3"
@@ -51,21 +51,23 @@ def to_measured(
     ``criterion_…`` the ratings of its own answers. ``polls`` are packages of these two, ``rivals`` of the baseline and others,
     which rated the baseline's answers, too.
 
-    Votes on one item are averaged inside it, and before that what one person said of it in several packages. Planted rows do not
-    count. Items that nobody voted on are left out of both sides and counted: ``planned`` holds all, ``asked`` those with votes. An
-    item weighs what it stands for. Raises UsageError where there are no votes.
+    Where packages hold items that were drawn, and others items that were picked by hand, only the former count; ``people`` tells of
+    all of them. Votes on one item are averaged inside it, and before that what one person said of it in several packages. Planted
+    rows do not count. Items that nobody voted on are left out of both sides and counted: ``planned`` holds all, ``asked`` those
+    with votes. An item weighs what it stands for. Raises UsageError where there are no votes.
     """
-    theirs, everybodys = _said(polls), _said((*polls, *rivals))
+    counted = counting(polls)
+    theirs, everybodys = _said(counted), _said((*counted, *rivals))
     if not theirs:
         raise UsageError("there are no votes to import: every choice is empty, or does not count")
-    weights = stands_for_all((*polls, *rivals)) | stands_for_all(polls)
+    weights = stands_for_all((*counted, *rivals)) | stands_for_all(counted)
     rest = {"created": created, "environment": dict(environment or {})}
     own = tuple(_candidates(key, said, weights[key]) for key, said in theirs.items())
     others = tuple(_baselines(key, said, weights[key]) for key, said in everybodys.items())
-    first = polls[0].key
+    first, people = polls[0].key, tuple(poll.people for poll in polls)
     return (
-        Measured(run=_run(first.baseline, (*polls, *rivals), others, (), rest), samples=others),
-        Measured(run=_run(first.candidate, polls, own, tuple(poll.people for poll in polls), rest), samples=own),
+        Measured(run=_run(first.baseline, (*counted, *rivals), others, (), rest), samples=others),
+        Measured(run=_run(first.candidate, counted, own, people, rest), samples=own),
     )
 
 
@@ -168,7 +170,7 @@ def _run(of: Run, polls: Sequence[Poll], samples: Sequence[Sample], people: tupl
         suite="human",
         use="human",
         fingerprints=of.fingerprints,
-        graded=digest([of.graded, version, [(poll.key.commitment, poll.votes) for poll in polls]]),
+        graded=digest([of.graded, version, [(poll.key.commitment, poll.votes) for poll in polls], people]),
         items_hash=version,
         suite_hash=version,
         judge_hash=version,

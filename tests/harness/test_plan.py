@@ -14,7 +14,7 @@ from harness.gate import HUMAN_WIN, Policy
 from harness.gate.measurements import Measurements
 from harness.plan import Earlier, Forecast, Plan, Questions, decisions, known, plan
 from harness.plan.simulation import _holm
-from harness.plan.wording import change, sentences, sight
+from harness.plan.wording import asked, change, sentences, sight
 from harness.records import Item, Measured, Metric, Noise, Quarantined, Repetition, Rule, SelfTest
 from tests.harness.runs import measured, samples, table
 
@@ -419,3 +419,24 @@ def test_what_is_needed_agrees_with_what_passes(items: int) -> None:
     assert each.smallest is not None
     assert (each.needed <= items) == (each.passes >= 0.8)
     assert each.smallest <= 0.05 if each.passes >= 0.8 else each.smallest >= 0.05
+
+
+def test_sentences_say_what_their_sizes_are_in() -> None:
+    real = Metric(kind="real", direction="lower", unit="bits/byte")
+    suite = questions(200, "text", metrics={"bits_per_byte": real})
+    old, new = [1.2 + 0.01 * (index % 7) for index in range(200)], [1.2 + 0.01 * (index % 5) for index in range(200)]
+    fields: dict[str, Any] = {"suite": "text", "metrics": {"bits_per_byte": real}, "primary": "bits_per_byte"}
+    runs = table(*(measured(name, samples(row, metric="bits_per_byte"), **fields) for name, row in (("old", old), ("week46", new))))
+    earlier = Earlier("old", "week46", Measurements(runs, Policy(baseline="old", references={"week46": "old"})))
+    found = planned(
+        Rule(metric="text/*/bits_per_byte", require="non_inferior", margin=0.05),
+        suites=(suite,),
+        earlier=(earlier,),
+        effects={"text/t/bits_per_byte": -0.01},
+    )
+    each = only(found)
+    assert asked(each) == "loss < 0.05 bits/byte"
+    assert "bits/byte seen" in change(each)
+    assert sight(each).startswith("certify ")
+    assert sight(each).endswith(" bits/byte")
+    assert all("bits/byte" in line for line in sentences(found, "old") if "within" in line or "declared" in line)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from reports import page
 from reports.blind.key import package_paths, read_key
 
 Does = Callable[..., str]
@@ -147,4 +148,63 @@ SENSELESS = {
 def test_flags_that_make_no_sense_are_refused_in_one_sentence(does: Does, tmp_path: Path) -> None:
     for flags, says in SENSELESS.items():
         assert says in does(*flags, code=2)
+    assert not (tmp_path / "review").exists()
+
+
+def picked(*keys: str, **more: object) -> str:
+    """Lines as the report's item explorer saves them."""
+    line = {"suite": "qa", "task": "items", "candidate": "new", "baseline": "old", **more}
+    return "".join(json.dumps({**line, "key": key}) + "\n" for key in keys)
+
+
+def test_items_picked_in_the_report_are_shown_all_of_them_and_the_key_says_that_nobody_drew_them(
+    does: Does, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate.yaml"
+    config = json.loads(gate.read_text())
+    config["candidates"].append({**config["candidates"][1], "name": "newer"})
+    gate.write_text(json.dumps({**config, "review": {"items": 5, "by": "topic"}}))
+    assert main(["measure", str(gate)]) == 0
+    file = tmp_path / "review-items.jsonl"
+    file.write_text(picked("q13", "q3", "q13", "q1") + "\n" + picked("q0", candidate="newer"))
+    assert "there are several to choose from; name one with --of: new, newer" in does("--items-file", str(file), code=2)
+    said = does("--items-file", str(file), "--of", "new", "--duplicates", "1")
+    (path,) = (tmp_path / "review").glob("key-*.json")
+    key = read_key(path)
+    assert {entry.item for entry in key.items} == {"q1", "q3", "q13"}
+    assert key.picked, "the config's way to draw does not count"
+    assert {name: (each.size, each.drawn) for name, each in key.strata.items()} == {"picked by hand": (3, 3)}
+    assert {entry.probability for entry in key.items} == {1.0}
+    assert "picked by hand, and no sample: votes on them inform, and never gate" in said
+    assert "not in this review: 1 of the file's items, with --suite qa --of newer" in said
+    shown = "".join(file.read_text() for package in package_paths(path, key) for file in package.iterdir())
+    assert "picked" not in shown, "raters do not know why they see an item"
+    named = [{"CONFIG": str(gate), file.name: str(file)}.get(word, word) for word in page.REVIEW.split()[1:]]
+    assert str(file) in named
+    assert main([*named, "--of", "newer", "--folder", str(tmp_path / "again")]) == 0, "the command that the page names"
+    does("--of", "new")
+    (drawn,) = set((tmp_path / "review").glob("key-*.json")) - {path}
+    assert not read_key(drawn).picked
+
+
+NO_LIST = {
+    picked("q1", "q99"): "line 2: 'qa' has no item 'q99' in task 'items'",
+    picked("q1", baseline="older"): "line 1: 'older' is no baseline of this config",
+    picked("q1", candidate="nwe"): "line 1: 'nwe' is no candidate of this config. Did you mean 'new'",
+    picked("q1", suite="qaa"): "line 1: 'qaa' is no suite of this config. Did you mean 'qa'",
+    picked("q1", row=3): "line 1: not an item as the report saves them (review-items.jsonl)",
+    "\nq1\n": "line 2: not an item as the report saves them",
+    "\n": "no item stands in it",
+}
+
+
+def test_a_list_that_does_not_fit_is_refused_with_its_line(does: Does, tmp_path: Path) -> None:
+    file = tmp_path / "review-items.jsonl"
+    for content, says in NO_LIST.items():
+        file.write_text(content)
+        assert says in does("--items-file", str(file), code=2)
+    assert "cannot be read" in does("--items-file", str(tmp_path / "none.jsonl"), code=2)
+    file.write_text(picked("q1"))
+    for flags in (("--items", "5"), ("--by", "topic"), ("--disputed", "2"), ("--disputed-metric", "exact")):
+        assert f"{flags[0]} how to draw them: leave one of them out" in does("--items-file", str(file), *flags, code=2)
     assert not (tmp_path / "review").exists()

@@ -297,3 +297,45 @@ def test_an_import_that_runs_at_the_same_time_loses_nothing(
     monkeypatch.setattr(Store, "claim", late)
     assert "20 in all by 2 raters" in asked(*importing, ana)
     assert len(next(folder.glob("votes-*.jsonl")).read_text().splitlines()) == 20
+
+
+def test_votes_on_items_picked_by_hand_are_named_everywhere_and_gate_nothing(tmp_path: Path, asked: Callable[..., str]) -> None:
+    """Ten of thirty items are picked, and the candidate loses all; then thirty are drawn, and it wins them."""
+    gate, folder, list_ = str(tmp_path / "gate.yaml"), tmp_path / "picked", tmp_path / "review-items.jsonl"
+    config = json.loads((tmp_path / "gate.yaml").read_text())
+    (tmp_path / "gate.yaml").write_text(json.dumps({**config, "rules": config["rules"][:1]}))
+    line = {"suite": "qa", "task": "items", "candidate": "new", "baseline": "old"}
+    list_.write_text("".join(json.dumps({**line, "key": f"q{number}"}) + "\n" for number in range(10)))
+    asked("review", "export", gate, "--items-file", str(list_), "--folder", str(folder))
+    (key,) = folder.glob("key-*.json")
+    name = read_key(key).package
+    said = asked("review", "import", gate, "--key", str(key), "--votes", str(ballots(folder, "ana", better="old")))
+    assert "picked by hand: no sample; these votes say nothing of other items" in said
+    said = asked("gate", gate, code=11)
+    assert f"the items of package {name} were picked by hand: they are no sample" in said, "neither a pass nor a fail"
+    said = asked("gate", gate, "--set", "rules.0.severity=warn", code=11)
+    assert f"picked by hand: the items behind human/win of new (package {name}) are no sample" in said
+    for file in ("report.html", "summary.md", "verdict.json"):
+        assert "icked by hand" in (tmp_path / "runs" / file).read_text(), file
+
+    asked("review", "export", gate, "--items", "30", "--folder", str(folder))
+    (drawn,) = set(folder.glob("key-*.json")) - {key}
+    votes = str(ballots(folder, "bo", key=drawn))
+    said = asked("review", "import", gate, "--key", str(drawn), "--votes", votes)
+    assert f"package {name} holds items that were picked by hand: its votes are told of, and are no part of human/win" in said
+    assert "30 votes are in" in said
+    assert "count together" not in said
+    store = Store(tmp_path / "runs")
+
+    def now() -> tuple[list[tuple[float, float]], dict[str, bool]]:
+        found = store.read(store.current()["human", "new"])
+        scores = [((each.scores or {})["win"], each.weight) for each in found.samples]
+        return scores, {each.package: each.picked for each in found.run.people}
+
+    both = {name: True, read_key(drawn).package: False}
+    assert now() == ([(1.0, 1.0)] * 30, both)
+    said = asked("gate", gate)
+    assert f"the items of package {name} are no sample, and votes on them are no part of human/win of new" in said
+    asked("review", "import", gate, "--key", str(key), "--votes", str(ballots(folder, "cy", key=key, better="old")))
+    assert now() == ([(1.0, 1.0)] * 30, both), "more votes on picked items change nothing"
+    asked("gate", gate)

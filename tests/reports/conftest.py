@@ -3,7 +3,8 @@
 ``chromium`` is a Browser, one per test module: a playwright that stays open keeps an event loop running in the main thread, and
 later tests that call ``asyncio.run`` would stumble over it. ``page`` is a factory: ``page(path, width=…, scheme="dark",
 javascript=False)`` opens a file offline and, when the test ends, fails it if the page asked the network for anything, raised, or
-opened a dialog.
+opened a dialog. ``kept`` opens every file once for all tests of a module, and watches it in the same way: what a test leaves
+behind, the next one finds.
 
 A missing chromium skips with a reason, unless SFTGATE_REQUIRE_ALL=1: then it fails. SFTGATE_CHROMIUM names another executable.
 """
@@ -37,7 +38,8 @@ def _unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
-def _executable() -> str | None:
+def executable() -> str | None:
+    """The browser of this machine, or the one that SFTGATE_CHROMIUM names."""
     named = os.environ.get("SFTGATE_CHROMIUM")
     if named:
         return named
@@ -54,40 +56,25 @@ def chromium() -> Iterator[Browser]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         _unavailable("playwright is not installed")
-    executable = _executable()
-    if executable is None:
+    found = executable()
+    if found is None:
         _unavailable("no chromium on this machine (install chromium, or name one in SFTGATE_CHROMIUM)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a file (or a URL) in a fresh, offline context; every page opened is checked at the end of the test."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
+class Opener:
+    """Opens a file (or a URL) in a fresh, offline context. ``wrong``: what its pages did that none may do."""
 
-    def watch(tab: Page) -> None:
-        def asked(request: Request) -> None:
-            if not request.url.startswith(("file:", "data:", "blob:", "about:")):
-                wrong.append(f"network request: {request.url}")
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.contexts: list[Any] = []
+        self.wrong: list[str] = []
 
-        def dialog(box: Dialog) -> None:
-            wrong.append(f"dialog: {box.message}")
-            box.dismiss()
-
-        def console(message: ConsoleMessage) -> None:
-            if message.type == "error":
-                wrong.append(f"console error: {message.text}")
-
-        tab.on("request", asked)
-        tab.on("dialog", dialog)
-        tab.on("console", console)
-        tab.on("pageerror", lambda error: wrong.append(f"uncaught error: {error}"))
-
-    def open_page(
+    def __call__(
+        self,
         target: Path | str,
         *,
         width: int = 1280,
@@ -96,7 +83,7 @@ def page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         javascript: bool = True,
         reduced_motion: bool = True,
     ) -> Page:
-        context = chromium.new_context(
+        context = self.browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=scheme,
             java_script_enabled=javascript,
@@ -104,14 +91,61 @@ def page(chromium: Browser) -> Iterator[Callable[..., Page]]:
             offline=True,
             accept_downloads=True,
         )
-        contexts.append(context)
+        self.contexts.append(context)
         context.set_default_timeout(10_000)
         tab = context.new_page()
-        watch(tab)
+        self._watch(tab)
         tab.goto(target.resolve().as_uri() if isinstance(target, Path) else target)
         return tab
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    def _watch(self, tab: Page) -> None:
+        def asked(request: Request) -> None:
+            if not request.url.startswith(("file:", "data:", "blob:", "about:")):
+                self.wrong.append(f"network request: {request.url}")
+
+        def dialog(box: Dialog) -> None:
+            self.wrong.append(f"dialog: {box.message}")
+            box.dismiss()
+
+        def console(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                self.wrong.append(f"console error: {message.text}")
+
+        tab.on("request", asked)
+        tab.on("dialog", dialog)
+        tab.on("console", console)
+        tab.on("pageerror", lambda error: self.wrong.append(f"uncaught error: {error}"))
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a file (or a URL) in a fresh, offline context; every page opened is checked at the end of the test."""
+    opener = Opener(chromium)
+    yield opener
+    opener.close()
+    assert opener.wrong == []
+
+
+@pytest.fixture(scope="module")
+def _once(chromium: Browser) -> Iterator[tuple[Opener, dict[Path, Page]]]:
+    opener = Opener(chromium)
+    yield opener, {}
+    opener.close()
+
+
+@pytest.fixture
+def kept(_once: tuple[Opener, dict[Path, Page]]) -> Iterator[Callable[[Path], Page]]:
+    """Open a file, or find it as the test before left it; checked at the end of every test."""
+    opener, tabs = _once
+
+    def open_once(path: Path) -> Page:
+        if path not in tabs:
+            tabs[path] = opener(path)
+        return tabs[path]
+
+    yield open_once
+    assert opener.wrong == []

@@ -9,6 +9,7 @@ from harness.records import Evaluation, Reading, Training
 from reports.checkpoints import checkpoint_card
 from reports.front import front
 from tests.reports import fixtures
+from tests.reports.trained import trainings
 
 
 def naive_front(points: list[tuple[float, float]]) -> set[tuple[float, float]]:
@@ -32,7 +33,7 @@ def looked(*points: tuple[int, float | None, float | None]) -> Training:
 
 
 def test_a_card_says_which_checkpoint_was_handed_over_and_what_its_bound_did() -> None:
-    card = checkpoint_card(0, "careless", fixtures.training()["careless"])
+    card = checkpoint_card(0, "careless", trainings()["careless"])
     assert card is not None
     assert [(row.step.text, row.bound, row.chosen) for row in card.rows] == [
         ("60", "kept", False), ("120", "not proven", False), ("180", "broken", False), ("240", "broken", False),

@@ -1,10 +1,10 @@
-"""Items side by side: what counts as lost, what is shown first, what is left out when there is too much."""
+"""Items side by side: what counts as lost, as failing, as in doubt; what is shown first."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from harness.records import Candidate, Fingerprints, Measured, Metric, Run, Sample
+from harness.records import Candidate, Fingerprints, Judgment, Measured, Metric, Run, Sample
 from reports import explorer
 from tests.reports import fixtures
 
@@ -62,9 +62,6 @@ def test_an_item_on_one_side_only_is_shown_and_not_judged() -> None:
         {("s", "b"): run_of("s", "b", [sample("1", 1)]), ("s", "c"): run_of("s", "c", [sample("2", 0)])}, "b", ["c"]
     )
     assert [sorted(each.samples) for each in found] == [["b"], ["c"]]
-    packed = explorer.pack(found, "b", ["c"])
-    assert packed.rows[0][8][1] is None
-    assert packed.rows[1][8][1][0] == explorer.SAME
 
 
 def test_the_worst_lost_items_come_from_retained_suites_first_and_from_all_tasks() -> None:
@@ -81,46 +78,36 @@ def test_the_worst_lost_items_come_from_retained_suites_first_and_from_all_tasks
     assert sorted(each.task for each in worst) == ["a"] * 5 + ["b"] * 5
 
 
-def test_equal_texts_are_kept_once() -> None:
-    measured = {
-        ("s", name): run_of("s", name, [sample(str(number), 1, prompt="same") for number in range(50)]) for name in ("b", "c")
-    }
-    packed = explorer.pack(explorer.pair(measured, "b", ["c"]), "b", ["c"])
-    assert len(packed.texts) == 52
-    assert packed.omitted == 0
+def test_still_failing_unstable_and_disputed_answers_are_told_apart() -> None:
+    steady, shaky = {"acc": [0.0, 0.0]}, {"acc": [0.0, 1.0]}
+    torn = (Judgment(judge="a", score=1.0), Judgment(judge="b", score=0.0))
+    before = [sample("1", 0, draws=steady), sample("2", 0.5, draws=shaky), sample("3", None), sample("4", 1)]
+    after = [sample("1", 0), sample("2", 0.5, judgments=torn), sample("3", 0), sample("4", 1, flags=("conflict",))]
+    items = explorer.pair({("s", "b"): run_of("s", "b", before), ("s", "c"): run_of("s", "c", after)}, "b", ["c"])
+    assert [(each.failing("b"), each.failing("c")) for each in items] == [
+        (True, True),
+        (False, False),
+        (False, True),
+        (False, False),
+    ]
+    assert [each.unstable("b") for each in items] == [False, True, False, False]
+    assert [each.disputed("c") for each in items] == [False, True, False, True]
 
 
-def test_beyond_the_budget_changed_items_keep_their_texts_and_the_pack_says_what_it_left_out() -> None:
-    rows = [sample(str(number), 1, prompt=f"{number} " + "x" * 1000) for number in range(200)]
-    after = [sample(str(number), 0 if number < 20 else 1, prompt=f"{number} " + "x" * 1000) for number in range(200)]
-    measured = {("s", "b"): run_of("s", "b", rows), ("s", "c"): run_of("s", "c", after)}
-    packed = explorer.pack(explorer.pair(measured, "b", ["c"]), "b", ["c"], budget=60_000)
-    assert packed.omitted == 180
-    assert all((row[4] >= 0) == (index < 20) for index, row in enumerate(packed.rows))
-    assert packed.rows[150][6].startswith("150 x")
-    assert packed.rows[150][8][1][2] == [0, 1]
+def test_failing_is_the_other_half_where_lower_is_better_and_nothing_where_scores_are_no_shares() -> None:
+    lower, real = {"acc": Metric(kind="bounded", direction="lower")}, {"acc": Metric(kind="real")}
+    for metrics, expected in ((lower, [False, True]), (real, [False, False])):
+        runs = {("s", "b"): run_of("s", "b", [sample("1", 0.0), sample("2", 1.0)], metrics=metrics)}
+        assert [each.failing("b") for each in explorer.pair(runs, "b", [])] == expected
 
 
-def test_when_even_the_changed_ones_are_too_many_the_worst_are_kept() -> None:
-    metrics = {"acc": Metric(kind="bounded")}
-    before = [sample(str(number), 1.0, prompt="y" * 1000 + str(number)) for number in range(100)]
-    after = [sample(str(number), 1 - number / 100, prompt="y" * 1000 + str(number)) for number in range(100)]
-    measured = {("s", "b"): run_of("s", "b", before, metrics=metrics), ("s", "c"): run_of("s", "c", after, metrics=metrics)}
-    packed = explorer.pack(explorer.pair(measured, "b", ["c"]), "b", ["c"], budget=20_000)
-    kept = [index for index, row in enumerate(packed.rows) if row[4] >= 0]
-    assert kept == list(range(100 - len(kept), 100))
-    assert 10 < len(kept) < 20
+def test_what_was_asked_is_read_from_whoever_has_it() -> None:
+    broken = Sample(key="1", task="t", error="EngineError: gone")
+    runs = {("s", "b"): run_of("s", "b", [broken]), ("s", "c"): run_of("s", "c", [sample("1", 1, prompt="why?")])}
+    assert explorer.pair(runs, "b", ["c"])[0].any_sample.prompt == "why?"
 
 
-def test_very_long_texts_are_cut_with_a_word_about_it() -> None:
-    measured = {("s", name): run_of("s", name, [sample("1", 1, prompt="z" * 100_000)]) for name in ("b", "c")}
-    packed = explorer.pack(explorer.pair(measured, "b", ["c"]), "b", ["c"])
-    assert packed.cut
-    assert max(len(text) for text in packed.texts) < explorer.LONGEST_TEXT + 200
-    assert any("94,000 more characters" in text for text in packed.texts)
-
-
-def test_the_fixture_packs_every_item_of_every_suite() -> None:
+def test_every_item_of_every_suite_is_paired() -> None:
     conclusion, measured, _ = fixtures.small()
     names = [verdict.candidate for verdict in conclusion.verdicts]
     pairings = explorer.pair(measured, conclusion.baseline, names)

@@ -10,10 +10,12 @@ import pytest
 from harness.gate import Policy, conclude
 from harness.records import Conclusion, Looks, Measured, Rule, Sequential
 from reports.comment import markdown
+from reports.explorer import ABSENT
 from reports.page import render
 from reports.terminal import terminal
 from reports.view import build
 from tests.harness.runs import measured, right, samples, table
+from tests.reports.unpacked import index_of
 
 WHY = "at look 2 of 5, after 80 of 200 items, every rule about facts is decided: kept proven to fail"
 
@@ -68,8 +70,8 @@ def test_the_page_says_it_and_marks_nothing_as_missing(conclusion: Conclusion, r
     assert "At look 2 of 5, after 80 of 200 items, every rule about facts is decided: kept proven to fail." in html
     strip_html = html[html.index('class="strip"') : html.index("</table>", html.index('class="strip"'))]
     assert " mark" not in strip_html
-    rows = page.data["items"].rows
-    assert sum(row[8][1] is None for row in rows) == 120, "never asked is neither lost nor an error"
+    status = index_of(page.pack.index)["sides"][1]["status"]
+    assert status.count(str(ABSENT)) == 120, "never asked is neither lost nor an error"
 
 
 def test_items_that_are_missing_without_a_reason_are_marked() -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
+from harness.records import Conclusion
 from reports import page as report
 from tests.reports import fixtures
+from tests.reports.screens import hostile
 
 pytestmark = pytest.mark.browser
 
@@ -40,112 +46,12 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def count(text: str) -> int:
-    return int(re.sub(r"\D", "", text))
-
-
-def walk(tab: Any, most: int = 400) -> int:
-    """Look at every item of the current filter with the keyboard; returns how many there were."""
-    seen = 0
-    last = ""
-    while seen < most:
-        now = tab.locator("#detail").inner_text()
-        if now == last:
-            break
-        last, seen = now, seen + 1
-        tab.keyboard.press("j")
-    return seen
-
-
-def test_hostile_items_do_not_run_wherever_they_are_shown(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    tab.fill("#search", "hacked")
-    tab.locator("body").click(position={"x": 5, "y": 5})
-    tab.click("[data-tab=all]")
-    assert walk(tab) >= 8
-    tab.fill("#search", "127.0.0.1")
-    tab.locator("#list button").first.click()
-    assert "http://127.0.0.1:9" in tab.locator("#detail").inner_text()
-    assert tab.evaluate("window.hacked") is None
-    assert tab.locator("#detail img, #detail script, #detail a, #detail svg, #detail style").count() == 0
-
-
-def test_filters_count_and_show_what_they_promise(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    counts = {name: count(tab.locator(f"[data-tab='{name}'] .count").inner_text()) for name in ("1", "2", "3", "all")}
-    for name, expected in counts.items():
-        tab.click(f"[data-tab='{name}']")
-        assert tab.locator("#shown").inner_text().startswith(f"{expected} of {counts['all']}")
-        assert tab.locator(f"[data-tab='{name}']").get_attribute("aria-pressed") == "true"
-    tab.click("[data-tab='1']")
-    tab.select_option("#where", label="general / refusals")
-    assert 0 < count(tab.locator("[data-tab='1'] .count").inner_text()) < counts["1"]
-    assert "refusals" in tab.locator("#list button").first.inner_text()
-    tab.fill("#search", "no such words anywhere")
-    assert tab.locator("#shown").inner_text().startswith("0 of")
-    assert "No item here." in tab.locator("#list").inner_text()
-
-
-def test_errors_are_shown_as_errors(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    tab.select_option("#who", label="lora")
-    tab.click("[data-tab='3']")
-    assert tab.locator("#list button").count() == 2
-    assert "the request timed out" in tab.locator("#detail").inner_text()
-
-
-def test_word_differences_are_marked_with_elements_not_only_colour(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    tab.select_option("#where", label="general / refusals")
-    tab.fill("#search", "refusals-0140")
-    assert tab.locator("#detail del").count() > 0
-    assert tab.locator("#detail ins").count() > 0
-
-
-def test_chinese_answers_differ_character_by_character(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    tab.select_option("#where", label="instructions")
-    assert tab.locator("#detail ins").first.inner_text().startswith("，当然")
-
-
-def test_the_keyboard_reaches_everything(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    first = tab.locator("#list [aria-current=true]").inner_text()
-    tab.keyboard.press("j")
-    second = tab.locator("#list [aria-current=true]").inner_text()
-    assert second != first
-    tab.keyboard.press("k")
-    assert tab.locator("#list [aria-current=true]").inner_text() == first
-    tab.keyboard.press("/")
-    assert tab.evaluate("document.activeElement.id") == "search"
-    tab.keyboard.type("jk")
-    assert tab.input_value("#search") == "jk"
-    tab.keyboard.press("Escape")
-    assert tab.evaluate("document.activeElement.id") != "search"
-
-
 def test_the_first_tab_stop_skips_to_the_answer(page: Callable[..., Any], file: Path) -> None:
     tab = page(file)
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.className") == "skip"
     tab.keyboard.press("Enter")
     assert tab.evaluate("location.hash") == "#answer"
-
-
-def test_a_lost_item_in_the_first_screen_opens_in_the_explorer(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    link = tab.locator("a[data-row]").first
-    key = link.locator("xpath=../bdi").inner_text()
-    link.click()
-    assert key in tab.locator("#detail h3").inner_text()
-
-
-def test_a_long_list_is_drawn_as_it_is_scrolled(page: Callable[..., Any], file: Path) -> None:
-    tab = page(file)
-    tab.click("[data-tab=all]")
-    drawn = tab.locator("#list li").count()
-    tab.evaluate("document.getElementById('list').scrollTop = 1e6")
-    tab.locator("#list li").nth(drawn).wait_for(state="attached")
 
 
 def test_without_javascript_everything_but_the_explorer_is_there(page: Callable[..., Any], file: Path) -> None:
@@ -161,12 +67,15 @@ def test_without_javascript_everything_but_the_explorer_is_there(page: Callable[
         assert words in text
     assert not tab.locator("#explorer").is_visible()
     assert tab.locator("#gains svg").first.is_visible()
-    assert tab.locator("table.items").first.is_visible()
+    assert not tab.locator("table.items").first.is_visible()
+    tab.locator("#lost summary").first.click()
+    assert tab.locator("table.items").first.is_visible(), "what is folded opens without JavaScript, too"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_light_and_dark(page: Callable[..., Any], file: Path, scheme: str) -> None:
     tab = page(file, scheme=scheme)
+    tab.click("#open-all")
     ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground))) < 200) == (scheme == "dark")
     worst = tab.evaluate(
@@ -179,18 +88,120 @@ def test_text_has_contrast_in_light_and_dark(page: Callable[..., Any], file: Pat
 @pytest.mark.parametrize("width", [320, 400, 768, 1280])
 def test_the_page_never_scrolls_sideways(page: Callable[..., Any], file: Path, width: int) -> None:
     tab = page(file, width=width)
+    tab.evaluate(OPEN)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_ten_thousand_items_of_three_candidates_fit_twenty_megabytes_and_can_be_searched(
-    page: Callable[..., Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "large.html"
-    path.write_text(report.render(*fixtures.large()), encoding="utf-8")
-    assert path.stat().st_size < 20_000_000
+FOLDED = """[...document.querySelectorAll('main details')].filter((each) => {
+  const inside = each.querySelector(':scope > :not(summary)');
+  return inside && !inside.checkVisibility();
+}).length"""
+OPEN = "document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
+
+
+def test_what_decides_is_open_and_the_rest_is_folded(page: Callable[..., Any], file: Path) -> None:
+    tab = page(file)
+    assert tab.locator("#answer h1").is_visible()
+    assert tab.locator("table.candidates").is_visible()
+    assert tab.locator("#gate details.candidate[open] table.gate").first.is_visible()
+    tall = tab.evaluate("document.documentElement.scrollHeight")
+    folded = tab.locator("details.fold:not([open])").count()
+    assert folded >= 5
+    tab.click("#open-all")
+    assert tab.evaluate(FOLDED) == 0
+    assert tab.evaluate("document.documentElement.scrollHeight") > 2 * tall
+    assert tab.locator("#open-all").inner_text() == "Close all"
+    tab.click("#open-all")
+    assert tab.locator("main details[open]").count() == 0
+
+
+def test_the_contents_open_what_they_lead_to(page: Callable[..., Any], file: Path) -> None:
+    tab = page(file)
+    for link in tab.locator("nav a").all():
+        name = link.get_attribute("href")[1:]
+        link.click()
+        assert tab.locator(f"#{name}").is_visible(), name
+        fold = tab.locator(f"#{name} > details.fold")
+        assert fold.count() == 0 or fold.get_attribute("open") is not None, name
+    deep = page(file.parent / f"{file.name}")
+    deep.evaluate("location.hash = 'training'")
+    deep.wait_for_function("document.querySelector('#training > details').open")
+
+
+def test_print_opens_everything_and_leaves_out_what_only_a_screen_can_do(page: Callable[..., Any], file: Path) -> None:
+    tab = page(file)
+    assert tab.evaluate(FOLDED) > 10
+    tab.emulate_media(media="print")
+    assert tab.evaluate(FOLDED) == 0
+    assert not tab.locator("#explorer").is_visible()
+    assert not tab.locator(".takeaway").first.is_visible()
+    tab.set_viewport_size({"width": 720, "height": 900})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 720, "nothing is cut off on A4"
+    tab.emulate_media(media="screen")
+    before = tab.locator("main details[open]").count()
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("main details:not([open])").count() == 0, "for browsers whose style sheets cannot open"
+    tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert tab.locator("main details[open]").count() == before
+
+
+def test_every_plot_can_be_taken_away_as_picture_and_as_numbers(page: Callable[..., Any], file: Path, tmp_path: Path) -> None:
+    tab = page(file)
+    tab.click("#open-all")
+    names = tab.evaluate("[...document.querySelectorAll('[data-plot]')].map((each) => each.dataset.plot)")
+    assert len(names) == len(set(names)) > 8
+    for name in {name.rpartition("-")[0]: name for name in reversed(names)}.values():
+        for kind in ("SVG", "CSV"):
+            with tab.expect_download() as waiting:
+                tab.get_by_role("button", name=f"{kind}: {name}", exact=True).click()
+            assert waiting.value.suggested_filename == f"{name}.{kind.lower()}"
+            waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+        root = ElementTree.parse(tmp_path / f"{name}.svg").getroot()
+        assert len(list(root.iter("{http://www.w3.org/2000/svg}text"))) > 2
+        assert not [each for each in root.iter() if each.get("class") or each.tag.endswith("script")]
+        rows = list(csv.reader((tmp_path / f"{name}.csv").read_text(encoding="utf-8-sig").splitlines()))
+        assert len(rows) > 2
+    target = list(csv.reader((tmp_path / "gains-1.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert target[0] == ["Candidate", "Gain", "Outcome"]
+    assert ["careless n 600", "+99.5 pp [+98.6 … +99.8 pp]", "✓ Pass"] in target
+
+
+def test_numbers_that_are_formulas_stay_text(page: Callable[..., Any], tmp_path: Path) -> None:
+    name = "=HYPERLINK(1)"
+    conclusion, measured, _ = fixtures.small()
+    text = msgspec.json.encode(conclusion).decode().replace('"careless"', json.dumps(name))
+    runs = {(suite, name if who == "careless" else who): each for (suite, who), each in measured.items()}
+    path = tmp_path / "formula.html"
+    path.write_text(report.render(msgspec.json.decode(text, type=Conclusion), runs, {}), encoding="utf-8")
     tab = page(path)
-    loaded = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    print(f"{path.stat().st_size / 1e6:.1f} MB, loaded after {loaded:.0f} ms")
-    assert "keep this file small" in tab.locator("#items").inner_text()
-    tab.fill("#search", "long-00042")
-    assert tab.locator("#shown").inner_text().startswith(("1 of", "0 of"))
+    with tab.expect_download() as waiting:
+        tab.get_by_role("button", name="CSV: gains-1", exact=True).click()
+    waiting.value.save_as(tmp_path / "gains.csv")
+    cells = [cell for row in csv.reader((tmp_path / "gains.csv").read_text(encoding="utf-8-sig").splitlines()) for cell in row]
+    assert any(cell.startswith("'=HYPERLINK") for cell in cells)
+    assert not [cell for cell in cells if cell.startswith(("=", "@"))]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_everything_hostile_is_shown_and_nothing_runs(page: Callable[..., Any], tmp_path: Path, lang: Any) -> None:
+    path = tmp_path / "hostile.html"
+    path.write_text(report.render(*hostile.build(), lang=lang), encoding="utf-8")
+    tab = page(path)
+    tab.click("#open-all")
+    tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = !each.open; each.open = !each.open; })")
+    assert tab.evaluate("window.hacked") is None
+    assert (
+        tab.evaluate("document.images.length + document.forms.length + document.querySelectorAll('iframe, object, embed').length")
+        == 0
+    )
+    assert "<script>window.hacked=1</script>" in tab.locator("h1").inner_text()
+
+
+def test_the_keyboard_opens_and_closes_every_fold(page: Callable[..., Any], file: Path) -> None:
+    tab = page(file)
+    for index in range(tab.locator("details.fold > summary").count()):
+        summary = tab.locator("details.fold > summary").nth(index)
+        was = summary.locator("xpath=..").get_attribute("open") is not None
+        summary.focus()
+        tab.keyboard.press("Enter")
+        assert (summary.locator("xpath=..").get_attribute("open") is not None) != was

@@ -187,6 +187,7 @@ def test_a_worked_example(jsonl, builds, grades):
     assert aggregate("f1_macro_labels", table) == pytest.approx(7 / 12)
     assert aggregate("f1_macro", table) == pytest.approx(7 / 18)  # with "no label" as a class: not what is meant
     assert [sample.scores["f1_macro"] for sample in samples] == [1, 0, 1, 0]
+    assert [sample.extracted for sample in samples] == [("a",), ("b",), ("b",), (None,)]
 
 
 def test_precision_and_recall_are_worked_out_by_hand(jsonl, builds, grades):

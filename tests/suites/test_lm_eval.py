@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError, EngineError
-from harness.records import Completion
+from harness.records import Answer, Completion
 from harness.stats.corpus import aggregate
 
 pytest.importorskip("lm_eval", reason="lm-eval is an extra")
@@ -184,6 +184,35 @@ def test_filters_become_part_of_the_metrics_name(folder, builds, grades):
     assert suite.watched == ("truncated", "empty")
     sample = next(iter(grades(suite, first_is_likeliest).values()))
     assert sample.scores == {"exact_match@plain": 1.0, "exact_match@first-word": 0.0}
+
+
+def test_what_the_filters_left_of_an_answer_is_kept_and_what_was_thought_before_it(folder, builds):
+    suite = builds(LmEval, tasks=("tiny_generate", "tiny_bleu", "tiny_mc"), include="tasks")
+    first = {item.task: item for item in reversed(list(suite.items()))}
+
+    def sample(task: str, *completions: Completion) -> Any:
+        (found,) = suite.grade([Answer(key=first[task].key, completions=completions)], {}, {})
+        return found
+
+    said = sample("tiny_generate", Completion(text="big dog. And more", reasoning="hm"))
+    assert said.extracted == ("plain: big dog\nfirst-word: big",)
+    assert (said.outputs, said.thinking) == (("big dog. And more",), ("hm",))
+    assert sample("tiny_bleu", Completion(text="big dog. And")).extracted == ("big dog",), "one filter needs no name"
+    assert sample("tiny_bleu", Completion(text="big dog")).extracted == (), "all of it was graded"
+    count = len(suite._documents[first["tiny_mc"].key].instances)
+    choice = sample("tiny_mc", *(Completion(text="", logprob=-float(place), greedy=False) for place in range(count)))
+    assert (choice.extracted, choice.thinking) == ((), ())
+
+
+def test_filters_that_choose_among_draws_leave_no_part_of_each(folder, builds):
+    """The majority of three is no part of any of them."""
+    settings = {"until": [], "do_sample": True, "temperature": 0.7}
+    chosen = [{"name": "vote", "filter": [{"function": "majority_vote"}, {"function": "take_first"}]}]
+    task = _parsed(GENERATE) | {"repeats": 3, "generation_kwargs": settings, "filter_list": chosen}
+    task["dataset_kwargs"] = {"data_files": {"test": "tasks/mc.jsonl"}}
+    suite = builds(LmEval, tasks=(task,))
+    (sample,) = suite.grade([Answer(key=next(iter(suite.items())).key, completions=(Completion(text="a"),) * 3)], {}, {})
+    assert (len(sample.outputs), sample.extracted) == (3, ())
 
 
 def test_generation_settings_are_sent(folder, builds, converses):

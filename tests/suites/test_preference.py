@@ -364,6 +364,19 @@ def test_of_several_turns_both_conversations_are_read_to_their_end(tmp_path: Pat
     )
 
 
+def test_thinking_is_kept_beside_the_answer_it_led_to_turn_by_turn_of_a_conversation(tmp_path: Path) -> None:
+    write(tmp_path / "turns.jsonl", [{"key": "a", "turns": ["Name a river.", "Another?"]}, {"key": "b", "prompt": "Name one."}])
+    suite = build(tmp_path, items="turns.jsonl")
+    rhine, po = Completion(text="Rhine", reasoning="hm"), Completion(text="Po", reasoning="well")
+    for thoughts, kept in (((rhine, po), "[turn 1]\nhm\n\n[turn 2]\nwell"), ((Completion(text="?"), po), "[turn 2]\nwell")):
+        (sample,) = suite.grade([Answer(key="a", completions=thoughts)], {}, {})
+        assert sample.thinking == (kept,)
+    (sample,) = suite.grade([Answer(key="b", completions=(po,))], {}, {})
+    assert (sample.outputs, sample.thinking) == (("Po",), ("well",))
+    (sample,) = suite.grade([answer("b", "Po")], {}, {})
+    assert sample.thinking == ()
+
+
 def test_a_pairwise_judge_may_be_told_the_right_answer(tmp_path: Path) -> None:
     front = '+++\nkind = "pairwise"\nanswer = "word"\nverdicts = { A = "left", B = "right" }\n+++\n'
     (tmp_path / "told.md").write_text(front + "{question}|{reference}|{left}|{right}", encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
+from harness.records import Answer, Completion
 from suites.prompted import Prompted
 
 ROWS = [
@@ -34,6 +35,38 @@ def test_every_sampling_parameter_is_sent_and_the_draws_differ_only_in_seed_and_
     assert [r.draw for r in asked] == [0, 1, 2]
     assert len({r.seed for r in asked}) == 3
     assert [m.role for m in asked[0].messages] == ["system", "user"]
+
+
+def test_what_was_read_of_an_answer_is_kept_beside_it_and_none_where_nothing_could_be(jsonl, builds, grades):
+    said = {"a": "so #### 4", "b": "four"}
+    rows = [{"key": key, "prompt": key, "target": "4"} for key in said]
+    found = grades(builds(Prompted, items=str(jsonl(rows)), after="####"), lambda request: said[request.item])
+    assert {key: sample.extracted for key, sample in found.items()} == {"a": ("4",), "b": (None,)}
+    assert found["a"].outputs == ("so #### 4",)
+    whole = grades(builds(Prompted, items=str(jsonl(rows))), lambda request: said[request.item])
+    assert whole["a"].extracted == ()
+
+
+def test_of_numbers_the_one_that_was_compared_is_kept(jsonl, builds, grades):
+    said = {"a": "12 of them, so 1,234.50 in all", "b": "three", "c": "#### 3/4 of 8"}
+    rows = [{"key": key, "prompt": key, "target": "4"} for key in said]
+    found = grades(builds(Prompted, items=str(jsonl(rows)), score="numeric"), lambda request: said[request.item])
+    assert {key: sample.extracted for key, sample in found.items()} == {"a": ("1234.5",), "b": (None,), "c": ("0.75",)}
+    both = grades(builds(Prompted, items=str(jsonl(rows)), score=("numeric", "contains")), lambda request: said[request.item])
+    assert both["a"].extracted == (), "two scores read it, each in its own way"
+
+
+def test_thinking_is_kept_beside_the_answers_beginning_and_end_of_it(jsonl, builds):
+    suite = builds(Prompted, items=str(jsonl(ROWS[:1])), draws=2, temperature=1.0)
+    thoughts = ("first " + "x" * 20_000 + " last", None)
+    answer = Answer(key="a", completions=tuple(Completion(text="4", reasoning=thought) for thought in thoughts))
+    (sample,) = suite.grade([answer], {}, {})
+    assert sample.thinking[0].startswith("first xxx")
+    assert sample.thinking[0].endswith("xxx last")
+    assert "12,011 characters left out" in sample.thinking[0]
+    assert (len(sample.thinking[0]) < 8100, sample.thinking[1]) == (True, "")
+    (plain,) = suite.grade([Answer(key="a", completions=(Completion(text="4"),) * 2)], {}, {})
+    assert plain.thinking == ()
 
 
 def test_the_score_is_the_mean_over_draws_and_each_draw_is_kept(jsonl, builds, grades):

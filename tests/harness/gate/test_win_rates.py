@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from scipy.optimize import minimize
 
 from harness.compare.winning import CONTROLLED, consistent, differences, with_controlled
 from harness.gate import Policy, conclude
-from harness.records import Calibrated, Conclusion, Judgment, Measured, Metric, Rule, Sample, WinRate
+from harness.records import Calibrated, Conclusion, Judgment, Measured, Metric, People, Rule, Sample, WinRate
 from tests.harness.runs import measured, table
 
 WIN = {"win": Metric(kind="bounded"), **CONTROLLED}
@@ -389,6 +390,20 @@ def test_votes_that_weigh_less_than_their_items_are_not_put_together_with_the_ju
     found = calibrated(base, new, *people)
     assert (found.powered, found.saved) == (None, None)
     assert "nobody knows how these were drawn" in found.note
+
+
+def test_votes_on_items_picked_by_hand_are_not_put_together_with_the_judge() -> None:
+    """Nobody knows of which items they are typical. Of packages of both kinds the votes are those on items that were drawn."""
+    *runs, people = judged_and_seen(400, 100)
+    hand, drawn = (People(package=name, suite="pref", picked=name == "p") for name in "pd")
+    found = calibrated(*runs, Measured(run=structs.replace(people.run, people=(hand,)), samples=people.samples))
+    assert (found.powered, found.human, found.saved, found.kappa) == (None, None, None, None)
+    assert (found.items, found.labelled) == (400, 100)
+    assert found.note == (
+        "the items that people saw were picked by hand (package p), and no sample: people and judge are not put together"
+    )
+    both = calibrated(*runs, Measured(run=structs.replace(people.run, people=(hand, drawn)), samples=people.samples))
+    assert both == calibrated(*runs, people)
 
 
 def test_equal_answers_do_not_count_for_the_judge_nor_for_people() -> None:

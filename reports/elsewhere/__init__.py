@@ -1,0 +1,1 @@
+"""What was measured and concluded, for other tools: tables, a second viewer, trackers of experiments, notebooks."""

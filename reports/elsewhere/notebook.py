@@ -1,0 +1,81 @@
+"""A verdict in a notebook: ``from reports.elsewhere.notebook import verdict; verdict("runs")`` as the last line of a cell.
+
+A table without script, style sheet or picture, in which all text is escaped; what a notebook cannot show stands in its ``repr``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from markupsafe import Markup, escape
+
+from harness.errors import StoreError
+from harness.records import FORMAT, Conclusion
+from harness.seals import kept
+from reports.answer import hero
+from reports.hostile import visible
+from reports.standing import Gain, standings
+from reports.terminal import terminal
+from reports.wording import badge, gain_text, interval_text, told_apart
+
+
+class Shown:
+    """A conclusion that a notebook shows as a table."""
+
+    def __init__(self, conclusion: Conclusion) -> None:
+        self.conclusion = conclusion
+
+    def __repr__(self) -> str:
+        return "\n".join(terminal(self.conclusion))
+
+    def _repr_html_(self) -> str:
+        ranked = standings(self.conclusion, {})
+        said = hero(self.conclusion, ranked)
+        verdicts = {verdict.candidate: verdict for verdict in self.conclusion.verdicts}
+        rows = Markup("").join(
+            Markup("<tr><th>{}</th><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td></tr>").format(
+                visible(each.candidate),
+                badge(each.outcome).icon,
+                badge(each.outcome).word,
+                _gain(each.target),
+                _gain(each.worst),
+                visible(", ".join(told_apart([f for f in verdicts[each.candidate].findings if f.outcome != "pass"])) or "–"),
+            )
+            for each in ranked
+        )
+        titles = ("Candidate", "Verdict", "Target gain", "Worst retained", "Rules that did not pass")
+        head = Markup("").join(Markup("<th>{}</th>").format(title) for title in titles)
+        return str(
+            Markup("<p><b>{}.</b> {}</p><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
+                visible(said.headline), visible(said.sentence), head, rows
+            )
+        )
+
+
+def _gain(gain: Gain | None) -> Markup:
+    if gain is None:
+        return Markup("–")
+    inside = interval_text(gain.low, gain.high, gain.kind, gain.unit, like=gain.baseline)
+    return Markup("<b>{}</b> {}<br>{}").format(
+        gain_text(gain.gain, gain.kind, gain.unit, like=gain.baseline), inside, escape(visible(gain.metric))
+    )
+
+
+def verdict(place: Path | str) -> Shown:
+    """What stands in a ``verdict.json``, or in that of a store. StoreError where it is missing, changed, or of another format."""
+    path = Path(place)
+    path = path / "verdict.json" if path.is_dir() else path
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}. Expected a store, or its verdict.json") from error
+    if kept(content) is not True:
+        raise StoreError(f"{str(path)!r} is not what was written: it was changed, or copied in part. Run sftgate gate again")
+    try:
+        found = msgspec.json.decode(content, type=Conclusion)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
+    if found.format != FORMAT:
+        raise StoreError(f"{str(path)!r} has format {found.format}, and this sftgate reads format {FORMAT}")
+    return Shown(found)

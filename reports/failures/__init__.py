@@ -1,0 +1,1 @@
+"""What lost items have in common: where they lie and what they say."""

@@ -1,0 +1,1 @@
+"""A store of many runs in a browser: read only, on this machine only."""

@@ -1,0 +1,179 @@
+"""What leaves for other tools says what was measured, in their words, and can hurt nobody who opens it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from lxml import html as lxml_html
+
+from harness.errors import StoreError, UsageError
+from harness.records import Judgment, Measured
+from harness.seals import sealed
+from reports.elsewhere import notebook, tables, tracking
+from reports.elsewhere.comparator import comparator
+from tests.harness.runs import measured, samples
+from tests.reports import fixtures
+
+
+def read_csv(content: bytes) -> list[dict[str, str]]:
+    assert content.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+@pytest.fixture(scope="module")
+def made() -> fixtures.Made:
+    return fixtures.small()
+
+
+def test_every_sample_is_a_row_with_its_score_and_its_slices(made: fixtures.Made) -> None:
+    table = tables.sample_table(made[1])
+    assert len(table) == sum(len(each.samples) for each in made[1].values())
+    rows = {(row["suite"], row["candidate"], row["task"], row["key"]): row for row in table}
+    for (suite, name), each in made[1].items():
+        for sample in each.samples:
+            row = rows[suite, name, sample.task, sample.key]
+            for metric, value in (sample.scores or {}).items():
+                assert row[f"score:{metric}"] == value
+            assert (row["error"] is None) == (sample.scores is not None), "an error is not a zero, and has no score"
+
+
+def test_every_finding_is_a_row_with_the_numbers_of_the_verdict(made: fixtures.Made) -> None:
+    conclusion = made[0]
+    rows = read_csv(tables.as_csv(tables.comparison_table(conclusion)))
+    findings = [(verdict, finding) for verdict in conclusion.verdicts for finding in verdict.findings]
+    for (verdict, finding), row in zip(findings, rows, strict=False):
+        assert (row["candidate"], row["outcome"], row["verdict"]) == (verdict.candidate, finding.outcome, verdict.outcome)
+        if finding.comparison is not None:
+            assert float(row["gain"]) == finding.comparison.gain
+            assert row["p"] == ("" if finding.comparison.p is None else repr(finding.comparison.p))
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_hostile_text_stays_text(made: fixtures.Made) -> None:
+    rows = read_csv(tables.as_csv(tables.sample_table(made[1])))
+    texts = [cell for row in rows for cell in row.values() if cell]
+    assert any("HYPERLINK" in cell for cell in texts)
+    numeric = [cell for cell in texts if cell[0] in "=+-@\t\r"]
+    assert [cell for cell in numeric if not cell.lstrip("-").replace(".", "").replace("e-", "").isdigit()] == []
+
+
+def test_parquet_holds_the_same_unchanged(made: fixtures.Made) -> None:
+    from pyarrow import parquet
+
+    table = tables.sample_table(made[1])
+    read = parquet.read_table(io.BytesIO(tables.as_parquet(table))).to_pylist()
+    assert read == table
+    assert tables.as_csv([]) == b"\xef\xbb\xbf\r\n"
+    assert parquet.read_table(io.BytesIO(tables.as_parquet([]))).num_rows == 0
+
+
+def test_parquet_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="pip install pyarrow"):
+        tables.as_parquet([])
+
+
+def judged(name: str, score: float, opinions: tuple[Judgment, ...] = ()) -> Measured:
+    return measured(name, samples([score, 1.0, None], prompt=["1 + 1?"] * 3, judgments=[opinions, (), ()]))
+
+
+def test_a_comparator_file_has_the_viewers_fields_and_its_sign() -> None:
+    opinions = (
+        Judgment(score=1.0, order="left", judge="j", reason="B is right"),
+        Judgment(score=0.0, order="right", judge="j", reason="A stands first"),
+        Judgment(score=None, order="left", judge="j"),
+        Judgment(score=0.9, judge="pointwise"),
+    )
+    sides = {("facts", "base"): judged("base", 0.0), ("facts", "new"): judged("new", 1.0, opinions)}
+    content = json.loads(comparator(sides, "base", "new"))
+    assert set(content) == {"metadata", "models", "examples"}
+    assert content["models"] == [{"name": "base"}, {"name": "new"}]
+    schema = content["metadata"]["custom_fields_schema"]
+    known = {"number", "string", "category", "text", "per_model_number", "per_model_text"}
+    assert all(set(field) == {"name", "type"} and field["type"] in known for field in schema)
+    first = content["examples"][0]
+    assert set(first) == {
+        "input_text", "tags", "output_text_a", "output_text_b", "score", "individual_rater_scores", "custom_fields",
+    }  # fmt: skip
+    assert set(first["custom_fields"]) == {field["name"] for field in schema}
+    assert first["score"] == -1.0, "above zero means that A, the baseline, is better"
+    assert content["examples"][1]["score"] == 0.0
+    assert [(each["score"], each["is_flipped"]) for each in first["individual_rater_scores"]] == [(-1.0, True), (1.0, False)]
+    assert first["custom_fields"]["score acc"] == [0.0, 1.0]
+
+
+def test_a_tracker_gets_every_rules_numbers_under_names_that_it_takes(made: fixtures.Made) -> None:
+    conclusion = made[0]
+    for verdict in conclusion.verdicts:
+        told = tracking.numbers(conclusion)[verdict.candidate]
+        assert told["gate/pass"] == (verdict.outcome == "pass")
+        gains = sorted(each.comparison.gain for each in verdict.findings if each.comparison is not None)
+        assert sorted(value for name, value in told.items() if name.endswith("/gain")) == gains
+        assert all(sign.isascii() and (sign.isalnum() or sign in "_-./ ") for name in told for sign in name)
+
+
+def test_mlflow_and_wandb_get_a_run_per_candidate(made: fixtures.Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logged: dict[str, Any] = {}
+
+    class Started:
+        def __enter__(self) -> None: ...
+        def __exit__(self, *_: object) -> None: ...
+
+    def start_run(run_name: str) -> Started:
+        logged.setdefault("runs", []).append(run_name)
+        return Started()
+
+    monkeypatch.setitem(
+        sys.modules, "mlflow",
+        SimpleNamespace(start_run=start_run, log_metrics=lambda values: logged.update(metrics=values),
+                        set_tags=lambda words: logged.update(tags=words), log_artifact=lambda path: logged.update(report=path)),
+    )  # fmt: skip
+    lines = tracking.track("mlflow", made[0], tmp_path, tmp_path / "report.html")
+    names = [verdict.candidate for verdict in made[0].verdicts]
+    assert (logged["runs"], len(lines), logged["report"]) == (names, len(names), str(tmp_path / "report.html"))
+    assert logged["tags"]["sftgate.outcome"] == made[0].verdicts[-1].outcome
+
+    run = SimpleNamespace(summary={}, config={}, finish=lambda: logged.update(finished=True))
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **kinds: run))
+    tracking.track("wandb", made[0], tmp_path, None)
+    assert logged["finished"]
+    assert run.summary == tracking.numbers(made[0])[names[-1]]
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UsageError, match="pip install wandb"):
+        tracking.track("wandb", made[0], tmp_path, None)
+
+
+def test_tensorboard_reads_back_what_was_logged(made: fixtures.Made, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tracking.track("tensorboard", made[0], tmp_path, None)
+    name = made[0].verdicts[0].candidate
+    found = EventAccumulator(str(tmp_path / name))
+    found.Reload()
+    told = tracking.numbers(made[0])[name]
+    assert {tag: found.Scalars(tag)[0].value for tag in found.Tags()["scalars"]} == pytest.approx(told)
+
+
+def test_a_notebook_shows_a_verdict_and_runs_nothing(made: fixtures.Made, tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_bytes(sealed(msgspec.json.encode(made[0])))
+    shown = notebook.verdict(tmp_path)
+    text = shown._repr_html_()
+    tree = lxml_html.fromstring(f"<div>{text}</div>")
+    assert {each.tag for each in tree.iter()} <= {"div", "p", "b", "table", "thead", "tbody", "tr", "th", "td", "br"}
+    assert not [each for each in tree.iter() if each.attrib]
+    for verdict in made[0].verdicts:
+        assert verdict.candidate in text
+    assert made[0].verdicts[0].candidate in repr(shown)
+    path.write_bytes(path.read_bytes().replace(b"careless", b"harmless"))
+    with pytest.raises(StoreError, match="changed"):
+        notebook.verdict(path)
+    with pytest.raises(StoreError, match="cannot be read"):
+        notebook.verdict(tmp_path / "nowhere.json")

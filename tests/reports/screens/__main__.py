@@ -1,0 +1,61 @@
+"""Every page as pictures, to be looked at: ``python -m tests.reports.screens [NAME …] [--into FOLDER]``.
+
+Each page as it opens, with everything opened (light, dark, narrow), its first screen by itself, and on paper as a PDF. Long pages
+come in parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from tests.reports.conftest import FLAGS, executable
+from tests.reports.screens import PAGES, rendered
+
+LOOKS = (("as-it-opens", 1280, "light"), ("light", 1280, "light"), ("dark", 1280, "dark"), ("narrow", 400, "light"))
+PART = 2_400
+"""Pixels of height that an eye can read in one picture."""
+OPEN = "document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
+
+
+def main() -> None:
+    """Write ``NAME.html`` and its pictures into a folder."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reports.screens", description="Render every page to PNG.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PAGES)}; default: all")
+    parser.add_argument("--into", type=Path, default=Path("screens"), metavar="FOLDER")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(PAGES))
+    if unknown:
+        parser.error(f"no page is called {', '.join(unknown)}; there are {', '.join(PAGES)}")
+    arguments.into.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names or PAGES:
+        html = arguments.into / f"{name}.html"
+        html.write_text(rendered(name), encoding="utf-8")
+        _shoot(html)
+        print(html)
+
+
+def _shoot(html: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        for look, width, scheme in LOOKS:
+            tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+            tab.goto(html.resolve().as_uri())
+            tab.screenshot(path=html.with_name(f"{html.stem}-{look}-0.png"))
+            if look != "as-it-opens":
+                tab.evaluate(OPEN)
+            tall = tab.evaluate("document.documentElement.scrollHeight")
+            for part in range(math.ceil(tall / PART)):
+                clip = {"x": 0, "y": part * PART, "width": width, "height": min(PART, tall - part * PART)}
+                tab.screenshot(path=html.with_name(f"{html.stem}-{look}-{part + 1}.png"), full_page=True, clip=clip)
+            if look == "as-it-opens":
+                tab.pdf(path=html.with_suffix(".pdf"), format="A4")
+            tab.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
