@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.records import SHARES, Measured, Metric, Record, Run, Sample
@@ -10,13 +11,13 @@ from reports.standing import TIMED
 
 REAL_CHANGE = 0.10
 HALF = 0.5
-SAME, LOST, GAINED, ERROR, ABSENT = 0, 1, 2, 3, 4
+SAME, LOST, GAINED, ERROR, ABSENT, UNCOMPARED = 0, 1, 2, 3, 4, 5
 
 
 class Pairing(Record, frozen=True, kw_only=True):
     """One item as everybody answered it. ``statuses`` and ``gains`` are against the baseline, on the suite's primary metric;
-    an item with a real-valued score counts as lost or gained from a tenth of the baseline's score on, one that only measures speed
-    never."""
+    an item with a real-valued score counts as lost or gained from a tenth of the baseline's score on (where that is 0, of the
+    baseline's mean). What has no size to be held against, and what only measures speed, is not compared and has no gain."""
 
     suite: str
     task: str
@@ -76,12 +77,27 @@ def pair(measured: Mapping[tuple[str, str], Measured], baseline: str, candidates
         byname = {name: {(each.task, each.key): each for each in side.samples} for name, side in sides.items()}
         keys = dict.fromkeys(key for table in byname.values() for key in table)
         runs = [side.run for side in sides.values()]
-        pairings += [_pairing(suite, key, byname, runs, baseline) for key in keys] if runs else []
+        sizes = _sizes(byname.get(baseline, {}).values())
+        pairings += [_pairing(suite, key, byname, runs, baseline, sizes) for key in keys] if runs else []
     return pairings
 
 
+def _sizes(samples: Iterable[Sample]) -> dict[tuple[str, str], float]:
+    """Task and metric -> how large a score is, whatever its sign, in the mean."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for each in samples:
+        for metric, score in (each.scores or {}).items():
+            found.setdefault((each.task, metric), []).append(abs(score))
+    return {name: math.fsum(sizes) / len(sizes) for name, sizes in found.items()}
+
+
 def _pairing(
-    suite: str, key: tuple[str, str], tables: Mapping[str, Mapping[tuple[str, str], Sample]], runs: Sequence[Run], baseline: str
+    suite: str,
+    key: tuple[str, str],
+    tables: Mapping[str, Mapping[tuple[str, str], Sample]],
+    runs: Sequence[Run],
+    baseline: str,
+    sizes: Mapping[tuple[str, str], float],
 ) -> Pairing:
     samples = {name: table[key] for name, table in tables.items() if key in table}
     scored = next((each for each in samples.values() if each.scores), next(iter(samples.values())))
@@ -91,16 +107,19 @@ def _pairing(
     statuses: dict[str, int] = {}
     gains: dict[str, float] = {}
     base = (samples[baseline].scores or {}).get(metric) if baseline in samples else None
+    least = 0.0 if declared.kind in SHARES or base is None else REAL_CHANGE * (abs(base) or sizes[key[0], metric])
+    mute = TIMED in runs[0].use or (declared.kind not in SHARES and least == 0)
     for name, sample in samples.items():
         mine = (sample.scores or {}).get(metric)
         if sample.error is not None:
             statuses[name] = ERROR
-        elif name == baseline or base is None or mine is None:
+        elif name == baseline:
             statuses[name] = SAME
+        elif base is None or mine is None or mute:
+            statuses[name] = UNCOMPARED
         else:
             gains[name] = sign * (mine - base)
-            small = declared.kind not in SHARES and abs(gains[name]) < REAL_CHANGE * abs(base)
-            unchanged = small or TIMED in runs[0].use or gains[name] == 0
+            unchanged = gains[name] == 0 or abs(gains[name]) < least
             statuses[name] = SAME if unchanged else GAINED if gains[name] > 0 else LOST
     return Pairing(
         suite=suite,

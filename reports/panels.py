@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity, Record, Run
-from reports.explorer import GAINED, LOST, SAME, Pairing, oriented
+from reports.explorer import GAINED, LOST, Pairing, oriented
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure, span
 from reports.standing import FLAGS, KEPT_COUNTS, TIMED, Roles, metric_of
 from reports.wording import fixed, metric_parts
@@ -161,8 +161,7 @@ def flips(
     for each in pairings:
         base = (each.samples[baseline].scores or {}).get(each.metric) if baseline in each.samples else None
         for name in candidates:
-            timed = (each.suite, name) in measured and TIMED in measured[each.suite, name].run.use
-            if timed or base is None or each.statuses.get(name) not in (SAME, LOST, GAINED) or name not in each.gains:
+            if base is None or name not in each.gains:
                 continue
             metric = oriented(measured[each.suite, name].run, each.task, each.metric)
             entry = counts.setdefault(

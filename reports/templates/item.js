@@ -1,5 +1,5 @@
 /* One item: what was asked, what each side answered, and what was made of it. Everything is written with textContent. */
-const STATUS = ["same", "regressed", "improved", "error", "absent"], ICON = ["=", "▼", "▲", "!", "–"];
+const STATUS = ["same", "regressed", "improved", "error", "absent", "uncompared"], ICON = ["=", "▼", "▲", "!", "–", "·"];
 const number = (value) => String(value).replace("-", "−");
 
 function block(words, tag) {

@@ -1,7 +1,7 @@
 "use strict";
 /* What the item explorer says. A number in braces is filled in. */
 const WORDS = {
-  regressed: "regressed", improved: "improved", same: "the same", error: "error", absent: "not asked",
+  regressed: "regressed", improved: "improved", same: "the same", error: "error", absent: "not asked", uncompared: "not compared",
   shown: "{0} of {1} items", unread: "{0} more have no text in this page and were not searched beyond their first words",
   reading: "reading the texts …", none: "No item here.", choose: "Choose another filter, candidate or suite.",
   everywhere: "all suites", anySlice: "any", anyFlag: "any", anyLength: "any",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.records import Candidate, Fingerprints, Judgment, Measured, Metric, Run, Sample
-from reports import explorer
+from reports import explorer, panels
 from tests.reports import fixtures
 
 
@@ -49,12 +49,27 @@ def test_where_lower_is_better_a_higher_score_is_a_loss() -> None:
     assert statuses({("s", "b"): before, ("s", "c"): after}) == {"1": explorer.LOST, "2": explorer.SAME}
 
 
+def test_what_is_zero_is_held_against_the_mean_and_nothing_is_lost_where_there_is_no_size_at_all() -> None:
+    metrics = {"acc": Metric(kind="real", direction="lower")}
+    for before, expected in (((0.0, 0.0), [explorer.UNCOMPARED] * 2), ((0.0, 4.0), [explorer.SAME, explorer.LOST])):
+        sides = {
+            ("s", name): run_of("s", name, [sample("1", first), sample("2", second)], metrics=metrics)
+            for name, (first, second) in (("b", before), ("c", (0.1, 9.0)))
+        }
+        items = explorer.pair(sides, "b", ["c"])
+        assert [each.statuses["c"] for each in items] == expected
+        assert [bool(each.gains) for each in items] == [status != explorer.UNCOMPARED for status in expected]
+        tiles = panels.flips(items, sides, "b", ["c"])
+        assert sum(tile.both + tile.lost for tile in tiles) == (2 if any(before) else 0)
+
+
 def test_items_that_measure_speed_are_never_lost() -> None:
     metrics = {"acc": Metric(kind="real")}
     sides = {
         ("s", name): run_of("s", name, [sample("1", value)], use="latency", metrics=metrics) for name, value in (("b", 9), ("c", 1))
     }
-    assert statuses(sides) == {"1": explorer.SAME}
+    assert statuses(sides) == {"1": explorer.UNCOMPARED}
+    assert not explorer.pair(sides, "b", ["c"])[0].gains, "nor is it one of the items that could have been lost"
 
 
 def test_an_item_on_one_side_only_is_shown_and_not_judged() -> None:
