@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from harness.gate.policy import absolute_margin, which_items
+from harness.gate.rounding import MINUS as MINUS
+from harness.gate.rounding import MOST_DECIMALS, apart, exact, places
+from harness.gate.rounding import fixed as fixed
+from harness.gate.sentences import MOST_POINT_DECIMALS
 from harness.records import SHARES, Comparison, Finding, MetricKind, Outcome, Record, Rule, Severity
 
-MINUS = "−"
 SMALLEST_P = 0.0001
-MOST_DECIMALS = 6
-MOST_POINT_DECIMALS = 4
 
 
 class Badge(Record, frozen=True, kw_only=True):
@@ -77,14 +78,6 @@ def ship(outcome: Outcome) -> str:
     return _SHIP[outcome]
 
 
-def fixed(value: float, decimals: int) -> str:
-    """``value`` with a true minus sign and without a negative zero."""
-    text = f"{value:.{decimals}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", MINUS)
-
-
 def signed(value: float, decimals: int) -> str:
     text = fixed(value, decimals)
     return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
@@ -97,14 +90,6 @@ def significant(value: float, digits: int = 3) -> str:
     return fixed(value, min(12, max(0, digits - 1 - math.floor(math.log10(abs(value))))))
 
 
-def _decimals(value: float, bounds: tuple[float, ...], start: int, most: int = MOST_DECIMALS) -> int:
-    """The fewest decimals, from ``start``, at which ``value`` still differs from every bound that it really differs from."""
-    for decimals in range(start, most + 1):
-        if all(abs(value - bound) < 1e-9 or fixed(value, decimals) != fixed(bound, decimals) for bound in bounds):
-            return decimals
-    return max(start, most)
-
-
 def gain_text(
     value: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = (), like: float | None = None
 ) -> str:
@@ -114,9 +99,9 @@ def gain_text(
         return "–"
     if kind in SHARES:
         points = value * 100
-        return f"{signed(points, _decimals(points, tuple(bound * 100 for bound in bounds), 1, MOST_POINT_DECIMALS))} pp"
-    start = _places(value) if not like else min(MOST_DECIMALS, _places(like) + 1)
-    return _with_unit(signed(value, _decimals(value, bounds, start)), unit)
+        return f"{signed(points, apart(points, tuple(bound * 100 for bound in bounds), 1, MOST_POINT_DECIMALS))} pp"
+    start = places(value) if not like else min(MOST_DECIMALS, places(like) + 1)
+    return _with_unit(signed(value, apart(value, bounds, start)), unit)
 
 
 def score_text(value: float | None, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
@@ -125,9 +110,9 @@ def score_text(value: float | None, kind: MetricKind, unit: str = "", *, bounds:
         return "–"
     if kind in SHARES:
         whole = (100.0, *(bound * 100 for bound in bounds))
-        text = fixed(value * 100, _decimals(value * 100, whole, 1))
+        text = fixed(value * 100, apart(value * 100, whole, 1))
         return f"{text}%"
-    return _with_unit(fixed(value, _decimals(value, bounds, _places(value))), unit)
+    return _with_unit(fixed(value, apart(value, bounds, places(value))), unit)
 
 
 def asked_text(value: float | None, kind: MetricKind, unit: str = "") -> str:
@@ -136,18 +121,13 @@ def asked_text(value: float | None, kind: MetricKind, unit: str = "") -> str:
         return "–"
     if kind in SHARES:
         return f"{_written(value * 100, 1)}%"
-    return _with_unit(_written(value, _places(value)), unit)
+    return _with_unit(_written(value, places(value)), unit)
 
 
 def _written(value: float, start: int) -> str:
-    """``start`` decimals, and as many more as it takes to be exact: a margin of 1.25 is not 1.2."""
-    exact = (decimals for decimals in range(start, MOST_DECIMALS) if abs(round(value, decimals) - value) < 1e-9)
-    return fixed(value, next(exact, MOST_DECIMALS))
-
-
-def _places(value: float) -> int:
-    """Decimals that give about three significant digits."""
-    return 2 if value == 0 else min(MOST_DECIMALS, max(0, 2 - math.floor(math.log10(abs(value)))))
+    """``start`` decimals, and as many more as it takes to be exact."""
+    known = exact(value, start)
+    return fixed(value, MOST_DECIMALS if known is None else known)
 
 
 def _with_unit(text: str, unit: str) -> str:
@@ -161,7 +141,7 @@ def p_text(p: float | None, alpha: float = 0.05) -> str:
     if p < SMALLEST_P:
         return "< 0.0001"
     start = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
-    return fixed(p, _decimals(p, (alpha,), start))
+    return fixed(p, apart(p, (alpha,), start))
 
 
 def interval_text(

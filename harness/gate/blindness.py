@@ -35,7 +35,7 @@ from harness.gate.languages import LANGUAGE, foreign
 from harness.gate.measurements import Measurements
 from harness.gate.policy import BAD_ANSWERS, HUMAN_WIN, TRANSITIONS, Job, absolute_margin, fewest_for_a_loss, suites_of
 from harness.gate.selection import selection_of
-from harness.gate.sentences import amount, joined, share
+from harness.gate.sentences import amount, asked, joined, share
 from harness.records import Admission, Run, only_picked
 
 Array = NDArray[np.float64]
@@ -67,9 +67,9 @@ def blindness(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
     for suite in suites:
         for name, value, (low, high) in measurements.outside(suite, measurements.policy.baseline):
             kind = pair.baseline.metric.kind
-            band = f"{share(low, kind)} to {share(high, kind)}"
+            band = f"{asked(low, kind)} to {asked(high, kind)}"
             return Blind(
-                f"the baseline's {suite} {name} is {share(value, kind)}, outside the expected {band}: "
+                f"the baseline's {suite} {name} is {share(value, kind, bounds=(low, high))}, outside the expected {band}: "
                 "the suite does not measure what it was meant to",
                 "needs a suite on which the baseline scores as expected, or another expect band",
             )
@@ -223,7 +223,7 @@ def _extremes(job: Job, pair: Pair, measurements: Measurements, candidate: str, 
         return Blind(why, FLOOR)
     chance = column.metric.chance
     if require != "superior" and chance is not None and not _above(scores, chance):
-        value, guess = share(float(scores.mean()), "binary"), share(chance, "binary")
+        value, guess = share(float(scores.mean()), "binary", bounds=(chance,)), share(chance, "binary")
         why = f"{other} is at {value}, not proven to be above the {guess} of guessing: what it does not know it cannot lose"
         return Blind(why, "needs items that the baseline knows")
     if require != "superior" and (insensitive := _all_of_it(job, pair, other, worst)) is not None:

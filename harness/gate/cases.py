@@ -14,6 +14,7 @@ from msgspec import structs
 
 from harness import stats
 from harness.compare import LEVEL, Column, Level, Pair, broken, compare, level_of
+from harness.gate import sentences as words
 from harness.gate.blindness import REEXAMINE, Blind, blindness, broken_examination
 from harness.gate.contamination import CLEAN, CONTAMINATED, REMEDY, refusal
 from harness.gate.guesses import Guessed, explained, guessed
@@ -184,9 +185,12 @@ def stopped_by(job: Job, sides: list[str], measurements: Measurements) -> tuple[
             if planned == 0:
                 return "invalid", f"{side} was asked nothing in {suite}"
             if failed > limit * planned:
-                share = f"{failed:,} of {planned:,} items ({100 * failed / planned:.1f} %)"
+                share = f"{failed:,} of {planned:,} items ({words.share(failed / planned, 'binary', bounds=(limit,))})"
                 first = _first_error(measurements, suite, side)
-                return "invalid", f"{share} of {suite} failed for {side}, more than the {100 * limit:.1f} % allowed{first}"
+                return (
+                    "invalid",
+                    f"{share} of {suite} failed for {side}, more than the {words.asked(limit, 'binary')} allowed{first}",
+                )
         for side in sides[1:]:
             lines = [line for line in measurements.parity(suite, side, sides[0]) if broken(line)]
             if lines:
@@ -395,6 +399,6 @@ def too_few(rule: Rule, pair: Pair) -> tuple[str, str | None] | None:
         return f"{pair.items:,} shared items are fewer than the {rule.min_items:,} that the rule wants", None
     absent = pair.absent / (pair.items + pair.absent + pair.failed)
     if absent > rule.max_missing:
-        share = f"{100 * absent:.1f} %, allowed {100 * rule.max_missing:.1f} %"
+        share = f"{words.share(absent, 'binary', bounds=(rule.max_missing,))}, allowed {words.asked(rule.max_missing, 'binary')}"
         return f"{pair.absent:,} items are on one side only ({share})", "must be measured on the same items on both sides"
     return None

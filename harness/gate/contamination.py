@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from harness.errors import ConfigError
+from harness.gate import sentences as words
 from harness.gate.policy import HUMAN_WIN, Policy
 from harness.records import Rule
 
@@ -58,7 +59,7 @@ def refusal(rule: Rule, policy: Policy, counts: Mapping[str, tuple[int, int]]) -
     limit = limit_of(rule, policy)
     for suite, (bad, items) in counts.items():
         if limit is not None and items and bad / items > limit:
-            share = f"{bad:,} of {items:,} items ({100 * bad / items:.1f} %)"
+            share = f"{bad:,} of {items:,} items ({words.share(bad / items, 'binary', bounds=(limit,))})"
             return (
                 f"{share} of {suite} were found in training data, more than the {100 * limit:g} % allowed: leave them out "
                 '(exclude = "contaminated"), take another test set, or train without them'

@@ -168,10 +168,14 @@ def _decided(case: Case, comparison: Comparison, over: Over | None, corrected: C
     return _non_inferior(case, comparison)
 
 
+def _ends(comparison: Comparison) -> tuple[float, ...]:
+    return tuple(end for end in (comparison.low, comparison.high) if end is not None)
+
+
 def _margin(case: Case, comparison: Comparison) -> str:
     """The margin, and of what it is a share."""
     kind, unit, rule = comparison.kind, comparison.unit, case.rule
-    size = words.amount(case.margin, kind, unit)
+    size = words.amount(case.margin, kind, unit, beside=(comparison.gain, *_ends(comparison)))
     if not rule.relative or not rule.margin:
         return size
     return f"{size} ({100 * rule.margin:g} % of {words.share(case.margin / rule.margin, kind, unit)})"
@@ -179,14 +183,14 @@ def _margin(case: Case, comparison: Comparison) -> str:
 
 def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     alpha = case.rule.alpha
-    gain, margin = words.gain(comparison), _margin(case, comparison)
-    p, method = words.probability(case.claim.p), case.claim.method
+    gain, margin = words.gain(comparison, (case.border, 0.0)), _margin(case, comparison)
+    p, method = words.probability(case.claim.p, alpha), case.claim.method
     if case.claim.p <= alpha:
         worse = comparison.high is not None and comparison.high < 0
         but = "; it is worse, but within the margin" if worse else ""
         return "pass", f"{gain}: a loss of {margin} or more is ruled out ({method}, {p}){but}; {words.seen(comparison)}"
     if case.contrary.p <= alpha:
-        contrary = words.probability(case.contrary.p)
+        contrary = words.probability(case.contrary.p, alpha)
         return "fail", f"{gain}: a loss beyond the margin of {margin} is proven ({case.contrary.method}, {contrary})"
     worse = comparison.high is not None and comparison.high < 0
     state = "it is worse, but by how much is not certain" if worse else "a loss beyond the margin is neither ruled out nor proven"
@@ -195,20 +199,20 @@ def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
 
 def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: float) -> tuple[Outcome, str]:
     alpha = case.rule.alpha
-    gain, method = words.gain(comparison), case.claim.method
-    p = _three_p(case.claim.p, over, p_holm)
+    gain, method = words.gain(comparison, (case.border, 0.0)), case.claim.method
+    p = _three_p(case.claim.p, over, p_holm, alpha)
     more = f" of more than {_margin(case, comparison)}" if case.margin else ""
     if p_holm <= alpha:
         return "pass", f"{gain}: a gain{more} is proven ({method}, {p}); {words.gain_seen(comparison)}"
     if case.contrary.p <= alpha:
-        contrary = words.probability(case.contrary.p)
+        contrary = words.probability(case.contrary.p, alpha)
         return "fail", f"{gain}: a gain{more} is ruled out ({case.contrary.method}, {contrary})"
     return "inconclusive", f"{gain}: a gain{more} is neither proven nor ruled out ({method}, {p}); {_needed(comparison)}"
 
 
 def _not_regressed(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
-    gain, beyond = words.gain(comparison), f" beyond {_margin(case, comparison)}" if case.margin else ""
-    p = _two_p(case.claim.p, p_holm)
+    gain, beyond = words.gain(comparison, (case.border, 0.0)), f" beyond {_margin(case, comparison)}" if case.margin else ""
+    p = _two_p(case.claim.p, p_holm, case.rule.alpha)
     if p_holm <= case.rule.alpha:
         counts = f"{comparison.lost:,} lost, {comparison.won:,} won"
         return "fail", f"{gain}: a loss{beyond} is proven ({case.claim.method}, {p}; {counts})"
@@ -220,21 +224,22 @@ def _value(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     if level is None or rule.value is None:
         raise ValueError("a rule about a value has a level")
     proven, contrary = (level.above, level.below) if rule.require == "at_least" else (level.below, level.above)
-    score = words.share(level.score, kind, unit)
+    score = words.share(level.score, kind, unit, bounds=(rule.value,))
     if case.reference and not rule.above_noise:
         more = " beyond guessing" if rule.above_chance else ""
         score += f" {case.job.metrics[0].rsplit('/', 1)[-1]}{more} against {case.reference}"
     if level.low is not None and level.high is not None:
-        ends = f"{words.share(level.low, kind)} to {words.share(level.high, kind, unit)}"
+        low = words.share(level.low, kind, bounds=(rule.value,))
+        ends = f"{low} to {words.share(level.high, kind, unit, bounds=(rule.value,))}"
         score += f" ({100 * comparison.level:.0f} % interval {ends})"
-    asked = f"{rule.require.replace('_', ' ')} {words.share(rule.value, kind, unit)}"
+    asked = f"{rule.require.replace('_', ' ')} {words.asked(rule.value, kind, unit)}"
     start = f"{score} over {level.items:,} item{'' if level.items == 1 else 's'}"
     if proven <= rule.alpha:
         told = words.score_seen(_score_mde(case), rule.value, rule.require == "at_least", kind, unit)
-        return "pass", f"{start}: {asked} is proven ({level.method}, {words.probability(proven)}); {told}"
+        return "pass", f"{start}: {asked} is proven ({level.method}, {words.probability(proven, rule.alpha)}); {told}"
     if contrary <= rule.alpha:
-        return "fail", f"{start}: {asked} is ruled out ({level.method}, {words.probability(contrary)})"
-    open_question = f"{asked} is neither proven nor ruled out ({level.method}, {words.probability(proven)})"
+        return "fail", f"{start}: {asked} is ruled out ({level.method}, {words.probability(contrary, rule.alpha)})"
+    open_question = f"{asked} is neither proven nor ruled out ({level.method}, {words.probability(proven, rule.alpha)})"
     return "inconclusive", f"{start}: {open_question}; {_needed(comparison)}"
 
 
@@ -256,18 +261,20 @@ def _error(case: Case, score: float, low: float, high: float) -> float:
     return half / stats.normal_quantile(1 - case.nominal)
 
 
-def _two_p(p: float, adjusted: float) -> str:
+def _two_p(p: float, adjusted: float, alpha: float) -> str:
     """A p-value, with its correction where that changed it."""
-    return words.probability(p) if adjusted <= p else f"{words.probability(p)}, after Holm {words.probability(adjusted)}"
+    alone = words.probability(p, alpha)
+    return alone if adjusted <= p else f"{alone}, after Holm {words.probability(adjusted, alpha)}"
 
 
-def _three_p(p: float, over: Over | None, adjusted: float) -> str:
+def _three_p(p: float, over: Over | None, adjusted: float, alpha: float) -> str:
     """A p-value, after looking at several candidates or recipes, and after Holm over the candidate's own claims."""
     if over is None:
-        return _two_p(p, adjusted)
+        return _two_p(p, adjusted, alpha)
     why = f" ({over.why})" if over.why else ""
-    first = f"{words.probability(p)}, after {over.method} over {over.candidates} {over.what}{why} {words.probability(over.p)}"
-    return first if adjusted <= over.p else f"{first}, after Holm {words.probability(adjusted)}"
+    alone, among = words.probability(p, alpha), words.probability(over.p, alpha)
+    first = f"{alone}, after {over.method} over {over.candidates} {over.what}{why} {among}"
+    return first if adjusted <= over.p else f"{first}, after Holm {words.probability(adjusted, alpha)}"
 
 
 def _items_needed(case: Case) -> tuple[int | None, bool]:

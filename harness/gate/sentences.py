@@ -4,23 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.gate.rounding import MINUS, MOST_DECIMALS, apart, exact, fixed, places
 from harness.records import SHARES, Comparison, MetricKind
 
+MOST_POINT_DECIMALS = 4
 
-def amount(value: float, kind: MetricKind, unit: str = "") -> str:
-    """A size without sign: shares in points, the rest in its own unit."""
+
+def amount(value: float, kind: MetricKind, unit: str = "", *, beside: tuple[float, ...] = ()) -> str:
+    """A size without sign, with every digit that a margin was written with: shares in points, the rest in its own unit. An
+    estimate gets the usual digits, and as many more as keep it apart from what it stands ``beside``."""
+    size, others = abs(value), tuple(abs(each) for each in beside)
     if kind in SHARES:
-        points = f"{100 * abs(value):.1f}" if abs(value) >= 0.0005 or value == 0 else f"{100 * abs(value):.2g}"
-        return f"{points} point{'' if points == '1.0' else 's'}"
-    return in_unit(f"{abs(value):.3g}", unit)
+        points = 100 * size
+        start = 1 if points >= 0.05 or points == 0 else places(points, 2)
+        known = exact(points, start, MOST_POINT_DECIMALS + 1)
+        decimals = apart(points, tuple(100 * each for each in others), start) if known is None else known
+        text = fixed(points, decimals)
+        return f"{text} point{'' if text == '1.0' else 's'}"
+    known = exact(size, 0)
+    return in_unit(_plain(size, places(size) if known is None else known, others), unit)
 
 
-def signed(value: float, kind: MetricKind, unit: str = "") -> str:
-    """A gain with its sign; nothing is +0."""
-    value += 0.0
+def signed(value: float, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
+    """A gain with its sign; nothing is +0. ``bounds``: what decided about it, in its own scale."""
     if kind in SHARES:
-        return f"{100 * value:+.1f} points".replace("-", "−")
-    return in_unit(f"{value:+.3g}".replace("-", "−"), unit)
+        decimals = apart(100 * value, tuple(100 * bound for bound in bounds), 1, MOST_POINT_DECIMALS)
+        return f"{_sign(fixed(100 * value, decimals))} points"
+    return in_unit(_sign(_plain(value, places(value), bounds)), unit)
+
+
+def _sign(text: str) -> str:
+    return text if text.startswith(MINUS) else f"+{text}"
+
+
+def _plain(value: float, start: int, bounds: tuple[float, ...]) -> str:
+    """A number that is no share, without zeros that say nothing; what six decimals would write as zero keeps its digits."""
+    decimals = apart(value, bounds, start)
+    text = fixed(value, decimals)
+    if value and float(text.replace(MINUS, "-")) == 0:
+        return f"{MINUS if value < 0 else ''}{abs(value):.3g}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def in_unit(number: str, unit: str) -> str:
@@ -28,36 +51,52 @@ def in_unit(number: str, unit: str) -> str:
     return f"{number} {unit}" if unit else number
 
 
-def share(value: float, kind: MetricKind, unit: str = "") -> str:
-    """A score: shares in per cent, the rest in its own unit."""
-    return f"{100 * value:.1f} %" if kind in SHARES else in_unit(f"{value:.4g}", unit)
+def share(value: float, kind: MetricKind, unit: str = "", *, bounds: tuple[float, ...] = ()) -> str:
+    """A score: shares in per cent, the rest in its own unit. Almost all is not all. ``bounds``: what decided about it."""
+    if kind in SHARES:
+        per_cent = 100 * value
+        return f"{fixed(per_cent, apart(per_cent, (100.0, *(100 * bound for bound in bounds)), 1))} %"
+    return in_unit(_plain(value, places(value, 4), bounds), unit)
 
 
-def probability(p: float) -> str:
-    """``p = 0.012``; never 0, and never more digits than mean anything."""
+def asked(value: float, kind: MetricKind, unit: str = "") -> str:
+    """A score that somebody asked for, with every digit that it was written with."""
+    if kind in SHARES:
+        known = exact(100 * value, 1)
+        return f"{fixed(100 * value, MOST_DECIMALS if known is None else known)} %"
+    known = exact(value, 0)
+    return in_unit(_plain(value, places(value, 4) if known is None else known, ()), unit)
+
+
+def probability(p: float, alpha: float | None = None) -> str:
+    """``p = 0.012``; never 0, never more digits than mean anything, and never on the wrong side of ``alpha``."""
+    bounds = () if alpha is None else (alpha,)
     if p < 1e-16:
         return "p < 1e-16"
     if p < 0.001:
-        return f"p = {p:.0e}"
-    return f"p = {p:.3f}" if p < 0.9995 else "p > 0.999"
+        digits = next((n for n in range(3) if all(f"{p:.{n}e}" != f"{bound:.{n}e}" or p == bound for bound in bounds)), 3)
+        return f"p = {p:.{digits}e}"
+    return f"p = {fixed(p, apart(p, bounds, 3))}" if p < 0.9995 else "p > 0.999"
 
 
-def interval(comparison: Comparison) -> str:
+def interval(comparison: Comparison, bounds: tuple[float, ...] = ()) -> str:
     """``90 % interval −1.3 to +0.5``, or why there is none."""
     if comparison.low is None or comparison.high is None:
         return comparison.note or "no interval"
-    low, high = signed(comparison.low, comparison.kind), signed(comparison.high, comparison.kind, comparison.unit)
+    kind, unit = comparison.kind, comparison.unit
+    low, high = (signed(end, kind, unit, bounds=bounds) for end in (comparison.low, comparison.high))
     return f"{100 * comparison.level:.0f} % interval {low.removesuffix(' points')} to {high}"
 
 
-def gain(comparison: Comparison) -> str:
-    """``78.4 % against 80.1 % of prod over 600 items, gain −1.7 points (90 % interval −2.8 to −0.8 points)``."""
+def gain(comparison: Comparison, bounds: tuple[float, ...] = ()) -> str:
+    """``78.4 % against 80.1 % of prod over 600 items, gain −1.7 points (90 % interval −2.8 to −0.8 points)``. ``bounds``: what
+    decided about the gain."""
     items = f"{comparison.items:,} item{'' if comparison.items == 1 else 's'}"
     if comparison.clusters < comparison.items:
         items += f" in {comparison.clusters:,} clusters"
     kind, unit = comparison.kind, comparison.unit
     values = f"{share(comparison.candidate_value, kind, unit)} against {share(comparison.baseline_value, kind, unit)}"
-    size = f"gain {signed(comparison.gain, kind, unit)} ({interval(comparison)})"
+    size = f"gain {signed(comparison.gain, kind, unit, bounds=bounds)} ({interval(comparison, bounds)})"
     return f"{values} of {comparison.baseline} over {items}, {size}"
 
 
@@ -79,8 +118,8 @@ def score_seen(mde: float | None, value: float, above: bool, kind: MetricKind, u
     """What a score could have been on the wrong side of a value and not been told from it."""
     side = "under" if above else "above"
     if mde is None:
-        return f"no score {side} {share(value, kind, unit)} could have been proven on these items"
-    return f"a score less than about {amount(mde, kind, unit)} {side} {share(value, kind, unit)} could not have been told from it"
+        return f"no score {side} {asked(value, kind, unit)} could have been proven on these items"
+    return f"a score less than about {amount(mde, kind, unit)} {side} {asked(value, kind, unit)} could not have been told from it"
 
 
 def excluded(items: int | None) -> str:

@@ -114,8 +114,10 @@ def _closest(blocking: Sequence[Finding]) -> str | None:
     nearest = min(blocking, key=room)
     if nearest.comparison is None or room(nearest) == float("inf"):
         return None
-    margin = words.amount(float(nearest.comparison.parameters["margin"]), nearest.comparison.kind, nearest.comparison.unit)
-    return f"{_what(nearest)}, {words.gain(nearest.comparison)}, where a loss of {margin} would block"
+    border = float(nearest.comparison.parameters["margin"])
+    beside = tuple(end for end in (nearest.comparison.gain, nearest.comparison.low, nearest.comparison.high) if end is not None)
+    margin = words.amount(border, nearest.comparison.kind, nearest.comparison.unit, beside=beside)
+    return f"{_what(nearest)}, {words.gain(nearest.comparison, (-border, 0.0))}, where a loss of {margin} would block"
 
 
 def _what(finding: Finding) -> str:
@@ -155,16 +157,18 @@ def _remedy(finding: Finding) -> str:
 def _improvement(finding: Finding, comparison: Comparison) -> str:
     rule, kind, unit = finding.rule, comparison.kind, comparison.unit
     margin = float(comparison.parameters.get("margin", 0.0))
-    now = words.signed(comparison.gain, kind, unit)
+    border = margin if rule.require == "superior" else -margin
+    now = words.signed(comparison.gain, kind, unit, bounds=(border, 0.0))
     if rule.require in ("at_least", "at_most") and rule.value is not None:
         edge = "above" if rule.require == "at_least" else "under"
-        score = words.share(float(comparison.parameters["score"]), kind, unit)
-        return f"{_what(finding)} must come {edge} {words.share(rule.value, kind, unit)} (now {score})"
+        score = words.share(float(comparison.parameters["score"]), kind, unit, bounds=(rule.value,))
+        return f"{_what(finding)} must come {edge} {words.asked(rule.value, kind, unit)} (now {score})"
     if rule.require == "superior":
-        border = words.amount(margin, kind, unit) if margin else "nothing"
-        return f"the gain on {_what(finding)} must be more than {border} (now {now})"
+        wanted = words.amount(margin, kind, unit, beside=(comparison.gain,)) if margin else "nothing"
+        return f"the gain on {_what(finding)} must be more than {wanted} (now {now})"
     if margin:
-        return f"the loss on {_what(finding)} must come under {words.amount(margin, kind, unit)} (now {now})"
+        wanted = words.amount(margin, kind, unit, beside=(comparison.gain,))
+        return f"the loss on {_what(finding)} must come under {wanted} (now {now})"
     return f"the loss on {_what(finding)} must go (now {now})"
 
 
@@ -278,7 +282,7 @@ def _worn(measurements: Measurements) -> Iterator[str]:
     for suite, keys in measurements.quarantined.items():
         total = len(measurements.traits(suite))
         if len(keys) > MOST_QUARANTINED * total:
-            share = f"{100 * len(keys) / total:.1f} %"
+            share = words.share(len(keys) / total, "binary", bounds=(MOST_QUARANTINED,))
             yield f"{len(keys):,} of {total:,} items of {suite} ({share}) are in quarantine: what is left is another suite"
     for suite, count in policy.judged.items():
         if count >= MANY_JUDGED:
