@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
 from harness.records import SHARES, Conclusion, Finding, Measured, MetricKind, Outcome, Record
+from reports.axes import height_axis
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, span
 from reports.front import front_line
+from reports.lettering import tick_texts
+from reports.naming import named_points
 from reports.panels import Wins
 from reports.quarrel import quarrel
 from reports.standing import Roles, Standing, metric_of
@@ -119,7 +123,7 @@ def _forest(key: tuple[str, str], members: Sequence[_Found]) -> Forest:
     title = _GROUPS[key[0]] + ("" if key[1] == "share" else f" · {key[1]}")
     return Forest(
         title=title,
-        axis=_axis(scale, kind, members[0].unit),
+        axis=_axis(scale, kind),
         metrics=tuple(
             ForestMetric(
                 metric=metric, rule=rule, against=against, methods=tuple(methods.get((metric, rule, against), ())), rows=tuple(rows)
@@ -153,14 +157,13 @@ def _mark(each: _Found, scale: Scale, bound: float) -> Markup:
     return _row(parts, words)
 
 
-def _axis(scale: Scale, kind: MetricKind, unit: str) -> Markup:
+def _axis(scale: Scale, kind: MetricKind) -> Markup:
     places = ticks(scale.low, scale.high, 5)
     parts = []
-    for value in places:
+    for value, text in zip(places, tick_texts(places, kind, gain=True), strict=True):
         parts.append(tag("line", x1=scale(value), x2=scale(value), y1=0, y2=4, class_="tick"))
-        text = gain_text(value, kind, unit).replace(".0 pp", " pp") if kind in SHARES else gain_text(value, kind)
         anchor = "start" if scale(value) < 24 else "end" if scale(value) > FOREST_WIDTH - 24 else "middle"
-        parts.append(tag("text", text.replace(" pp", ""), x=scale(value), y=16, text_anchor=anchor))
+        parts.append(tag("text", text.removesuffix(" pp"), x=scale(value), y=16, text_anchor=anchor))
     return tag(
         "svg", *parts, viewBox=f"0 0 {FOREST_WIDTH} 20", width=FOREST_WIDTH, height=20, class_="chart row", aria_hidden="true"
     )
@@ -182,7 +185,7 @@ def shape(x: float, y: float, outcome: Outcome, tone: str, size: float) -> Marku
 
 def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping[str, Badge]) -> Markup | None:
     """Target gain against what happened to the rest, one point per candidate. ``margin`` (> 0) draws the line not to fall below."""
-    placed = [each for each in standings if each.target is not None and each.general is not None]
+    placed = [each for each in standings if each.target and each.general and math.isfinite(each.target.gain + each.general.gain)]
     if not placed:
         return None
     width, height, left, right, top, bottom = 620.0, 350.0, 64.0, 24.0, 28.0, 46.0
@@ -203,10 +206,8 @@ def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping
         parts.append(tag("text", "margin", x=left + 6, y=y(-margin) + 14, class_="quiet"))
     parts += front_line(list(zip(xs, ys, strict=True)), x, y)
     points = [(each, x(each.target.gain), y(each.general.gain)) for each in placed if each.target and each.general]
-    taken = [(px - 8, py - 8, px + 8, py + 8) for _, px, py in points]
-    for each, px, py in points:
-        parts.append(shape(px, py, each.outcome, tones[each.candidate].tone, 6))
-        parts.append(_label(each.candidate, px, py, taken, (left, 0.0, width, height - bottom)))
+    parts += [shape(px, py, each.outcome, tones[each.candidate].tone, 6) for each, px, py in points]
+    parts += named_points([(each.candidate, px, py) for each, px, py in points], (left, top, width, height - bottom), 8)
     words = "; ".join(
         f"{each.candidate}: target {gain_text(each.target.gain, each.target.kind, each.target.unit)}, "
         f"general {gain_text(each.general.gain, each.general.kind, each.general.unit)}"
@@ -216,50 +217,19 @@ def tradeoff(standings: Sequence[Standing], margin: float | None, tones: Mapping
     return picture(width, height, "Target gain against general loss", words, parts, name="tradeoff")
 
 
-Box = tuple[float, float, float, float]
-
-
-def _label(text: str, x: float, y: float, taken: list[Box], room: Box) -> Markup:
-    """The name of a point, in the first place beside it that is free; ``taken`` grows by it."""
-    wide = 7.4 * len(text)
-    places = [(x + 11, y + 4, "start"), (x - 11, y + 4, "end")]
-    places += [
-        (x + shift, y + drop, anchor)
-        for drop in (-12, 22, -26, 36)
-        for shift, anchor in ((0.0, "middle"), (-8.0, "end"), (8.0, "start"))
-    ]
-    chosen = places[0]
-    for place in places:
-        start = place[0] - {"start": 0.0, "middle": wide / 2, "end": wide}[place[2]]
-        box = (start, place[1] - 11, start + wide, place[1] + 3)
-        inside = box[0] >= room[0] and box[1] >= room[1] and box[2] <= room[2] and box[3] <= room[3]
-        if inside and not any(
-            box[0] < right and left < box[2] and box[1] < low and high < box[3] for left, high, right, low in taken
-        ):
-            chosen = place
-            taken.append(box)
-            break
-    return tag("text", text, x=chosen[0], y=chosen[1], text_anchor=chosen[2], class_="label")
-
-
 def frame(
     x: Scale, y: Scale, kind: tuple[MetricKind, MetricKind], box: tuple[float, float, float, float, float, float]
 ) -> list[Markup]:
     left, right, top, bottom, width, height = box
     parts = []
-    for value in ticks(x.low, x.high, 6):
+    places = ticks(x.low, x.high, 6)
+    for value, text in zip(places, tick_texts(places, kind[0], gain=True), strict=True):
         parts.append(tag("line", x1=x(value), x2=x(value), y1=top, y2=height - bottom, class_="zero" if value == 0 else "grid"))
-        parts.append(tag("text", _tick(value, kind[0]), x=x(value), y=height - bottom + 16, text_anchor="middle"))
-    for value in ticks(y.low, y.high, 6):
-        parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
-        parts.append(tag("text", _tick(value, kind[1]), x=left - 8, y=y(value) + 4, text_anchor="end"))
+        parts.append(tag("text", text, x=x(value), y=height - bottom + 16, text_anchor="middle"))
+    parts += height_axis(y, left, width - right, 6, kind[1], gain=True)
     parts.append(tag("text", "target gain →", x=width - right, y=height - 8, text_anchor="end", class_="axis"))
     parts.append(tag("text", "↑ general gain", x=left, y=top - 8, class_="axis"))
     return parts
-
-
-def _tick(value: float, kind: MetricKind) -> str:
-    return gain_text(value, kind).replace(".0 pp", " pp")
 
 
 def _row(parts: Iterable[Markup], words: str) -> Markup:

@@ -7,12 +7,13 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from harness.records import Evaluation, MetricKind, Record, Training
-from reports.axes import step_axis
+from harness.records import SHARES, Evaluation, MetricKind, Record, Training
+from reports.axes import height_axis, named_lines, step_axis
 from reports.charts import frame, shape
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.front import front, front_line
-from reports.svg import Scale, picture, tag, ticks
+from reports.naming import named_points
+from reports.svg import Scale, picture, tag
 from reports.svg import span as data_range
 from reports.wording import gain_text
 
@@ -95,28 +96,26 @@ def bound_of(each: Shown) -> Bound:
 
 
 def course(points: Sequence[Shown], kind: MetricKind, key: str, name: str, handed_over: int) -> Markup:
-    """Target gain and gain on the rest, checkpoint by checkpoint."""
-    width, left, right, top, low = 520.0, 58.0, 92.0, 12.0, 150.0
+    """Target gain and gain on the rest, checkpoint by checkpoint; below each other where they are of different kinds."""
+    width, left, right, top, tall = 520.0, 58.0, 92.0, 12.0, 138.0
     steps = [each.step for each in points]
-    values = [value for each in points for value in (each.target, each.general) if value is not None]
     x = Scale((min(0, *steps), max(steps)), (left, width - right))
-    y = Scale(data_range(values, pad=0.08, include=(0.0,)), (low, top))
+    lines: dict[str, list[tuple[int, float]]] = {
+        "target": [(each.step, each.target) for each in points if each.target is not None],
+        "general": [(each.step, each.general) for each in points if each.general is not None],
+    }
+    drawn = {word: line for word, line in lines.items() if line}
+    together = kind in SHARES or len(drawn) < 2
     parts: list[Markup] = []
-    for value in ticks(y.low, y.high, 5):
-        parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
-        parts.append(tag("text", gain_text(value, kind).replace(".0 pp", " pp"), x=left - 6, y=y(value) + 4, text_anchor="end"))
-    if handed_over in steps:
-        parts.append(tag("line", x1=x(handed_over), x2=x(handed_over), y1=top, y2=low, class_="margin"))
-    previous = -99.0
-    lines: list[tuple[str, list[tuple[int, float]], str]] = [
-        ("target", [(each.step, each.target) for each in points if each.target is not None], "series-0"),
-        ("general", [(each.step, each.general) for each in points if each.general is not None], "series-1"),
-    ]
-    for word, line, style in sorted((each for each in lines if each[1]), key=lambda each: y(each[1][-1][1])):
-        parts.append(tag("polyline", points=" ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line), class_=f"line {style}"))
-        parts += [tag("circle", cx=x(a), cy=y(b), r=2.2, class_=f"dot {style}") for a, b in line]
-        previous = max(y(line[-1][1]), previous + 13)
-        parts.append(tag("text", word, x=width - right + 6, y=previous + 4, class_=f"label {style}"))
+    low = top + tall
+    for number, panel in enumerate([drawn] if together else [{word: line} for word, line in drawn.items()]):
+        start = top + number * (tall + 24)
+        low = start + tall
+        y = Scale(data_range([value for line in panel.values() for _, value in line], pad=0.08, include=(0.0,)), (low, start))
+        parts += height_axis(y, left, width - right, 5, "binary" if "target" not in panel else kind, gain=True)
+        if handed_over in steps:
+            parts.append(tag("line", x1=x(handed_over), x2=x(handed_over), y1=start, y2=low, class_="margin"))
+        parts += named_lines(panel, x, y, width - right, [])
     parts += step_axis(x, x.low, low + 18)
     last = points[-1]
     words = f"Gains of {name} at {len(points)} checkpoints; at the last, target {gain_text(last.target, kind)}, "
@@ -139,7 +138,8 @@ def plane(points: Sequence[Shown], kind: MetricKind, key: str, name: str) -> Mar
     for each, target, general in placed:
         bound = bound_of(each)
         parts.append(shape(x(target), y(general), _OUTCOMES[bound], _TONES[bound], 4.5))
-        parts.append(tag("text", str(each.step), x=x(target), y=y(general) - 8, text_anchor="middle", class_="quiet"))
+    steps = [(str(each.step), x(target), y(general)) for each, target, general in placed]
+    parts += named_points(steps, (left, top, width, height - low), 5.5, "quiet")
     nothing = ", ".join(str(placed[index][0].step) for index in front(at))
     words = f"Checkpoints of {name} by target gain and gain on the rest; nothing betters those of steps {nothing}"
     return picture(width, height, f"Trade-off of {name}", words, parts, name=f"{key}-plane")

@@ -3,18 +3,19 @@ model moved from its base."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from markupsafe import Markup
 
 from harness.records import Concern, Record, Training, Written
-from reports.axes import small_panel, step_axis
+from reports.axes import height_axis, named_lines, small_panel, step_axis
 from reports.checkpoints import CheckpointCard, checkpoint_card
 from reports.checkpoints import shown as shown_checkpoints
 from reports.figures import Figure, count_figure, pointer
 from reports.series_table import Numbers, look_numbers, step_numbers
-from reports.svg import Scale, picture, tag, thinned, ticks
+from reports.svg import Scale, broken, picture, tag, thinned
 from reports.svg import span as data_range
 from reports.wording import fixed, significant
 
@@ -35,10 +36,12 @@ class Series(Record, frozen=True, kw_only=True):
 
 
 class LastLoss(Record, frozen=True, kw_only=True):
+    """What overflowed is None."""
+
     name: str
-    first: Figure
-    best: Figure
-    last: Figure
+    first: Figure | None = None
+    best: Figure | None = None
+    last: Figure | None = None
     divergence: Figure | None = None
 
 
@@ -101,14 +104,16 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
     losses = []
     for key, line in shown.validations.items():
         here = pointer("training", name, "series", "validations", key)
-        best = min(range(len(line)), key=lambda position, line=line: line[position][1])  # type: ignore[misc]
+        known = [position for position, (_, value) in enumerate(line) if math.isfinite(value)]
+        best = min(known, key=lambda position, line=line: line[position][1], default=0)  # type: ignore[misc]
         numbers = {
             word: Figure(text=fixed(line[position][1], 3), value=line[position][1], at=f"{here}/{position}/1")
             for word, position in (("first", 0), ("best", best), ("last", len(line) - 1))
+            if position in known
         }
         place = pointer("training", name, "series", "divergences", key)
         for position, (step, apart) in enumerate(shown.divergences.get(key, ())):
-            if step == training.handed_over:
+            if step == training.handed_over and math.isfinite(apart):
                 numbers["divergence"] = Figure(text=fixed(apart, 3), value=apart, at=f"{place}/{position}/1")
         losses.append(LastLoss(name=key, **numbers))
     return TrainingCard(
@@ -176,16 +181,13 @@ def _speed(training: Training) -> dict[str, float | None]:
 def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup | None:
     """Loss above, learning rate and gradient norm below; None when there is nothing to draw."""
     losses = [*shown.loss, *(loss for line in shown.validations.values() for _, loss in line)]
-    if not losses:
+    if not any(map(math.isfinite, losses)):
         return None
-    width, left, right = 520.0, 44.0, 92.0
+    width, left, right = 520.0, 54.0, 92.0
     steps = [*shown.steps, *(step for line in shown.validations.values() for step, _ in line)]
     x = Scale((min(steps), max(steps)), (left, width - right))
     y = Scale(data_range(losses, pad=0.05), (186.0, 12.0))
-    parts: list[Markup] = []
-    for value in ticks(y.low, y.high, 5):
-        parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="grid"))
-        parts.append(tag("text", significant(value, 2), x=left - 6, y=y(value) + 4, text_anchor="end"))
+    parts = height_axis(y, left, width - right, 5)
     if best_step is not None:
         parts.append(tag("line", x1=x(best_step), x2=x(best_step), y1=12, y2=186, class_="margin"))
         late = x(best_step) > width - right - 32
@@ -193,9 +195,10 @@ def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup |
             tag("text", "best", x=x(best_step) + (-4 if late else 4), y=22, text_anchor="end" if late else "start", class_="quiet")
         )
     if shown.loss:
-        parts.append(_line([(x(step), y(loss)) for step, loss in zip(shown.steps, shown.loss, strict=True)], "line train"))
-    own = [(y(shown.loss[-1]), "training", "train")] if shown.loss else []
-    parts += _set_lines(shown.validations, x, y, width - right, own)
+        parts += broken([(x(step), y(loss)) for step, loss in zip(shown.steps, shown.loss, strict=True)], "line train")
+    last = next((loss for loss in reversed(shown.loss) if math.isfinite(loss)), None)
+    own = [] if last is None else [(y(last), "training", "train")]
+    parts += named_lines(shown.validations, x, y, width - right, own)
     low = 186.0
     for word, values in (("learning rate", shown.learning_rate), ("gradient norm", shown.grad_norm)):
         panel = small_panel(word, shown.steps, values, x, low + 18, 38, width - right)
@@ -209,42 +212,17 @@ def curve(shown: Series, key: str, name: str, best_step: int | None) -> Markup |
 def divergence_curve(shown: Series, key: str, name: str, handed_over: int) -> Markup | None:
     """KL from the base on every validation set, and the step that was handed over; None when there is nothing to draw."""
     values = [value for line in shown.divergences.values() for _, value in line]
-    if not values:
+    if not any(map(math.isfinite, values)):
         return None
-    width, left, right, top, low = 520.0, 44.0, 92.0, 12.0, 110.0
+    width, left, right, top, low = 520.0, 54.0, 92.0, 12.0, 110.0
     steps = [step for line in shown.divergences.values() for step, _ in line]
     x = Scale((min(steps), max(steps)), (left, width - right))
     y = Scale(data_range(values, pad=0.05, include=(0.0,)), (low, top))
-    parts: list[Markup] = []
-    for value in ticks(y.low, y.high, 4):
-        parts.append(tag("line", x1=left, x2=width - right, y1=y(value), y2=y(value), class_="grid"))
-        parts.append(tag("text", significant(value, 2), x=left - 6, y=y(value) + 4, text_anchor="end"))
+    parts = height_axis(y, left, width - right, 4)
     if handed_over in steps:
         parts.append(tag("line", x1=x(handed_over), x2=x(handed_over), y1=top, y2=low, class_="margin"))
-    parts += _set_lines(shown.divergences, x, y, width - right, [])
+    parts += named_lines(shown.divergences, x, y, width - right, [])
     parts += step_axis(x, min(steps), low + 18)
     last = ", ".join(f"{significant(line[-1][1])} on {word}" for word, line in shown.divergences.items())
     words = f"KL of {name} from its base over {max(steps)} steps, in nats per token; in the end {last}"
     return picture(width, low + 26, f"How far {name} moved from its base", words, parts, name=key)
-
-
-def _set_lines(
-    lines: Mapping[str, Sequence[tuple[int, float]]], x: Scale, y: Scale, edge: float, labels: Sequence[tuple[float, str, str]]
-) -> list[Markup]:
-    """One line per validation set, with its name at its end, and further ``labels`` among those: (height, text, style)."""
-    parts: list[Markup] = []
-    labels = list(labels)
-    for index, (name, line) in enumerate(lines.items()):
-        style = f"series-{index % 4}"
-        parts.append(_line([(x(step), y(loss)) for step, loss in line], f"line {style}"))
-        parts += [tag("circle", cx=x(step), cy=y(loss), r=2.2, class_=f"dot {style}") for step, loss in thinned(line, 24)]
-        labels.append((y(line[-1][1]), name, style))
-    previous = -99.0
-    for height, text, style in sorted(labels):
-        previous = max(height, previous + 13)
-        parts.append(tag("text", text[:14], x=edge + 6, y=previous + 4, class_=f"label {style}"))
-    return parts
-
-
-def _line(points: Sequence[tuple[float, float]], style: str) -> Markup:
-    return tag("polyline", points=" ".join(f"{px:.1f},{py:.1f}" for px, py in points), class_=style)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from harness.records import Measured, Record
 from reports.figures import Figure, count_figure, pointer, score_figure
+from reports.lettering import fitted, tick_texts
 from reports.standing import TIMED
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
@@ -91,13 +92,14 @@ def _picture(name: str, metric: str, unit: str, members: Sequence[Quantiles]) ->
     low = TOP + ROW * len(members)
     x = Scale(data_range([value for each in members for value in each.cuts]), (LEFT, WIDTH - RIGHT))
     parts: list[Markup] = []
-    for value in ticks(x.low, x.high, 6):
+    places = ticks(x.low, x.high, 6)
+    for value, text in zip(places, tick_texts(places), strict=True):
         parts.append(tag("line", x1=x(value), x2=x(value), y1=TOP, y2=low, class_="grid"))
-        parts.append(tag("text", significant(value, 2), x=x(value), y=low + 16, text_anchor="middle"))
+        parts.append(tag("text", text, x=x(value), y=low + 16, text_anchor="middle"))
     for number, each in enumerate(members):
         middle = TOP + ROW * number + ROW / 2
         edge, lower, half, upper, end = (x(value) for value in each.cuts)
-        parts.append(tag("text", each.candidate[:20], x=LEFT - 10, y=middle + 4, text_anchor="end", class_="quiet"))
+        parts.append(tag("text", fitted(each.candidate, LEFT - 14), x=LEFT - 10, y=middle + 4, text_anchor="end", class_="quiet"))
         parts.append(tag("line", x1=edge, x2=end, y1=middle, y2=middle, class_="whisker mute"))
         parts.append(tag("rect", x=lower, y=middle - 7, width=max(1.0, upper - lower), height=14, class_="box"))
         parts.append(tag("line", x1=half, x2=half, y1=middle - 9, y2=middle + 9, class_="median"))

@@ -55,17 +55,20 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
+    digits = max(0, 3 - math.floor(math.log10(step)))
+    return [round(index * step, digits) for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 class Scale:
-    """A linear map from data to pixels; values outside are held at the edge."""
+    """A linear map from data to pixels; values outside are held at the edge, what is no number has no place (NaN)."""
 
     def __init__(self, domain: tuple[float, float], pixels: tuple[float, float]) -> None:
         self.low, self.high = domain if domain[1] > domain[0] else (domain[0] - 0.5, domain[0] + 0.5)
         self.start, self.stop = pixels
 
     def __call__(self, value: float) -> float:
+        if not math.isfinite(value):
+            return math.nan
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return self.start + share * (self.stop - self.start)
 
@@ -76,6 +79,23 @@ def span(values: Sequence[float], *, pad: float = 0.06, include: Sequence[float]
     low, high = min(finite), max(finite)
     room = (high - low or abs(high) or 1.0) * pad
     return low - room, high + room
+
+
+def broken(points: Sequence[tuple[float, float]], style: str) -> list[Markup]:
+    """A line through points that have both numbers; where one has not, it is interrupted. A point between two gaps is a dot."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, y in points:
+        if math.isfinite(x) and math.isfinite(y):
+            runs[-1].append((x, y))
+        elif runs[-1]:
+            runs.append([])
+    return [
+        tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in run), class_=style)
+        if len(run) > 1
+        else tag("circle", cx=run[0][0], cy=run[0][1], r=1.6, class_=style.replace("line", "dot", 1))
+        for run in runs
+        if run
+    ]
 
 
 def thinned(points: Sequence[T], most: int) -> list[T]:

@@ -1,0 +1,140 @@
+"""Pictures of numbers that nobody expects: nothing touches, nothing leaves the picture, no axis says one thing twice."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from harness.records import Evaluation, MetricKind, Training, TrainingPoint, ValidationPoint
+from reports import charts, curves
+from reports.lettering import fitted, tick_texts, width_of
+from reports.spread import Quantiles, spread_cards
+from reports.standing import Gain, Standing
+from reports.svg import tag, ticks
+from reports.wording import badge
+from tests.reports.drawn import faults, texts
+
+LONG = "a-very-long-candidate-name-without-any-place-to-break-" * 3
+NAMES = {"latin": LONG, "cjk": "一个非常长的候选模型名称没有任何空格可以换行" * 2, "rtl": "مرشح باسم طويل جدا لا ينتهي أبدا" * 2}
+SCALES = {"tiny": 1e-9, "plain": 1.0, "huge": 1e9}
+
+
+def standing(name: str, target: float, general: float, kind: MetricKind = "binary") -> Standing:
+    target_gain, general_gain = (Gain(metric="m", against="b", gain=value, kind=kind) for value in (target, general))
+    return Standing(candidate=name, outcome="pass", target=target_gain, general=general_gain)
+
+
+def tradeoff(*points: Standing, margin: float | None = 0.05) -> list[str]:
+    drawn = charts.tradeoff(points, margin, {each.candidate: badge("pass") for each in points})
+    assert drawn is not None
+    return faults(drawn)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_trade_off_of_any_size_has_room_for_its_numbers(scale: str) -> None:
+    size = SCALES[scale]
+    assert tradeoff(standing("a", size, -2 * size, "real"), standing("b", 0.1 * size, 0.0, "real"), margin=None) == []
+
+
+@pytest.mark.parametrize("points", [[(0.0, 0.0)], [(0.2, 0.2)] * 5, [(1.0, -1.0), (-1.0, 1.0)], [(0.3, math.nan), (0.2, 0.1)]])
+def test_a_trade_off_of_one_point_of_equal_ones_and_of_all_or_nothing(points: list[tuple[float, float]]) -> None:
+    assert tradeoff(*(standing(f"c{index}", *each) for index, each in enumerate(points))) == []
+
+
+def test_sixty_candidates_and_names_of_any_script_do_not_cover_each_other() -> None:
+    dice = random.Random(1)
+    assert tradeoff(*(standing(f"candidate-{index}", dice.random(), -dice.random()) for index in range(60))) == []
+    for name in NAMES.values():
+        assert tradeoff(standing(f"{name}1", 0.9, -0.1), standing(f"{name}2", 0.88, -0.1), standing("c", 0.1, 0.0)) == []
+
+
+def training(points: list[TrainingPoint], **more: object) -> list[str]:
+    (card,) = curves.training_cards({"x": Training(name="x", method="full", base="b", points=tuple(points), **more)})  # type: ignore[arg-type]
+    drawn = [card.picture, card.apart]
+    drawn += [card.checkpoints.course, card.checkpoints.plane] if card.checkpoints else []
+    return [fault for each in drawn if each is not None for fault in faults(each)]
+
+
+def point(step: int, loss: float, rate: float = 1e-3, norm: float = 1.0) -> TrainingPoint:
+    return TrainingPoint(step=step, loss=loss, learning_rate=rate, grad_norm=norm, supervised_tokens=1)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("count", [1, 2, 200])
+def test_a_loss_of_any_size_has_room_for_its_numbers(scale: str, count: int) -> None:
+    size = SCALES[scale]
+    assert training([point(step, size / step, size, size / step) for step in range(1, count + 1)], best_step=count) == []
+
+
+def test_a_loss_that_overflowed_interrupts_its_line_and_is_no_number_of_a_table() -> None:
+    losses = [1.0, 0.9, math.nan, math.inf, 0.8, 0.7]
+    looks = tuple(ValidationPoint(step=step, losses={"a": loss}, divergences={"a": loss}) for step, loss in enumerate(losses))
+    points = [point(step, loss, norm=loss) for step, loss in enumerate(losses)]
+    made = Training(name="x", method="full", base="b", points=tuple(points), validations=looks, handed_over=2)
+    assert training(points, validations=looks, handed_over=2) == []
+    (card,) = curves.training_cards({"x": made})
+    assert str(card.picture).count('class="line train"') == 2, "before and after what is no number"
+    (loss,) = card.losses
+    assert (loss.best and loss.best.value, loss.last and loss.last.value, loss.divergence) == (0.7, 0.7, None)
+    assert (
+        curves.training_cards({"x": Training(name="x", method="full", base="b", points=(point(1, math.nan),))})[0].picture is None
+    )
+
+
+def test_twelve_validation_sets_with_long_names_fit_beside_the_picture() -> None:
+    looks = tuple(
+        ValidationPoint(step=step, losses={f"{NAMES['cjk']}{index}": 1 + index / 1e4 for index in range(30)}, divergences={})
+        for step in range(0, 200, 20)
+    )
+    assert training([point(step, 1 / step) for step in range(1, 200)], validations=looks) == []
+
+
+def test_two_hundred_checkpoints_and_three_in_one_place_are_named_where_there_is_room() -> None:
+    dice = random.Random(2)
+    many = tuple(Evaluation(step=step, target=dice.random() / 99, loss=dice.random() / 99) for step in range(0, 2000, 10))
+    assert training([point(1, 1.0)], evaluations=many) == []
+    assert training([point(1, 1.0)], evaluations=tuple(Evaluation(step=step, target=0.0, loss=0.0) for step in (5, 10, 15))) == []
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_spread_of_any_size_and_name_stays_in_its_picture(scale: str, name: str) -> None:
+    found = [
+        Quantiles(
+            suite="s", metric="seconds", candidate=f"{index}{NAMES[name]}", unit="s", items=9,
+            cuts=tuple(SCALES[scale] * each for each in (1, 2, 3, 4, 9)),
+        )
+        for index in range(60)
+    ]  # fmt: skip
+    (card,) = spread_cards(found)
+    assert faults(card.picture) == []
+
+
+@pytest.mark.parametrize("low", [-1e9, -3.0, -1e-9, 0.0, 0.9, 1.0, 1e9])
+@pytest.mark.parametrize("wide", [1e-10, 1e-4, 0.003, 0.2, 7.0, 1e9])
+@pytest.mark.parametrize("kind", ["binary", "real"])
+@pytest.mark.parametrize("write", [lambda text: text, lambda text: text.replace("+", "")])
+def test_no_axis_says_one_thing_twice(low: float, wide: float, kind: MetricKind, write: Callable[[str], str]) -> None:
+    if abs(low) * 1e-9 > wide:
+        return  # beyond what numbers hold apart
+    places = ticks(low, low + wide, 5)
+    for gain in (True, False):
+        said = [write(text) for text in tick_texts(places, kind, gain=gain)]
+        assert len(set(said)) == len(said), said
+
+
+def test_a_text_is_cut_where_it_no_longer_fits() -> None:
+    assert fitted("short", 100) == "short"
+    for name in NAMES.values():
+        cut = fitted(name, 100)
+        assert cut.endswith("…")
+        assert width_of(cut) <= 100
+
+
+def test_the_measure_itself_finds_faults() -> None:
+    bad = tag("svg", tag("text", "abc", x=98, y=20), tag("text", "abd", x=100, y=22), viewBox="0 0 100 40")
+    assert [fault.partition(":")[0] for fault in faults(bad)] == ["outside", "outside", "touching"]
+    assert texts(bad)[0] == 100
