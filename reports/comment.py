@@ -14,6 +14,7 @@ from reports.figures import alone_p, deciding_p_text
 from reports.forgotten import cost_lines
 from reports.hostile import escaped
 from reports.looks import why
+from reports.quarrel import quarrel
 from reports.slices import worst_rows
 from reports.speed import speed_lines
 from reports.standing import Gain, Standing, standings
@@ -156,7 +157,7 @@ def _unhappy(verdict: Verdict) -> list[str]:
     if not findings:
         return []
     lines = ["", f"**{escaped(verdict.candidate)}**: {escaped(spoken(verdict))}", "", *_COLUMNS]
-    return [*lines, *(_row(finding) for finding in findings), *_corrected(findings)]
+    return [*lines, *(_row(finding) for finding in findings), *_corrected(findings), *_quarrels(findings)]
 
 
 def _corrected(findings: Sequence[Finding]) -> list[str]:
@@ -164,6 +165,18 @@ def _corrected(findings: Sequence[Finding]) -> list[str]:
     if all(alone_p(finding) is None for finding in findings):
         return []
     return ["", "p is the one that decided: corrected (Holm) for how many rules are tested; in brackets what it is alone."]
+
+
+def _quarrels(findings: Sequence[Finding]) -> list[str]:
+    """Why an interval and the test beside it seem to disagree."""
+    told = [(rule_name(finding.rule), finding.metric, quarrel(finding)) for finding in findings]
+    lines = [f"- † {_named(name, metric, ', ')}: {escaped(said)}" for name, metric, said in told if said]
+    return ["", *lines] if lines else []
+
+
+def _named(name: str, metric: str, between: str) -> str:
+    """A rule, and the metric where its name does not say it."""
+    return escaped(name) if metric in ("", name) else f"{escaped(name)}{between}{escaped(metric)}"
 
 
 def _warned(conclusion: Conclusion) -> list[str]:
@@ -230,6 +243,7 @@ def _folded(conclusion: Conclusion) -> list[str]:
                 *_COLUMNS,
                 *(_row(finding) for finding in passed),
                 *_corrected(passed),
+                *_quarrels(passed),
                 "",
                 "</details>",
             ]
@@ -262,9 +276,7 @@ def _slices(conclusion: Conclusion) -> list[str]:
 
 def _row(finding: Finding) -> str:
     found = finding.comparison
-    name = escaped(rule_name(finding.rule))
-    if finding.metric and finding.metric != rule_name(finding.rule):
-        name += f"<br>{escaped(finding.metric)}"
+    name = _named(rule_name(finding.rule), finding.metric, "<br>")
     word = f"{_ICON[finding.outcome]}" if finding.rule.severity == "block" else f"⚠️ {finding.rule.severity}"
     if finding.outcome == "pass":
         word = _ICON["pass"]
@@ -279,7 +291,7 @@ def _row(finding: Finding) -> str:
         name,
         score_text(found.baseline_value, found.kind, found.unit),
         score_text(found.candidate_value, found.kind, found.unit),
-        f"{gain} ({inside})",
+        f"{gain} ({inside}){' †' if quarrel(finding) else ''}",
         margin_text(finding.rule, found.kind, found.unit),
         deciding_p_text(finding),
         f"{count_text(found.items)} ({found.lost}/{found.won})",

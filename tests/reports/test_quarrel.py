@@ -7,6 +7,7 @@ from typing import Any
 from lxml import html as lxml_html
 
 from harness.records import Comparison, Finding, Require, Rule
+from reports.comment import markdown
 from reports.page import render
 from reports.quarrel import quarrel
 from tests.reports.told import concluded
@@ -61,3 +62,12 @@ def test_the_page_explains_it_in_the_rule_s_own_row() -> None:
     tree = lxml_html.document_fromstring(render(concluded(finding("fail", "not_regressed", -0.156, 0.028)), {}, {}))
     (row,) = tree.xpath("//tr[@class='because']")
     assert "The interval reaches up to 0 and beyond" in row.text_content()
+
+
+def test_the_comment_explains_it_below_its_table() -> None:
+    lines = markdown(concluded(finding("fail", "not_regressed", -0.156, 0.028))).splitlines()
+    (row,) = [line for line in lines if line.startswith("| ❌ | told")]
+    assert row.split(" | ")[4].endswith(" †")
+    (told,) = [line for line in lines if line.startswith("- † ")]
+    assert "told/describe/truncated: The interval reaches up to 0 and beyond" in told
+    assert "†" not in markdown(concluded(finding("fail", "not_regressed", -0.156, -0.001)))
