@@ -54,6 +54,7 @@ class Shown(Record, frozen=True, kw_only=True):
     against: str
     gain: Figure
     span: Span | None = None
+    missing: Figure | None = None
 
 
 class CandidateLine(Record, frozen=True, kw_only=True):
@@ -263,7 +264,8 @@ def _shown(gain: Gain | None, at: str) -> Shown | None:
 
 def _other(gain: Gain, at: str) -> Shown:
     figure = gain_figure(gain.gain, f"{at}/gain", gain.kind, gain.unit, like=gain.baseline)
-    return Shown(metric=gain.metric, against=gain.against, gain=figure, span=span(gain, at))
+    missing = count_figure(gain.missing, f"{at}/missing") if gain.missing else None
+    return Shown(metric=gain.metric, against=gain.against, gain=figure, span=span(gain, at), missing=missing)
 
 
 def health_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[HealthLine, ...]:

@@ -26,7 +26,8 @@ KEPT_COUNTS = ("lost", "gained")
 
 
 class Gain(Record, frozen=True, kw_only=True):
-    """A gain to be shown: of one comparison, or the plain mean of several (then without an interval)."""
+    """A gain to be shown: of one comparison, or the plain mean of several (then without an interval). ``missing``: items without a
+    score on either side, which no gain speaks of."""
 
     metric: str
     against: str
@@ -38,6 +39,7 @@ class Gain(Record, frozen=True, kw_only=True):
     unit: str = ""
     baseline: float | None = None
     averaged: int = 1
+    missing: int = 0
 
 
 class Standing(Record, frozen=True, kw_only=True):
@@ -198,6 +200,7 @@ def _gain(compared: Sequence[Comparison]) -> Gain | None:
         kind=first.kind,
         unit=first.unit,
         averaged=len(alike),
+        missing=sum(each.missing for each in alike),
     )
 
 
@@ -219,4 +222,5 @@ def single(each: Comparison) -> Gain:
         kind=each.kind,
         unit=each.unit,
         baseline=each.baseline_value,
+        missing=each.missing,
     )

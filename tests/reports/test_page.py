@@ -15,6 +15,7 @@ from lxml import html as lxml_html
 from harness.records import Conclusion, Finding, Measured, Metric, Rule, Sample, Verdict
 from reports import page, view
 from tests.reports import fixtures
+from tests.reports.screens import invalid
 from tests.reports.unpacked import index_of
 
 
@@ -270,3 +271,13 @@ def test_reasons_are_not_repeated_beside_their_own_numbers(tree: Any) -> None:
     reasons = [cell.text_content() for cell in tree.xpath("//tr[@class='because']//div")]
     assert len(reasons) > 50
     assert not [reason for reason in reasons if "gain +" in reason or "gain −" in reason]
+
+
+def test_a_gain_says_how_many_items_it_is_silent_about() -> None:
+    tree = parsed(page.render(*invalid.build()))
+    rows = {
+        row.xpath("string(.//b[contains(@class, 'name')])"): row for row in tree.xpath("//table[@class='candidates']//tbody/tr")
+    }
+    cells = [re.sub(r"\s+", " ", cell.text_content()) for cell in rows["lora-replay"].xpath("./td")[:2]]
+    assert "120 missing" in cells[0] and "60 missing" in cells[1]
+    assert not any("missing" in cell.text_content() for cell in rows["full-replay"].xpath("./td")[:2])
