@@ -224,7 +224,8 @@ def why(finding: Finding) -> str:
     """The finding's reason without the metric and the gain, which the table shows already."""
     text = finding.reason.removeprefix(f"{titled(finding.rule, finding.metric)}: ")
     if finding.comparison is not None:
-        text = text.removeprefix(f"{sentences.gain(finding.comparison)}: ")
+        bounds = sentences.border(finding.rule, float(finding.comparison.parameters.get("margin", 0.0)))
+        text = text.removeprefix(f"{sentences.gain(finding.comparison, bounds)}: ")
     return capitalised(text)
 
 

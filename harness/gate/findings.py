@@ -183,7 +183,7 @@ def _margin(case: Case, comparison: Comparison) -> str:
 
 def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
     alpha = case.rule.alpha
-    gain, margin = words.gain(comparison, (case.border, 0.0)), _margin(case, comparison)
+    gain, margin = words.gain(comparison, words.border(case.rule, case.margin)), _margin(case, comparison)
     p, method = words.probability(case.claim.p, alpha), case.claim.method
     if case.claim.p <= alpha:
         worse = comparison.high is not None and comparison.high < 0
@@ -199,7 +199,7 @@ def _non_inferior(case: Case, comparison: Comparison) -> tuple[Outcome, str]:
 
 def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: float) -> tuple[Outcome, str]:
     alpha = case.rule.alpha
-    gain, method = words.gain(comparison, (case.border, 0.0)), case.claim.method
+    gain, method = words.gain(comparison, words.border(case.rule, case.margin)), case.claim.method
     p = _three_p(case.claim.p, over, p_holm, alpha)
     more = f" of more than {_margin(case, comparison)}" if case.margin else ""
     if p_holm <= alpha:
@@ -211,7 +211,8 @@ def _superior(case: Case, comparison: Comparison, over: Over | None, p_holm: flo
 
 
 def _not_regressed(case: Case, comparison: Comparison, p_holm: float) -> tuple[Outcome, str]:
-    gain, beyond = words.gain(comparison, (case.border, 0.0)), f" beyond {_margin(case, comparison)}" if case.margin else ""
+    gain = words.gain(comparison, words.border(case.rule, case.margin))
+    beyond = f" beyond {_margin(case, comparison)}" if case.margin else ""
     p = _two_p(case.claim.p, p_holm, case.rule.alpha)
     if p_holm <= case.rule.alpha:
         counts = f"{comparison.lost:,} lost, {comparison.won:,} won"

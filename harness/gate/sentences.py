@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.gate.rounding import MINUS, MOST_DECIMALS, apart, exact, fixed, places
-from harness.records import SHARES, Comparison, MetricKind
+from harness.records import SHARES, Comparison, MetricKind, Rule
 
 MOST_POINT_DECIMALS = 4
 
@@ -98,6 +98,11 @@ def gain(comparison: Comparison, bounds: tuple[float, ...] = ()) -> str:
     values = f"{share(comparison.candidate_value, kind, unit)} against {share(comparison.baseline_value, kind, unit)}"
     size = f"gain {signed(comparison.gain, kind, unit, bounds=bounds)} ({interval(comparison, bounds)})"
     return f"{values} of {comparison.baseline} over {items}, {size}"
+
+
+def border(rule: Rule, margin: float) -> tuple[float, float]:
+    """What a gain stands beside in the sentence of a rule: the margin, on its own side, and no difference."""
+    return (margin if rule.require == "superior" else -margin), 0.0
 
 
 def seen(comparison: Comparison) -> str:

@@ -114,10 +114,11 @@ def _closest(blocking: Sequence[Finding]) -> str | None:
     nearest = min(blocking, key=room)
     if nearest.comparison is None or room(nearest) == float("inf"):
         return None
-    border = float(nearest.comparison.parameters["margin"])
+    size = float(nearest.comparison.parameters["margin"])
     beside = tuple(end for end in (nearest.comparison.gain, nearest.comparison.low, nearest.comparison.high) if end is not None)
-    margin = words.amount(border, nearest.comparison.kind, nearest.comparison.unit, beside=beside)
-    return f"{_what(nearest)}, {words.gain(nearest.comparison, (-border, 0.0))}, where a loss of {margin} would block"
+    margin = words.amount(size, nearest.comparison.kind, nearest.comparison.unit, beside=beside)
+    gain = words.gain(nearest.comparison, words.border(nearest.rule, size))
+    return f"{_what(nearest)}, {gain}, where a loss of {margin} would block"
 
 
 def _what(finding: Finding) -> str:
@@ -157,8 +158,7 @@ def _remedy(finding: Finding) -> str:
 def _improvement(finding: Finding, comparison: Comparison) -> str:
     rule, kind, unit = finding.rule, comparison.kind, comparison.unit
     margin = float(comparison.parameters.get("margin", 0.0))
-    border = margin if rule.require == "superior" else -margin
-    now = words.signed(comparison.gain, kind, unit, bounds=(border, 0.0))
+    now = words.signed(comparison.gain, kind, unit, bounds=words.border(rule, margin))
     if rule.require in ("at_least", "at_most") and rule.value is not None:
         edge = "above" if rule.require == "at_least" else "under"
         score = words.share(float(comparison.parameters["score"]), kind, unit, bounds=(rule.value,))
