@@ -1,8 +1,9 @@
 """Where a candidate lost more than elsewhere, and what its lost answers look like.
 
 Items are grouped without a look at who lost them (by suite, task, slice, and by what is asked), so that how many of them were lost
-says something; groups that lost no more than chance would have it are left out (hypergeometric test, Holm over all groups that were
-looked at). Lost answers are grouped among themselves: that says what they look like, and no more.
+says something; groups that lost no more than chance would have it are left out (hypergeometric test, one item of a cluster at a
+time; Holm over all groups that were looked at). Lost answers are grouped among themselves: that says what they look like, and no
+more.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
-from scipy.stats import hypergeom
 
 from harness.records import Record
 from harness.stats import holm
 from reports.explorer import LOST, Pairing
 from reports.failures.alike import alike
+from reports.failures.chance import chances
 from reports.failures.words import shared
 
 FEWEST = 5
@@ -76,6 +77,11 @@ class _Group(Record, frozen=True, kw_only=True):
     name: str
     members: tuple[int, ...]
 
+    @property
+    def whole(self) -> str:
+        """What it is held against: the other items of its suite; a whole suite, those of all suites."""
+        return "" if self.by == "suite" else self.suite
+
 
 def readings(pairings: Sequence[Pairing], candidates: Sequence[str]) -> dict[str, Reading]:
     """By candidate."""
@@ -93,18 +99,17 @@ def _reading(
     if len(lost) < FEWEST:
         return Reading(lost=len(lost))
     gone = set(lost)
-    tested: list[tuple[Found, _Group, float]] = []
-    answered = {suite: [row for row in rows if name in pairings[row].gains] for suite, rows in suites.items()}
-    whole = [row for rows in answered.values() for row in rows]
-    losses = {"": len(lost), **{suite: sum(row in gone for row in rows) for suite, rows in answered.items()}}
+    tested: list[tuple[Found, _Group, list[int]]] = []
+    wholes = {suite: [row for row in rows if name in pairings[row].gains] for suite, rows in suites.items()}
+    wholes[""] = [row for rows in wholes.values() for row in rows]
+    losses = {whole: sum(row in gone for row in rows) for whole, rows in wholes.items()}
     for group in groups:
-        every = whole if group.by == "suite" else answered[group.suite]
+        every, all_lost = wholes[group.whole], losses[group.whole]
         inside = [row for row in group.members if name in pairings[row].gains]
         if not FEWEST <= len(inside) < len(every):
             continue
-        here, all_lost = sum(row in gone for row in inside), losses["" if group.by == "suite" else group.suite]
+        here = sum(row in gone for row in inside)
         elsewhere = (all_lost - here) / (len(every) - len(inside))
-        chance = float(hypergeom.sf(here - 1, len(every), all_lost, len(inside)))
         found = Found(
             by=group.by,
             suite=group.suite,
@@ -116,23 +121,29 @@ def _reading(
             excess=max(0.0, here - len(inside) * elsewhere) / len(lost),
             rows=tuple([row for row in inside if row in gone][:EXAMPLES]),
         )
-        tested.append((found, group, min(1.0, chance)))
-    corrected = holm([chance for _, _, chance in tested])
-    kept = [
-        found if group.name else replace(found, name=_named(pairings, group, suites[group.suite]))
-        for (found, group, _), p in zip(tested, corrected, strict=True)
-        if p <= ALPHA and found.lost >= FEWEST
+        tested.append((found, group, inside))
+    parts = [(group.whole, inside) for _, group, inside in tested]
+    p = holm(chances(parts, wholes, [row in gone for row in range(len(pairings))], [_cluster(each) for each in pairings]))
+    shown = _few([each for each, chance in zip(tested, p, strict=True) if chance <= ALPHA and each[0].lost >= FEWEST])
+    named = [
+        found if group.name else replace(found, name=_named(pairings, group, suites[group.suite])) for found, group, _ in shown
     ]
-    return Reading(lost=len(lost), looked=len(tested), groups=tuple(_few(kept)), answers=tuple(_answers(pairings, name, lost)))
+    return Reading(lost=len(lost), looked=len(tested), groups=tuple(named), answers=tuple(_answers(pairings, name, lost)))
 
 
-def _few(found: Sequence[Found]) -> list[Found]:
+def _cluster(pairing: Pairing) -> tuple[str, ...]:
+    """What the items of a document have in common, inside of a suite."""
+    own = pairing.any_sample.cluster
+    return (pairing.suite, own) if own else (pairing.suite, pairing.task, pairing.key)
+
+
+def _few(found: Sequence[tuple[Found, _Group, list[int]]]) -> list[tuple[Found, _Group, list[int]]]:
     """What explains most first; a group with the very same items as another is said once, in the plainest words."""
     order = {"suite": 0, "task": 1, "slice": 2, "question": 3}
-    ranked = sorted(found, key=lambda each: (-round(each.excess, 9), order[each.by], each.suite, each.name))
-    said: dict[tuple[str, int, int], Found] = {}
+    ranked = sorted(found, key=lambda each: (-round(each[0].excess, 9), order[each[1].by], each[1].suite, each[1].name, each[2]))
+    said: dict[frozenset[int], tuple[Found, _Group, list[int]]] = {}
     for each in ranked:
-        said.setdefault((each.suite, each.items, each.lost), each)
+        said.setdefault(frozenset(each[2]), each)
     return list(said.values())[:MOST_GROUPS]
 
 

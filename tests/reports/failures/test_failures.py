@@ -24,10 +24,20 @@ TOWNS = ("Velmora", "Astrin", "Quellia", "Dorvane", "Ishtar", "Pellan", "Umbria"
 
 
 def paired(
-    number: int, prompt: str, lost: bool, *, answer: str = "no", suite: str = "s", task: str = "t", **slices: str
+    number: int,
+    prompt: str,
+    lost: bool,
+    *,
+    answer: str = "no",
+    suite: str = "s",
+    task: str = "t",
+    cluster: str | None = None,
+    **slices: str,
 ) -> Pairing:
     def sample(text: str, score: float) -> Sample:
-        return Sample(key=f"k{number}", task=task, prompt=prompt, outputs=(text,), scores={"acc": score}, slices=slices)
+        return Sample(
+            key=f"k{number}", task=task, prompt=prompt, outputs=(text,), scores={"acc": score}, slices=slices, cluster=cluster
+        )
 
     return Pairing(
         suite=suite, task=task, key=f"k{number}", metric="acc", statuses={"base": SAME, "new": LOST if lost else SAME},
@@ -114,6 +124,42 @@ def test_losses_by_chance_make_no_group() -> None:
         ]
         listed += bool(readings(made, ("new",))["new"].groups)
     assert listed <= 3  # one in twenty is expected at most; four or more have a chance of 1.6 %
+
+
+def test_documents_that_are_lost_as_a_whole_are_no_proof_of_their_topic() -> None:
+    listed = 0
+    for seed in range(20):
+        dice = random.Random(seed)
+        made = []
+        for document in range(60):
+            gone = dice.random() < 0.2
+            made += [
+                paired(n, f"{TOWNS[n % 10]} {n}", gone, cluster=f"d{document}", topic=str(document % 6))
+                for n in range(document * 8, document * 8 + 8)
+            ]
+        listed += bool(readings(made, ("new",))["new"].groups)
+    assert listed <= 3, "items of one document are no eight witnesses"
+
+
+def test_a_topic_whose_documents_are_lost_is_found_with_the_counts_of_items() -> None:
+    made = [
+        paired(n, f"{TOWNS[n % 10]} {n}", n // 4 % 6 == 1 or n % 40 == 0, cluster=f"d{n // 4}", topic=str(n // 4 % 6))
+        for n in range(480)
+    ]
+    group = readings(made, ("new",))["new"].groups[0]
+    assert (group.name, group.items, group.lost) == ("topic=1", 80, 80)
+    assert group.elsewhere == sum(n % 40 == 0 and n // 4 % 6 != 1 for n in range(480)) / 400
+
+
+def test_groups_of_as_many_items_are_not_the_same_group() -> None:
+    made = [paired(n, f"{TOWNS[n % 10]} {n}", n < 60, side="left" if n < 30 else "right" if n < 60 else "none") for n in range(300)]
+    found = readings(made, ("new",))["new"].groups
+    assert {(each.name, each.items, each.lost) for each in found} >= {("side=left", 30, 30), ("side=right", 30, 30)}
+    twins = [
+        paired(n, f"{TOWNS[n % 10]} {n}", n < 60, task="old" if n < 60 else "new", age="old" if n < 60 else "new")
+        for n in range(300)
+    ]
+    assert [each.by for each in readings(twins, ("new",))["new"].groups if each.items == 60] == ["task"]
 
 
 def test_an_empty_answer_is_one_and_no_answer_is_none() -> None:
