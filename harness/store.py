@@ -25,7 +25,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -202,17 +202,29 @@ class Store:
 
 def atomic_write(path: Path | str, data: bytes | str) -> None:
     """Write a file so that readers see the old content or the new one, whole. Text is UTF-8. Raises StoreError."""
-    target = Path(path)
-    content = data.encode("utf-8", "replace") if isinstance(data, str) else data
-    with _errors(target, "written"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
-        try:
-            _write(temporary, content)
-            os.replace(temporary, target)
-            _flush_folder(target.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    write_together({Path(path): data})
+
+
+def write_together(contents: Mapping[Path, bytes | str]) -> None:
+    """Write files that belong to each other, each as ``atomic_write``, in their order: where one of them cannot be written,
+    because the disk is full or nobody may, all of the old ones stay. Raises StoreError."""
+    waiting: dict[Path, Path] = {}
+    try:
+        for target, data in contents.items():
+            with _errors(target, "written"):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                waiting[target] = temporary = target.parent / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+                _write(temporary, data.encode("utf-8", "replace") if isinstance(data, str) else data)
+        for target, temporary in waiting.items():
+            with _errors(target, "written"):
+                os.replace(temporary, target)
+        for folder in {target.parent for target in waiting}:
+            with _errors(folder, "written"):
+                _flush_folder(folder)
+    finally:
+        for temporary in waiting.values():
+            with suppress(OSError):  # mostly gone; a disk that may only be read refuses even that
+                temporary.unlink()
 
 
 # ---------------------------------------------------------------------------------------------------------- inside

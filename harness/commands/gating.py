@@ -24,7 +24,7 @@ from harness.pipeline.reaching import reach
 from harness.pipeline.trained import read_training
 from harness.records import Conclusion, Measured
 from harness.seals import sealed
-from harness.store import Store, atomic_write
+from harness.store import Store, write_together
 
 
 def declare_config(parser: argparse.ArgumentParser) -> None:
@@ -126,22 +126,26 @@ def gate_now(loaded: Loaded) -> int:
 
 
 def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> Path:
-    """verdict.json, report.html (and what does not fit into it), summary.md and junit.xml in the store; the path of the report."""
+    """verdict.json, report.html (and what does not fit into it), summary.md and junit.xml in the store; the path of the report.
+
+    All of them are made before the first is written, and they are written together: what stands in the store is of one conclusion,
+    also where the disk is full."""
     from reports.comment import markdown
     from reports.junit import junit
     from reports.packing import SIDE_FILE
     from reports.page import files
 
-    store = Store(loaded.store, loaded.part)
-    store.write_text("verdict.json", sealed(msgspec.json.encode(conclusion)).decode())
-    store.write_text("summary.md", markdown(conclusion, measured))
-    store.write_text("junit.xml", junit(conclusion).decode())
-    written = files(conclusion, measured, read_training(loaded), loaded.config.lang)
-    for name, content in written.items():
-        atomic_write(store.outputs / name, content)
-    if SIDE_FILE not in written:
-        (store.outputs / SIDE_FILE).unlink(missing_ok=True)
-    return store.outputs / "report.html"
+    folder = Store(loaded.store, loaded.part).outputs
+    made: dict[str, bytes | str] = {
+        **files(conclusion, measured, read_training(loaded), loaded.config.lang),
+        "summary.md": markdown(conclusion, measured),
+        "junit.xml": junit(conclusion),
+        "verdict.json": sealed(msgspec.json.encode(conclusion)),
+    }
+    write_together({folder / name: content for name, content in made.items()})
+    if SIDE_FILE not in made:
+        (folder / SIDE_FILE).unlink(missing_ok=True)
+    return folder / "report.html"
 
 
 def announce(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], report: Path | None) -> None:
