@@ -19,7 +19,7 @@ import msgspec
 
 from harness.records import Record, Sample
 from reports.explorer import ABSENT, ERROR, GAINED, LOST, Pairing, compact
-from reports.texts import LONGEST_TEXT, Written, encodable, units
+from reports.texts import LONGEST_TEXT, Written, encodable, target_text, units
 
 PAGE_BUDGET = 17_000_000
 """Bytes of the page for items, as they stand in it; the rest of the page takes some of twenty million, too."""
@@ -78,11 +78,13 @@ def pack(
     index["mark"] = mark = hashlib.sha256(b"".join(chunks) + msgspec.json.encode(index)).hexdigest()[:16]
     index["places"] = places
     apart = sorted([*left, *shortened])
+    beside = _beside(pairings, names, apart, mark) if apart else b""
+    index["beside"] = len(beside)
     return Pack(
         items=len(pairings),
         index=_packed(msgspec.json.encode(index)),
         chunks=tuple(chunks),
-        beside=_beside(pairings, names, apart, mark) if apart else None,
+        beside=gzip.compress(beside, compresslevel=LEVEL, mtime=0) if apart else None,
         left_out=len(left),
         cut=cut,
     )
@@ -195,9 +197,10 @@ def _scores(sample: Sample, metrics: dict[str, int]) -> list[int | float]:
 
 
 def _case(sample: Sample) -> int:
-    """Whether prompt and target can be asked again as they stand here: the prompt is all that was said, and not cut."""
-    whole = sample.prompt_length in (None, len(sample.prompt)) and len(sample.prompt) <= LONGEST_TEXT
-    written = not isinstance(sample.target, str | None)
+    """Whether prompt and target can be asked again as they stand here: the prompt is all that was said, and neither is cut."""
+    kept = len(encodable(target_text(sample.target))) <= LONGEST_TEXT
+    whole = sample.prompt_length in (None, len(sample.prompt)) and len(sample.prompt) <= LONGEST_TEXT and kept
+    written = kept and not isinstance(sample.target, str | None)
     return EXACT * whole + AS_JSON * written + NO_TARGET * (sample.target is None)
 
 
@@ -215,4 +218,4 @@ def _beside(pairings: Sequence[Pairing], names: Sequence[str], rows: Sequence[in
     for row in rows:
         written = Written(pairings[row], names, longest=None)
         lines.append(msgspec.json.encode([row, written.shape, written.text]))
-    return gzip.compress(b"\n".join(lines) + b"\n", compresslevel=LEVEL, mtime=0)
+    return b"\n".join(lines) + b"\n"

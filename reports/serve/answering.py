@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from markupsafe import Markup
 
@@ -62,14 +62,14 @@ class Site:
         """The page at the path and query ``target``."""
         if len(target) > LONGEST_QUERY:
             return self._refusal(414, "This address is too long.")
-        parts = urlsplit(target)
-        asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        path, _, query = target.partition("?")  # urlsplit raises where what should be a host is none
+        asked = {name: values[-1] for name, values in parse_qs(query).items()}
         routes = {"/": self._index, "/suite": self._suite, "/report": self._report, "/page": self._page, "/changed": self._changed,
                   f"/{_SIDE}": self._beside}  # fmt: skip
         try:
-            if parts.path not in routes:
+            if path not in routes:
                 raise _NoPage("There is no such page.")
-            return routes[parts.path](asked)
+            return routes[path](asked)
         except _NoPage as error:
             return self._refusal(404, str(error))
         except SftgateError as error:  # a run that is gone by now, or was changed; sides that have nothing in common

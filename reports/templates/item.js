@@ -55,6 +55,7 @@ function opinions(judgments) {
   const orders = ["alone", "left", "right"].filter((order) => judgments.some((each) => each.order === order));
   const rows = new Map();
   for (const each of judgments) {
+    if (!orders.includes(each.order)) continue;
     const name = [each.judge, each.criterion, each.draw ? say("draw", each.draw + 1) : ""].filter(Boolean).join(" · ") || say("judge");
     if (!rows.has(name)) rows.set(name, {});
     const cell = rows.get(name);

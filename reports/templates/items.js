@@ -47,7 +47,7 @@
   }
 
   function filter(keep) {
-    const tests = wanted(), counts = Object.fromEntries(Object.keys(KINDS).map((name) => [name, 0])), found = [];
+    const there = list.contains(document.activeElement), tests = wanted(), counts = Object.fromEntries(Object.keys(KINDS).map((name) => [name, 0])), found = [];
     for (let row = 0; row < index.key.length; row += 1) {
       if (!tests.every((test) => test(row))) continue;
       for (const name in KINDS) if (KINDS[name](row)) { counts[name] += 1; if (name === state.tab) found.push(row); }
@@ -68,7 +68,8 @@
     find("nothing").hidden = found.length > 0;
     pane.scrollTop = 0;
     const position = keep === undefined ? 0 : found.indexOf(keep);
-    choose(found.length ? Math.max(0, position) : -1, false);
+    choose(found.length ? Math.max(0, position) : -1, there);
+    if (there && !found.length) back();
   }
 
   /* Draw the lines that can be seen, and the chosen one, which may have the focus. */
@@ -94,7 +95,7 @@
     item.setAttribute("aria-setsize", state.found.length);
     item.setAttribute("aria-posinset", position + 1);
     button.type = "button";
-    if (position === state.at) button.setAttribute("aria-current", "true");
+    current(button, position === state.at);
     mark.setAttribute("role", "img");
     mark.setAttribute("aria-label", say(STATUS[status]));
     head.append(mark, make("span", nameOf(row)));
@@ -104,23 +105,42 @@
     return item;
   }
 
+  /* One line of the list is a stop of the Tab key; arrows lead to the others. */
+  function current(button, is) {
+    button.tabIndex = is ? 0 : -1;
+    if (is) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
+  }
+
+  /* To the chosen item in the list; where there is none, to the tab that has none. */
+  function back() {
+    const button = list.querySelector("[aria-current]") || tabs.find((tab) => tab.dataset.tab === state.tab);
+    button.focus({ preventScroll: true });
+    button.scrollIntoView({ block: "nearest" });
+  }
+
   function choose(position, focus) {
     const old = list.querySelector("[aria-current]");
-    if (old) old.removeAttribute("aria-current");
+    if (old) current(old, false);
     state.at = position;
-    if (position < 0) { detail.replaceChildren(make("p", say("choose"), "soft")); return; }
+    if (position < 0) { reading += 1; detail.replaceChildren(make("p", say("choose"), "soft")); return; }
     const top = position * HEIGHT;
     if (top < pane.scrollTop || top + HEIGHT > pane.scrollTop + pane.clientHeight) pane.scrollTop = Math.max(0, top - pane.clientHeight / 3);
     draw();
     const button = list.querySelector(`[data-position="${position}"] button`);
-    button.setAttribute("aria-current", "true");
+    current(button, true);
     if (focus) button.focus({ preventScroll: true });
     show(state.found[position]);
   }
 
-  async function show(row) {
+  /* Nothing of another item may stand there while this one is the chosen one. */
+  function show(row) {
+    return unfold(row).catch((error) => detail.replaceChildren(make("h3", nameOf(row)), make("p", say("unreadableItem", error.message), "note")));
+  }
+
+  async function unfold(row) {
     const turn = (reading += 1), texts = await stored.item(row);
     if (turn !== reading) return;
+    const was = document.activeElement, inside = detail !== was && detail.contains(was), act = inside && was.dataset.act;
     const left = texts && texts.sides[0], right = texts && state.side ? texts.sides[state.side] : null;
     const others = strip(index, row, state.side, (side) => { state.side = side; selects.who.value = String(side); filter(row); });
     detail.replaceChildren(make("h3", nameOf(row)), buttons(row, texts), ...(others.childNodes.length ? [others] : []));
@@ -136,12 +156,13 @@
     detail.append(sides);
     detail.dataset.row = row;
     detail.scrollTop = 0;
+    if (inside) (detail.querySelector(`[data-act="${act === "toReview" ? "outOfReview" : act === "outOfReview" ? "toReview" : act}"]`) || detail).focus({ preventScroll: true });
     remember(row);
   }
 
   function buttons(row, texts) {
     const line = make("p", null, "acts");
-    const act = (name, does) => { const button = make("button", say(name)); button.type = "button"; button.addEventListener("click", does); line.append(button); };
+    const act = (name, does) => { const button = make("button", say(name)); button.type = "button"; button.dataset.act = name; button.addEventListener("click", does); line.append(button); };
     if (texts) act("copyCase", () => copyCase(row));
     act("copyLink", () => copy(location.href.split("#")[0] + linkOf(row), say("copiedLink")));
     if (state.side) act(chosen.has(row) ? "outOfReview" : "toReview", () => review(row));
@@ -175,7 +196,7 @@
     state.words = []; search.value = ""; hits = null;
     for (const name of ["where", "slice", "flag", "length"]) selects[name].value = "";
     selects.who.value = String(state.side);
-    state.tab = tab in KINDS && KINDS[tab](row) ? tab : Object.keys(KINDS).find((name) => KINDS[name](row));
+    state.tab = Object.hasOwn(KINDS, tab) && KINDS[tab](row) ? tab : Object.keys(KINDS).find((name) => KINDS[name](row));
     filter(row);
   }
 
@@ -198,10 +219,12 @@
     const texts = await stored.item(row), kind = index.case[row];
     if (!texts) { told.textContent = say("noCase"); return; }
     const made = { key: index.key[row], task: index.tasks[index.task[row]], prompt: texts.prompt };
-    if (!(kind & 4)) made.target = kind & 2 ? JSON.parse(texts.target) : texts.target;
+    if (!(kind & 6)) made.target = texts.target;
     const slices = index.slices.map(([name, values], place) => [name, values[index.slice[place][row]]]).filter(([, value]) => value !== undefined);
     if (slices.length) made.slices = Object.fromEntries(slices);
-    copy(JSON.stringify(made) + "\n", say(kind & 1 ? "copiedCase" : "notExact"));
+    /* A target that is JSON is copied as it was written: read and written again it would lose digits. */
+    const line = JSON.stringify(made).slice(0, -1) + (kind & 2 ? `,"target":${texts.target}}` : "}");
+    copy(line + "\n", say(kind & 1 ? "copiedCase" : "notExact"));
   }
 
   /* Items for people to look at: one line of JSON each, to be saved. */
@@ -209,8 +232,10 @@
     if (chosen.has(row)) chosen.delete(row); else chosen.set(row, index.candidates[state.side]);
     find("tray").hidden = chosen.size === 0;
     find("chosen").textContent = say("chosen", counted(chosen.size));
+    const there = list.contains(document.activeElement);
     list.replaceChildren();
     draw();
+    if (there) back();
     show(row);
   }
 
@@ -255,10 +280,16 @@
     selects.flag.parentNode.hidden = !index.flags.length;
   }
 
-  const step = (by, focus) => { const next = state.at + by; if (next >= 0 && next < state.found.length) choose(next, focus); };
+  const step = (by) => { choose(Math.min(state.found.length - 1, Math.max(0, state.at + by)), true); back(); };
+  const screenful = () => Math.max(1, Math.floor(pane.clientHeight / HEIGHT) - 1);
+  const LISTED = {
+    ArrowDown: () => step(1), ArrowUp: () => step(-1), PageDown: () => step(screenful()), PageUp: () => step(-screenful()),
+    Home: () => step(-Infinity), End: () => step(Infinity),
+  };
   const KEYS = {
     "/": () => { search.focus(); find("items").scrollIntoView(); },
-    j: () => step(1, true), k: () => step(-1, true),
+    "?": () => { const help = find("keys"); help.open = !help.open; help.firstElementChild.focus(); },
+    j: () => step(1), k: () => step(-1),
     "[": () => turn(-1), "]": () => turn(1),
     d: () => { state.marking = !state.marking; show(state.found[state.at]); },
     c: () => copyCase(state.found[state.at]),
@@ -289,10 +320,11 @@
       state.touched = true;
       open(Number(link.dataset.row), link.dataset.candidate, "lost");
       find("items").scrollIntoView();
+      back();
     }));
     find("save-review").addEventListener("click", () => save(reviewed(), "review-items.jsonl"));
     find("copy-review").addEventListener("click", () => copy(reviewed(), say("copiedList", counted(chosen.size))));
-    find("clear-review").addEventListener("click", () => { chosen.clear(); find("tray").hidden = true; filter(state.found[state.at]); });
+    find("clear-review").addEventListener("click", () => { chosen.clear(); find("tray").hidden = true; filter(state.found[state.at]); back(); });
     const beside = find("beside");
     if (beside) beside.addEventListener("change", async () => {
       const file = beside.files[0];
@@ -306,11 +338,13 @@
       beside.value = ""; // the same name chosen again is another file
       look();
     });
+    search.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.isComposing) back(); });
     document.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) { if (event.key === "Escape") event.target.blur(); return; }
-      const does = KEYS[event.key];
-      if (does && (state.at >= 0 || !"jkdcr".includes(event.key))) { state.touched = true; event.preventDefault(); does(); }
+      const { key, target } = event, inside = find("explorer").contains(target);
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !(inside || target === document.body)) return;
+      const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
+      const does = key === "Escape" && inside ? back : typing ? null : list.contains(target) && Object.hasOwn(LISTED, key) ? LISTED[key] : KEYS[key];
+      if (does && (state.at >= 0 || !"jkdcr".includes(key))) { state.touched = true; event.preventDefault(); does(); }
     });
   }
 

@@ -1,17 +1,25 @@
 /* What the page holds, compressed: the index of all items, and their texts in chunks that are unpacked when they are needed. */
 const KEPT = 6;
 
-async function unpacked(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+/* The text that a blob holds compressed. Of what comes from a file no more than so many bytes are read: a small one can unpack to any
+   size. */
+async function unpacked(blob, most = Infinity) {
+  let size = 0, stream = blob.stream().pipeThrough(new DecompressionStream("gzip"));
+  if (most < Infinity) stream = stream.pipeThrough(new TransformStream({
+    transform(part, out) {
+      size += part.length;
+      if (size > most) out.terminate(); else out.enqueue(part);
+    },
+  }));
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await new Response(stream).arrayBuffer());
 }
 
-function bytesOf(node) {
+function packedIn(node) {
   const text = node.textContent;
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  if (Uint8Array.fromBase64) return new Blob([Uint8Array.fromBase64(text)]);
   const binary = atob(text), bytes = new Uint8Array(binary.length);
   for (let place = 0; place < binary.length; place += 1) bytes[place] = binary.charCodeAt(place);
-  return bytes;
+  return new Blob([bytes]);
 }
 
 /* Lower case of the same length, so that places stay what they are. */
@@ -32,12 +40,12 @@ class Stored {
   }
 
   static async read(blocks) {
-    return new Stored(blocks.slice(1), JSON.parse(await unpacked(bytesOf(blocks[0]))));
+    return new Stored(blocks.slice(1), JSON.parse(await unpacked(packedIn(blocks[0]))));
   }
 
   async chunk(number) {
     if (!this.open.has(number)) {
-      this.open.set(number, unpacked(bytesOf(this.blocks[number])));
+      this.open.set(number, unpacked(packedIn(this.blocks[number])));
       if (this.open.size > KEPT) this.open.delete(this.open.keys().next().value);
     }
     return this.open.get(number);
@@ -72,7 +80,7 @@ class Stored {
     const rows = this.blocks.map(() => []);
     this.index.places.forEach((place, row) => { if (place) rows[place[0]].push([place[1], row]); });
     for (let number = 0; number < this.blocks.length; number += 1) {
-      const text = lowered(await unpacked(bytesOf(this.blocks[number])));
+      const text = lowered(await unpacked(packedIn(this.blocks[number])));
       const starts = rows[number].sort((a, b) => a[0] - b[0]);
       this.low.push({ text, starts: starts.map(([start]) => start), rows: starts.map(([, row]) => row) });
       await new Promise((done) => setTimeout(done, 0));
@@ -106,11 +114,19 @@ class Stored {
     return found;
   }
 
-  /* Read the file beside the page, which only a person can hand to it: a page that may not ask for anything may not ask for this. */
+  /* Read the file beside the page, which only a person can hand to it: a page that may not ask for anything may not ask for this.
+     Nothing of it is taken where any of it cannot be read. */
   async add(file) {
-    const lines = (await unpacked(await file.arrayBuffer())).split("\n");
+    const lines = (await unpacked(file, this.index.beside)).split("\n"), read = new Map();
     if (JSON.parse(lines[0]).report !== this.index.mark) return null;
-    for (const line of lines.slice(1)) if (line) { const entry = JSON.parse(line); this.beside.set(entry[0], entry); }
+    if (lines.pop()) throw new Error(say("noEnd"));
+    for (const line of lines.slice(1)) {
+      const entry = JSON.parse(line), [row, shape, text] = entry;
+      if (!Number.isInteger(row) || !(row in this.index.places) || typeof text !== "string") throw new Error(say("noItem", row));
+      this.take(shape, text, 0);
+      read.set(row, entry);
+    }
+    read.forEach((entry, row) => this.beside.set(row, entry));
     this.unread = this.index.places.filter((place, row) => !place && !this.beside.has(row)).length;
     return this.beside.size;
   }

@@ -1,6 +1,8 @@
 "use strict";
 (function () {
   const DRAWN = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-family", "font-size", "font-weight", "paint-order"];
+  /* What no XML file may hold. */
+  const ILLEGAL = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu;
   const first = document.querySelector("svg"), SPACE = first && first.namespaceURI;
 
   function save(name, kind, text) {
@@ -57,12 +59,12 @@
     });
     const root = element("svg", { width, height: top + 8, viewBox: "0 0 " + width + " " + (top + 8) });
     root.append(element("rect", { width: "100%", height: "100%", fill: getComputedStyle(box.closest(".card")).backgroundColor }), ...parts);
-    return new XMLSerializer().serializeToString(root);
+    return new XMLSerializer().serializeToString(root).replace(ILLEGAL, "\ufffd");
   }
 
   function cell(text) {
     const plain = text.replace(/(\d)[\u2009\u202f](?=\d{3})/g, "$1").replace(/\u2212/g, "-").trim().replace(/\s+/g, " ");
-    const safe = /^[=+\-@\t]/.test(plain) && !/^[+-]?[\d.]+( ?(%|pp|s))?( \[.*\])?$/.test(plain) ? "'" + plain : plain;
+    const safe = /^[\0-\x20]*[=+\-@＝＋－＠]/.test(plain) && !/^[+-]?[\d.]+( ?(%|pp|s))?( \[[-+\d., …∞%ps]*\])?$/.test(plain) ? "'" + plain : plain;
     return '"' + safe.replace(/"/g, '""') + '"';
   }
 

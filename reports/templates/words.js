@@ -18,7 +18,8 @@ const WORDS = {
   notCopied: "The browser does not let this page copy. The text is selected: copy it from here.",
   chosen: "{0} for people to review", opened: "{0} items read from {1}.",
   foreign: "{0} belongs to another report: this one needs the file that was written with it.",
-  broken: "{0} cannot be read: {1}", noCase: "No text here to make a test case of.",
+  broken: "{0} cannot be read: {1}", noEnd: "it does not end where it should", noItem: "{0} is no item of it",
+  unreadableItem: "This item cannot be read: {0}", noCase: "No text here to make a test case of.",
   gone: "The link asks for {0}, which is no item of this report.",
   lengths: {
     "": "any", "a:0:1": "answer: empty", "a:1:101": "answer: 1 to 100 characters", "a:101:501": "answer: 101 to 500", "a:501:2001": "answer: 501 to 2,000",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from functools import partial
 from pathlib import Path
@@ -100,6 +101,7 @@ def test_what_is_left_out_keeps_its_scores_and_lies_whole_beside_the_page() -> N
     assert shown.endswith(long[-1000:])
     assert f"{len(long) - texts.LONGEST_TEXT:,} characters left out" in shown
     assert found.beside is not None
+    assert index["beside"] == len(gzip.decompress(found.beside)), "no file of another size is read"
     head, rows = beside_of(found.beside)
     assert head == {"format": 1, "report": index["mark"], "items": len(rows)}
     assert set(rows) == {0, *(row for row, place in enumerate(index["places"]) if not place)}
@@ -117,8 +119,11 @@ def test_a_test_case_is_exact_only_where_the_prompt_is_all_that_was_said() -> No
         sample("1", 1, prompt="abc", prompt_length=3, target="x"),
         sample("2", 1, prompt="user: abc", prompt_length=3, target=["x"]),
         sample("3", 1, prompt="abc"),
+        sample("4", 1, prompt="abc", target="x" * (texts.LONGEST_TEXT + 1)),
+        sample("5", 1, prompt="abc", target=["x" * texts.LONGEST_TEXT]),
     ]
-    assert index_of(packed(rows, rows).index)["case"] == [packing.EXACT, packing.AS_JSON, packing.EXACT | packing.NO_TARGET]
+    exact = [packing.EXACT, packing.AS_JSON, packing.EXACT | packing.NO_TARGET, 0, 0]
+    assert index_of(packed(rows, rows).index)["case"] == exact, "a target of which the page holds only two ends is none"
 
 
 @pytest.mark.parametrize("flags", [(), ("truncated",), ("empty", "unparsable")])

@@ -106,6 +106,7 @@ def test_a_suite_has_a_history_with_its_runs_in_order(store: Store) -> None:
         "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/journal.sqlite", "/facts", "/verdict.json", "//etc/passwd", "/suite",
         "/suite?name=../..", "/changed?old=../../x&new=..%2f..%2fx", "/page?old=facts/../facts/x&new=facts/y", "/suite?name=%00",
         "/report/../verdict.json", "/page", "/report",
+        "//[", "http://[::1", "//\u2100/", "*", "", "/suite?name=%ed%a0%80", "/suite?name=\x00",
     ],
 )  # fmt: skip
 def test_nothing_but_pages_is_given_whatever_the_path(store: Store, target: str, tmp_path: Path) -> None:
