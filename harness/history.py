@@ -1,15 +1,17 @@
-"""One metric over all the runs that a store holds of the same items: what it was, whose it was, what was pinned and promoted, and
-how much it moves when nothing but a seed changes. Pure: runs and pins in, a record out."""
+"""One metric over all the runs that a store holds of the same items: what it was, whose it was, what was pinned and promoted, where
+it was asked otherwise, and how much it moves when nothing but a seed changes. Pure: runs and pins in, a record out."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from harness.baselines import Pins
+from harness.compare.parity import settings
 from harness.errors import EvaluationError
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
@@ -23,6 +25,16 @@ FEWEST = 3
 
 MOST = 60
 """Points that are kept: the newest, and every pin."""
+
+
+def instant(created: str) -> float:
+    """When that was, wherever the clock stood: seconds of our era. What says no time is older than all that does; what says no zone
+    is UTC."""
+    try:
+        found = datetime.fromisoformat(created)
+    except ValueError:
+        return -math.inf
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def with_scores(measured: Measured) -> Run:
@@ -45,23 +57,21 @@ def with_scores(measured: Measured) -> Run:
     return msgspec.structs.replace(run, scores=scores)
 
 
-def history(runs: Iterable[Run], like: Run, pins: Pins, *, now: Collection[Answers]) -> History | None:
+def history(runs: Iterable[Run], like: Run, pins: Pins, *, now: Collection[Answers], most: int = MOST) -> History | None:
     """The primary metric of ``like`` over all ``runs`` about the same items in the same version of the suite, oldest first.
 
     ``now``: whose answers are judged just now. None where there is nothing to look back at: fewer than
     three runs, or none but those. Runs in part, smoke runs, and damage done on purpose (``aa-test --planted``) do not count.
     """
     metric = like.primary
-    alike = [run for run in runs if _same_questions(run, like) and _whole(run) and metric in run.scores]
-    distinct: dict[Answers, Run] = {}
-    for run in sorted(alike, key=lambda run: (run.created, run.candidate.name)):
-        distinct.setdefault(answers(run), run)
-    counted = list(distinct.values())
+    counted = in_order(runs)
+    elsewhere = sum(not same_questions(run, like) for run in counted)
+    counted = [run for run in counted if same_questions(run, like) and metric in run.scores]
     past = [run for run in counted if answers(run) not in now and not run.replicate]
     if len(counted) < FEWEST or not past:
         return None
-    points = [_point(run, metric, pins, now) for run in counted]
-    kept = _newest(points)
+    kept = _newest([(run, _point(run, metric, pins, now)) for run in counted], most)
+    told = _otherwise([run for run, _ in kept])
     declared = _declared(like, metric)
     noise, noise_runs, noise_of = _noise(counted, metric)
     return History(
@@ -70,8 +80,9 @@ def history(runs: Iterable[Run], like: Run, pins: Pins, *, now: Collection[Answe
         kind=declared.kind,
         direction=declared.direction,
         unit=declared.unit,
-        points=tuple(kept),
-        omitted=len(points) - len(kept),
+        points=tuple(msgspec.structs.replace(point, otherwise=words) for (_, point), words in zip(kept, told, strict=True)),
+        omitted=len(counted) - len(kept),
+        elsewhere=elsewhere,
         noise=noise,
         noise_runs=noise_runs,
         noise_of=noise_of,
@@ -83,11 +94,35 @@ def answers(run: Run) -> Answers:
     return run.candidate.name, run.samples_hash
 
 
-def _same_questions(run: Run, like: Run) -> bool:
-    return (run.items_hash, run.suite_hash, run.judge_hash) == (like.items_hash, like.suite_hash, like.judge_hash)
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """The runs that count, oldest first; what somebody answered once and declared again is one run."""
+    distinct: dict[tuple[Answers, str], Run] = {}
+    for run in sorted(filter(whole, runs), key=lambda run: (instant(run.created), run.candidate.name)):
+        distinct.setdefault((answers(run), questions(run)), run)
+    return list(distinct.values())
 
 
-def _whole(run: Run) -> bool:
+def questions(run: Run) -> str:
+    """What was asked and how it was graded, as one text: runs with another one are no points of one line."""
+    return f"{run.items_hash} {run.suite_hash} {run.judge_hash}"
+
+
+def same_questions(run: Run, like: Run) -> bool:
+    """Whether two runs of a suite may stand on one line."""
+    return questions(run) == questions(like)
+
+
+def _otherwise(runs: Sequence[Run]) -> list[tuple[str, ...]]:
+    """What of template, engine, version and the like is not as in the run before."""
+    facts = [settings(run) for run in runs]
+    return [
+        tuple(f"{what} {before[what]} → {after[what]}" for what in after if before.get(what, after[what]) != after[what])
+        for before, after in zip([*facts[:1], *facts], facts, strict=False)
+    ]
+
+
+def whole(run: Run) -> bool:
+    """Whether a run is of all items, and of a candidate as it is."""
     smoke = run.limit is not None and run.limit <= run.planned
     planted = "#" in run.candidate.name and not run.replicate
     return not (smoke or planted or (run.looks is not None and run.looks.stopped))
@@ -107,18 +142,20 @@ def _point(run: Run, metric: str, pins: Pins, now: Collection[Answers]) -> Histo
         graded=run.graded,
         replicate=run.replicate,
         seed=run.seed,
+        asked=run.asked or run.planned,
+        failed=run.failed,
         pins=tuple(named),
-        promoted=max(promoted, default=""),
+        promoted=max(promoted, key=instant, default=""),
         baseline=pins.promoted in named,
         now=answers(run) in now,
     )
 
 
-def _newest(points: Sequence[HistoryPoint]) -> list[HistoryPoint]:
-    spare = [point for point in points if not point.pins and not point.now]
-    room = max(0, MOST - (len(points) - len(spare)))
-    dropped = {id(point) for point in spare[: len(spare) - room]}
-    return [point for point in points if id(point) not in dropped]
+def _newest(points: Sequence[tuple[Run, HistoryPoint]], most: int) -> list[tuple[Run, HistoryPoint]]:
+    spare = [number for number, (_, point) in enumerate(points) if not point.pins and not point.now]
+    room = max(0, most - (len(points) - len(spare)))
+    dropped = set(spare[: len(spare) - room])
+    return [each for number, each in enumerate(points) if number not in dropped]
 
 
 def _declared(run: Run, metric: str) -> Metric:

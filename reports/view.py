@@ -135,7 +135,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         "health": totals,
         "lost": {name: sum(each.statuses.get(name) == explorer.LOST for each in pairings) for name in names},
         "failures": failures,
-        "courses": [course(each, reference_of(conclusion)) for each in conclusion.history],
+        "courses": [course(each, reference_of(conclusion), conclusion.baseline) for each in conclusion.history],
         "packed": {name: getattr(pack, name) for name in PACKED},
         "worst": {name: [_scores(each, conclusion.baseline, name) for each in items] for name, items in lost.items()},
     }

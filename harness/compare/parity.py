@@ -41,6 +41,12 @@ def comparable(lines: Collection[Parity]) -> bool:
     return not any(broken(line) for line in lines)
 
 
+def settings(run: Run) -> dict[str, str]:
+    """How a run's candidate was asked, as far as both sides of a comparison must have it alike."""
+    facts = {what: _short(_fact(run, what)) for what in ALLOWABLE} | {"request options": _options(run)}
+    return facts | ({"template date": _text(run.engine["template_date"])} if "template_date" in run.engine else {})
+
+
 def broken(line: Parity) -> bool:
     """A line that forbids comparing."""
     return line.required and not line.equal and not line.allowed

@@ -149,7 +149,9 @@ class Parity(Record, frozen=True, kw_only=True):
 
 class HistoryPoint(Record, frozen=True, kw_only=True):
     """One run of a metric's history. ``pins`` are the names under which it was pinned, ``promoted`` when it last became the
-    baseline, ``baseline`` whether it is now; ``now``: it is judged just now. ``replicate`` and ``seed`` as in its run."""
+    baseline, ``baseline`` whether it is now; ``now``: it is judged just now. ``replicate`` and ``seed`` as in its run. ``failed``
+    of the ``asked`` items have an error, and no share in the score. ``otherwise``: in what it was asked otherwise than the one
+    before."""
 
     candidate: str
     created: str
@@ -157,6 +159,9 @@ class HistoryPoint(Record, frozen=True, kw_only=True):
     graded: str
     replicate: int = 0
     seed: int = 0
+    asked: int = 0
+    failed: int = 0
+    otherwise: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
     promoted: str = ""
     baseline: bool = False
@@ -165,8 +170,8 @@ class HistoryPoint(Record, frozen=True, kw_only=True):
 
 class History(Record, frozen=True, kw_only=True):
     """A suite's primary metric over the runs that the store holds of the same items, oldest first; ``omitted`` older ones are left
-    out. ``noise``: the standard deviation within the ``noise_runs`` runs that differ by a seed only (``noise_of``: which seed);
-    None without any."""
+    out, and ``elsewhere`` runs of other items, or of another version of suite or judge. ``noise``: the standard deviation within
+    the ``noise_runs`` runs that differ by a seed only (``noise_of``: which seed); None without any."""
 
     suite: str
     metric: str
@@ -175,6 +180,7 @@ class History(Record, frozen=True, kw_only=True):
     unit: str = ""
     points: tuple[HistoryPoint, ...] = ()
     omitted: int = 0
+    elsewhere: int = 0
     noise: float | None = None
     noise_runs: int = 0
     noise_of: str = ""

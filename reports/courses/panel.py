@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from harness.records import Conclusion, History, Record
+from reports.courses.anchors import Anchor, anchor
 from reports.courses.shifts import Shift, noise_of, shifts
 from reports.courses.weeks import Weekly, weekly
-from reports.figures import Figure, gain_figure, p_figure, score_figure
+from reports.figures import Figure, count_figure, gain_figure, p_figure, score_figure
 
 
 class Course(Record, frozen=True, kw_only=True):
-    """What a page embeds. ``noise``: how much one run moves by itself, ``seeds``: whether runs that differ by a seed say so."""
+    """What a page embeds. ``runs``: points; ``noise``: how much one run moves by itself, ``seeds``: whether runs that differ by a
+    seed say so, else it is guessed from the steps between runs."""
 
+    runs: int
+    anchor: Anchor | None
     noise: float | None
     seeds: bool
     shifts: tuple[Shift, ...]
@@ -19,7 +23,12 @@ class Course(Record, frozen=True, kw_only=True):
 
 
 class ShiftLine(Record, frozen=True, kw_only=True):
+    """``last`` and ``graded``: the runs before and after, as their folders name them."""
+
     candidate: str
+    last: str
+    graded: str
+    otherwise: tuple[str, ...]
     before: Figure
     after: Figure
     gain: Figure
@@ -27,8 +36,12 @@ class ShiftLine(Record, frozen=True, kw_only=True):
 
 
 class WeekLine(Record, frozen=True, kw_only=True):
+    """``runs``: how many the week has, where it is more than one; ``missed``: weeks without a run before it."""
+
     name: str
     candidate: str
+    runs: Figure | None
+    missed: Figure | None
     score: Figure
     gain: Figure
     step: Figure | None
@@ -43,12 +56,16 @@ class CourseCard(Record, frozen=True, kw_only=True):
     total: Figure | None
 
 
-def course(history: History, reference: str) -> Course:
+def course(history: History, reference: str, baseline: str = "") -> Course:
     """Shifts, or a slow loss: a slope has no place where it shifts, although a segmentation cuts it somewhere."""
     noise, seeds = noise_of(history)
+    if noise is None and history.noise:
+        noise, seeds = history.noise, True
     found = weekly(history, reference)
     slow = found is not None and found.slow
     return Course(
+        runs=len(history.points),
+        anchor=anchor(history, baseline, reference),
         noise=noise,
         seeds=seeds,
         shifts=() if slow else shifts(history),
@@ -69,6 +86,9 @@ def course_card(found: Course, history: History, at: str) -> CourseCard:
     lines = tuple(
         ShiftLine(
             candidate=each.candidate,
+            last=each.last,
+            graded=each.graded,
+            otherwise=each.otherwise,
             before=score_figure(each.before, f"{at}/shifts/{place}/before", kind, unit),
             after=score_figure(each.after, f"{at}/shifts/{place}/after", kind, unit),
             gain=gain_figure(each.gain, f"{at}/shifts/{place}/gain", kind, unit),
@@ -81,6 +101,8 @@ def course_card(found: Course, history: History, at: str) -> CourseCard:
         WeekLine(
             name=each.name,
             candidate=each.candidate,
+            runs=count_figure(each.runs, f"{at}/weekly/weeks/{place}/runs") if each.runs > 1 else None,
+            missed=count_figure(each.missed, f"{at}/weekly/weeks/{place}/missed") if each.missed else None,
             score=score_figure(each.score, f"{at}/weekly/weeks/{place}/score", kind, unit),
             gain=gain_figure(each.gain, f"{at}/weekly/weeks/{place}/gain", kind, unit),
             step=None if each.step is None else gain_figure(each.step, f"{at}/weekly/weeks/{place}/step", kind, unit),

@@ -21,24 +21,35 @@ ALPHA = 0.05
 FEWEST = 8
 """Runs from which on steps between them say how much a score moves by itself."""
 TRAINING = "training seed"
+MOST_FAILED = 0.01
+"""Share of a run's items that may have an error, as a gate's limits have it by themselves."""
 _TRIMMED = 0.2
 
 
 class Shift(Record, frozen=True, kw_only=True):
-    """``candidate`` is the first run of the new level; ``before`` and ``after`` are means of the stretches on either side; ``gain``
-    is above zero where it got better."""
+    """``candidate`` is the first run of the new level, ``graded`` which one, and ``last`` the one before it; ``before`` and
+    ``after`` are means of the stretches on either side; ``gain`` is above zero where it got better. ``otherwise``: in what the
+    first run was asked otherwise, which may be all that changed."""
 
     place: int
     candidate: str
     created: str
+    graded: str
+    last: str
+    otherwise: tuple[str, ...]
     before: float
     after: float
     gain: float
 
 
 def whole(history: History) -> list[tuple[int, HistoryPoint]]:
-    """Points with their places, repetitions left out."""
-    return [(place, point) for place, point in enumerate(history.points) if not point.replicate]
+    """Points with their places; without repetitions, and without runs of which too much has an error to be scores of the same."""
+    return [(place, point) for place, point in enumerate(history.points) if not point.replicate and not torn(point)]
+
+
+def torn(point: HistoryPoint) -> bool:
+    """Whether more items have an error than a verdict would stand."""
+    return point.failed > MOST_FAILED * point.asked
 
 
 def noise_of(history: History) -> tuple[float | None, bool]:
@@ -70,10 +81,12 @@ def shifts(history: History) -> tuple[Shift, ...]:
     found = []
     for start, split, end in zip(ends, ends[1:], ends[2:], strict=False):
         before, after = _mean(scores[start:split]), _mean(scores[split:end])
-        place, point = points[split]
+        (_, last), (place, point) = points[split - 1 : split + 1]
+        since = history.points[points[split - 1][0] + 1 : place + 1]
         found.append(
             Shift(
-                place=place, candidate=point.candidate, created=point.created, before=before, after=after,
+                place=place, candidate=point.candidate, created=point.created, graded=point.graded, last=last.graded,
+                otherwise=tuple(dict.fromkeys(words for each in since for words in each.otherwise)), before=before, after=after,
                 gain=sign * (after - before),
             )
         )  # fmt: skip

@@ -24,6 +24,4 @@ def cards(runs: Sequence[Listed], pins: Pins) -> list[HistoryCard]:
     every = [each.run for each in runs]
     found = [history(every, replace(newest, primary=name), pins, now=()) for name in list(names)[:MOST]]
     kept: list[History] = [each for each in found if each is not None]
-    return [
-        history_card(index, each, newest.reference or "", course(each, newest.reference or "")) for index, each in enumerate(kept)
-    ]
+    return [history_card(index, each, course(each, newest.reference or "")) for index, each in enumerate(kept)]

@@ -115,3 +115,27 @@ def test_a_runs_own_scores_pool_its_tasks_item_by_item_and_leave_out_what_failed
     assert with_scores(measured("w1", listed, metrics=unlike)).scores == {}, "read in two ways, it has no score of its own"
     twice = with_scores(measured("w1", [*samples([1]), *samples([0])]))
     assert twice.scores == {}, "samples that contradict each other are judged elsewhere"
+
+
+def test_runs_stand_in_the_order_of_time_wherever_the_clock_stood() -> None:
+    late = run("late", 70, 1, created="2026-11-01T23:30:00-08:00")  # the second, 07:30 UTC
+    early = run("early", 75, 1, created="2026-11-02T02:00:00+09:00")  # the first, 17:00 UTC
+    undated = run("undated", 60, 1, created="last week")
+    found = history([late, early, WEEKS[0], undated], WEEKS[0], Pins(), now=[])
+    assert found is not None
+    assert [point.candidate for point in found.points] == ["undated", "w1", "early", "late"]
+
+
+def test_what_was_asked_otherwise_is_said_where_it_begins_and_what_was_other_questions_is_counted() -> None:
+    newer = {"engine": {"name": "fake", "version": "2", "dtype": "float32", "template_date": "2026-01-01"}}
+    runs = [*WEEKS, run("w4", 79, 22, **newer), run("w5", 79, 23, **newer), run("old", 20, 1, suite_hash="before", failed=3)]
+    found = history(runs, WEEKS[0], Pins(), now=[])
+    assert found is not None
+    assert [(point.candidate, point.otherwise) for point in found.points if point.otherwise] == [("w4", ("version 1 → 2",))]
+    assert (len(found.points), found.elsewhere) == (5, 1)
+
+
+def test_errors_stand_beside_the_score_that_they_have_no_share_in() -> None:
+    found = history([*WEEKS, run("w4", 79, 22, asked=100, failed=12)], WEEKS[0], Pins(), now=[])
+    assert found is not None
+    assert [(point.asked, point.failed) for point in found.points][-1] == (100, 12)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from harness.records import History, HistoryPoint
 from reports import page
+from reports.courses.anchors import anchor
 from reports.courses.panel import course
 from reports.courses.shifts import FEWEST, noise_of, shifts
 from reports.courses.weeks import weekly
@@ -136,3 +137,52 @@ def test_the_page_names_shift_and_slow_loss_from_its_own_data() -> None:
     gain = section.xpath(".//*[@data-at='/courses/0/shifts/0/gain']")[0]
     assert gain.text_content() == "−10.0 pp"
     assert section.xpath(".//*[@data-at='/courses/1/weekly/slope']")
+
+
+def test_runs_full_of_errors_are_neither_a_shift_nor_a_week() -> None:
+    told = made([0.80, 0.80, 0.81, 0.80, 0.50])
+    points = (*told.points[:4], replace(told.points[4], asked=100, failed=60))
+    told = replace(told, points=points)
+    assert shifts(told) == ()
+    found = weekly(told, "")
+    assert found is not None
+    assert [week.candidate for week in found.weeks] == ["w0", "w1", "w2", "w3"]
+
+
+def test_a_shift_says_what_was_asked_otherwise_then_and_between_which_runs_it_is() -> None:
+    told = made([0.80, 0.81, 0.79, 0.70, 0.71, 0.69, 0.70])
+    points = (*told.points[:3], replace(told.points[3], otherwise=("version 1 → 2",)), *told.points[4:])
+    found = shifts(replace(told, points=points))
+    assert [(each.last, each.graded, each.otherwise) for each in found] == [("g2", "g3", ("version 1 → 2",))]
+
+
+def test_weeks_are_those_of_utc_and_missing_ones_are_counted() -> None:
+    told = made([0.80, 0.79, 0.78, 0.785])
+    moments = ("2026-01-04T20:00:00-08:00", "2026-01-06T00:00:00", "2026-01-20T10:00:00+00:00", "2026-02-03T10:00:00+00:00")
+    points = tuple(replace(point, created=moment) for point, moment in zip(told.points, moments, strict=True))
+    found = weekly(replace(told, points=points), "")
+    assert found is not None
+    assert [(week.name, week.runs, week.missed) for week in found.weeks] == [
+        ("2026-W02", 2, 0),
+        ("2026-W04", 1, 1),
+        ("2026-W06", 1, 1),
+    ]
+    assert [week.monday for week in found.weeks] == ["2026-01-05", "2026-01-19", "2026-02-02"]
+
+
+def test_points_are_held_against_the_baseline_else_the_pin_else_the_reference_else_the_first() -> None:
+    told = made([0.80, 0.81, 0.79, 0.70])
+    named = anchor(told, "", "")
+    assert named is not None
+    assert (named.what, named.name, named.score) == ("first", "w0", 0.80)
+    referred = anchor(told, "", "w1")
+    assert referred is not None
+    assert (referred.what, referred.graded) == ("reference", "g1")
+    points = (*told.points[:2], replace(told.points[2], pins=("prod",), baseline=True), replace(told.points[3], now=True))
+    pinned = anchor(replace(told, points=points), "", "w1")
+    assert pinned is not None
+    assert (pinned.what, pinned.name) == ("pin", "prod")
+    judged = anchor(replace(told, points=points), "w3", "w1")
+    assert judged is not None
+    assert (judged.what, judged.score) == ("baseline", 0.70)
+    assert anchor(replace(told, points=()), "", "") is None
