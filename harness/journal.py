@@ -10,6 +10,7 @@ death of the process, while a power cut may take the last answers, which are the
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -23,15 +24,32 @@ from typing import Self
 import msgspec
 
 from harness.errors import JournalError
-from harness.records import Completion
+from harness.records import Completion, Frame, Record
 
 _APPLICATION = 0x53465447  # "SFTG"
 _VERSION = 1
 _BATCH = 500  # keys per SELECT
 _LONG = 512  # bytes from which a value is worth compressing
 
+_FRAMES = 1024  # that are remembered
+
+
+class _Kept(Completion, frozen=True, kw_only=True, omit_defaults=True):
+    """A completion as it is written: in place of its frame, which it has in common with many others, the key of that."""
+
+    framed: bytes = b""
+
+
+class _Framed(Record, frozen=True, kw_only=True):
+    """Of what was written, that key alone."""
+
+    framed: bytes = b""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Completion)
+_framed = msgspec.msgpack.Decoder(_Framed)
+_frames = msgspec.msgpack.Decoder(Frame)
 
 
 class Journal:
@@ -44,6 +62,8 @@ class Journal:
     def __init__(self, path: Path | str, *, patience: float = 60.0) -> None:
         self.path = Path(path)
         self._patience = patience
+        self._frames: dict[bytes, Frame] = {}
+        self._keys: dict[Frame, bytes] = {}
         with self._errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
@@ -76,7 +96,8 @@ class Journal:
             for start in range(0, len(keys), _BATCH):
                 blobs = [bytes.fromhex(key) for key in keys[start : start + _BATCH]]
                 marks = ",".join("?" * len(blobs))
-                for blob, value in self._connection.execute(f"SELECT key, value FROM completions WHERE key IN ({marks})", blobs):
+                rows = self._connection.execute(f"SELECT key, value FROM completions WHERE key IN ({marks})", blobs).fetchall()
+                for blob, value in rows:
                     found[blob.hex()] = self._decode(blob.hex(), value)
         return found
 
@@ -85,7 +106,8 @@ class Journal:
 
         When this returns they survive the death of this process, however it dies.
         """
-        rows = [(bytes.fromhex(key), _encode(completion)) for key, completion in pairs]
+        new: dict[Frame, tuple[bytes, bytes]] = {}
+        rows = [(bytes.fromhex(key), self._encode(completion, new)) for key, completion in pairs]
         if not rows:
             return
         if _identity(self.path) != self._identity:  # SQLite would go on writing into a file that has no name any more
@@ -94,7 +116,10 @@ class Journal:
                 "asked. Put it back, or run again: whatever journal is there then answers what it knows."
             )
         with self._errors(), self._transaction():
+            self._connection.executemany("INSERT OR IGNORE INTO frames (key, value) VALUES (?, ?)", new.values())
             self._connection.executemany("INSERT OR IGNORE INTO completions (key, value) VALUES (?, ?)", rows)
+        for frame, (key, _) in new.items():
+            self._remember(key, frame)
 
     def count(self) -> int:
         """How many completions there are."""
@@ -117,6 +142,7 @@ class Journal:
                     f"{self} has format {version}, and this sftgate reads format {_VERSION}; use the version that wrote it."
                 )
             execute("CREATE TABLE IF NOT EXISTS completions (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL)")
+            execute("CREATE TABLE IF NOT EXISTS frames (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL)")
             execute(f"PRAGMA application_id = {_APPLICATION}")
             execute(f"PRAGMA user_version = {_VERSION}")
         self._write_ahead()
@@ -158,14 +184,46 @@ class Journal:
                 f"{self} cannot be created: {error.strerror}. Name a store in a folder that you may write to."
             ) from error
 
+    def _encode(self, completion: Completion, new: dict[Frame, tuple[bytes, bytes]]) -> bytes:
+        """The value of a completion. A frame that this journal was not seen to have goes into ``new``, with its key and value."""
+        frame = completion.frame
+        if frame is None:
+            return _packed(_encoder.encode(completion))
+        if frame not in self._keys and frame not in new:
+            content = _encoder.encode(frame)
+            new[frame] = hashlib.sha256(content).digest()[:16], _packed(content)
+        key = self._keys[frame] if frame in self._keys else new[frame][0]
+        return _packed(_encoder.encode(_Kept(**{**msgspec.structs.asdict(completion), "frame": None, "framed": key})))
+
+    def _remember(self, key: bytes, frame: Frame) -> None:
+        if len(self._frames) >= _FRAMES:
+            self._frames.clear()
+            self._keys.clear()
+        self._frames[key] = frame
+        self._keys[frame] = key
+
     def _decode(self, key: str, value: bytes) -> Completion:
         try:
-            payload = zlib.decompress(value[5:]) if value[:1] == b"z" else value[5:]
-            if int.from_bytes(value[1:5], "big") == zlib.crc32(payload):
-                return _decoder.decode(payload)
-        except (zlib.error, msgspec.MsgspecError):
-            pass
-        raise JournalError(f"{self} is damaged: the answer under {key[:12]}… cannot be read. {_REMEDY} Nothing in it was changed.")
+            payload = _unpacked(value)
+            completion, framed = _decoder.decode(payload), _framed.decode(payload).framed
+        except (ValueError, zlib.error, msgspec.MsgspecError):
+            raise JournalError(
+                f"{self} is damaged: the answer under {key[:12]}… cannot be read. {_REMEDY} Nothing in it was changed."
+            ) from None
+        return msgspec.structs.replace(completion, frame=self._frame(framed)) if framed else completion
+
+    def _frame(self, key: bytes) -> Frame | None:
+        """The frame under a key; None where it is not there, or cannot be read: it is for people, and no answer hangs on it."""
+        if key not in self._frames:
+            row = self._connection.execute("SELECT value FROM frames WHERE key = ?", [key]).fetchone()
+            try:
+                found = None if row is None else _frames.decode(_unpacked(row[0]))
+            except (ValueError, zlib.error, msgspec.MsgspecError):
+                found = None
+            if found is None:
+                return None
+            self._remember(key, found)
+        return self._frames[key]
 
     def __str__(self) -> str:
         return f"journal {str(self.path)!r}"
@@ -174,13 +232,20 @@ class Journal:
 _REMEDY = "Move it away (with its -wal and -shm files) to start a new one, or restore a copy."
 
 
-def _encode(completion: Completion) -> bytes:
+def _packed(payload: bytes) -> bytes:
     """One byte of kind (z: compressed, p: plain), CRC-32 of the content, content (msgpack)."""
-    payload = _encoder.encode(completion)
     check = zlib.crc32(payload).to_bytes(4, "big")
     if len(payload) < _LONG:
         return b"p" + check + payload
     return b"z" + check + zlib.compress(payload, 1)
+
+
+def _unpacked(value: bytes) -> bytes:
+    """The content. ValueError where it is not what was written."""
+    payload = zlib.decompress(value[5:]) if value[:1] == b"z" else value[5:]
+    if int.from_bytes(value[1:5], "big") != zlib.crc32(payload):
+        raise ValueError("its check sum is another")
+    return payload
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

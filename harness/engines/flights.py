@@ -10,7 +10,7 @@ from typing import Any
 from harness.engines.reasoning import until_stop
 from harness.engines.tokens import Pair, Tokens
 from harness.errors import EngineError
-from harness.records import Completion, Request
+from harness.records import Completion, Frame, Request
 
 
 @dataclass
@@ -29,12 +29,14 @@ class Flight:
     tokens_in: int = 0
     cut: int = 0
     boundary: bool = False
+    frame: Frame | None = None
 
     def add(self, pair: Pair) -> None:
         """Count one more part."""
         self.tokens_in += len(pair.context) + len(pair.continuation)
         self.cut += pair.cut
         self.boundary = self.boundary or pair.boundary
+        self.frame = pair.frame
 
 
 def generation(request: Request, stop_ids: tuple[int, ...], *, stops: bool) -> Any:
@@ -143,6 +145,7 @@ def read_answer(flight: Flight, output: Any) -> Completion:
         seconds=time.monotonic() - flight.started,
         first_token_seconds=first,
         cut=flight.cut,
+        frame=flight.frame,
     )
 
 
@@ -190,6 +193,7 @@ def read_score(flight: Flight) -> Completion:
         bytes=len((text or "").encode()),
         cut=flight.cut,
         boundary=flight.boundary,
+        frame=flight.frame,
     )
 
 

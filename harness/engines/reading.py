@@ -37,7 +37,7 @@ class Reader:
         """EngineError for what the template refuses, and for two BOS tokens."""
         scored = None
         if request.kind == "generate":
-            ids = self.tokens.prompt(request)
+            ids = self.tokens.prompt(request).context
         elif request.kind == "score":
             pair = self.tokens.pair(request)
             ids, scored = pair.context + pair.continuation, self._text(pair.continuation)

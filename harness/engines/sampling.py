@@ -13,7 +13,7 @@ from typing import Any
 from harness.engines.reasoning import Stage, until_stop
 from harness.engines.tokens import Reply, Tokens
 from harness.errors import EngineError
-from harness.records import Request
+from harness.records import Frame, Request
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Row:
     finish: str | None = None
     generator: Any = None
     cut: int = 0
+    frame: Frame | None = None
     stage: Stage = field(init=False)
 
     def __post_init__(self) -> None:

@@ -83,4 +83,5 @@ def completion(job: Scoring) -> Completion | EngineError:
         seconds=time.monotonic() - job.started,
         cut=sum(pair.cut for pair in job.pairs),
         boundary=any(pair.boundary for pair in job.pairs),
+        frame=job.pairs[0].frame,
     )

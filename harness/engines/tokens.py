@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,23 +13,34 @@ import msgspec
 
 from harness.checkpoints import chat_template, frozen_clock
 from harness.engines.encoder import Encoder
+from harness.engines.framing import Framing
 from harness.engines.reasoning import Thinking, find_tags, until_stop
 from harness.engines.serving import ModelOptions
 from harness.engines.tools import ToolReader
 from harness.errors import EngineError
-from harness.records import Message, Request
+from harness.records import Frame, Message, Request
 
 
 class Pair(NamedTuple):
     """Token ids of a context and of the continuation that is scored after it. The context has at least one token.
 
     ``boundary``: the tokens of the whole text do not start with the context's. ``cut``: context tokens dropped on the left.
+    ``frame``: the text whose tokens the context is. Where an answer is to be generated, there is no continuation.
     """
 
     context: list[int]
     continuation: list[int]
     boundary: bool = False
     cut: int = 0
+    frame: Frame | None = None
+
+
+class _Text(NamedTuple):
+    """The text before an answer, whether the tokenizer may add its special tokens to it, and the frame."""
+
+    text: str
+    special: bool
+    frame: Frame | None
 
 
 _PLAIN = ModelOptions()
@@ -66,6 +78,7 @@ class Tokens:
         self.thinking = Thinking(self.tokenizer, find_tags(options.reasoning, self.template, self.tokenizer.get_vocab()))
         self._tools = None if options.tool_parser is None else ToolReader(options.tool_parser, self.tokenizer)
         self._clock = frozen_clock(options.template_date)
+        self.framing = Framing(self.render, _special_tokens(self.tokenizer))
         prefix = self.tokenizer.bos_token_id
         self.prefix_id: int | None = self.tokenizer.eos_token_id if prefix is None else prefix
 
@@ -127,24 +140,31 @@ class Tokens:
         except (jinja2.TemplateError, ValueError, TypeError) as error:
             raise EngineError(f"the chat template refused the messages: {error}") from error
 
-    def _text(self, request: Request) -> tuple[str, bool]:
-        """The text before the answer, and whether the tokenizer may add its special tokens to it.
-
-        As in lm-eval: a rendered template already holds them, and so does a raw prompt that starts with them.
-        """
+    def _text(self, request: Request) -> _Text:
+        """As in lm-eval: a rendered template already holds the special tokens, and so does a raw prompt that starts with them."""
         if request.messages:
-            return self.render(request), False
+            text = self.render(request)
+            return _Text(text, False, self.framing.of(request, text))
         if request.prompt is None:
             raise EngineError("a request needs messages or a prompt")
         prefix = self.tokenizer.decode([self.prefix_id]) if self.prefix_id is not None else ""
-        return request.prompt, not (prefix and request.prompt.startswith(prefix))
+        special = not (prefix and request.prompt.startswith(prefix))
+        before = (self._added if special else "") if request.prompt else prefix
+        return _Text(request.prompt, special, None if before is None else self.framing.raw(before, request.prompt))
 
-    def prompt(self, request: Request) -> list[int]:
-        """Token ids of what is to be answered; never empty."""
-        text, special = self._text(request)
+    @cached_property
+    def _added(self) -> str | None:
+        """What the tokenizer puts before a text that may have its special tokens; None where it does more than that."""
+        alone, together = self.encode("x", False), self.encode("x", True)
+        added = len(together) - len(alone)
+        return str(self.tokenizer.decode(together[:added])) if together[added:] == alone else None
+
+    def prompt(self, request: Request) -> Pair:
+        """What is to be answered; the context is never empty."""
+        text, special, frame = self._text(request)
         ids = self.encode(text, special)
         self._refuse_two_bos(ids, text, request)
-        return ids or [self._prefix()]
+        return Pair(ids or [self._prefix()], [], frame=frame)
 
     def _refuse_two_bos(self, ids: Sequence[int], text: str, request: Request) -> None:
         """EngineError for a prompt that begins with two BOS tokens: models were not trained on that, and answer worse, silently."""
@@ -169,20 +189,20 @@ class Tokens:
         """Context and continuation of a request to score; see ``split_pair``."""
         return self._split(request, *self._text(request))
 
-    def _split(self, request: Request, text: str, special: bool) -> Pair:
+    def _split(self, request: Request, text: str, special: bool, frame: Frame | None) -> Pair:
         pair = split_pair(self.encode, text, request.continuation or "", special, self._prefix, after_space=request.after_space)
         self._refuse_two_bos(pair.context, text, request)
-        return pair
+        return pair._replace(frame=frame)
 
     def pairs(self, requests: Sequence[Request]) -> list[Pair | EngineError]:
         """``pair`` of each request, or its error. Texts are tokenised in one go; choices of one conversation are rendered once."""
-        texts: list[tuple[str, bool] | EngineError] = []
+        texts: list[_Text | EngineError] = []
         before: Request | None = None
         for request in requests:
             asked = msgspec.structs.replace(request, continuation=None)
             if asked != before:
                 try:
-                    text: tuple[str, bool] | EngineError = self._text(request)
+                    text: _Text | EngineError = self._text(request)
                 except EngineError as error:
                     text = error
             before = asked
@@ -203,7 +223,7 @@ class Tokens:
 
     def windows(self, request: Request, length: int) -> list[Pair]:
         """The request's prompt cut into windows for a model with a context of ``length`` tokens; see ``cut_windows``."""
-        text, special = self._text(request)
+        text, special, _ = self._text(request)
         ids = self.encode(text, special)
         if not ids:
             raise EngineError("there is no text to score")
@@ -218,6 +238,11 @@ class Tokens:
             marked = until_stop(self.thinking.marked(ids, found), request.stop)[0]
             text, calls = self._tools.read(marked, request.tools) or (text, ())
         return Reply(text, found.reasoning, found.tokens, calls, stopped)
+
+
+def _special_tokens(tokenizer: Any) -> set[str]:
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    return {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)}
 
 
 def pair_texts(context: str, continuation: str, special: bool, *, after_space: bool = False) -> list[tuple[str, bool]]:

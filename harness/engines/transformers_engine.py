@@ -236,7 +236,8 @@ class Transformers:
         self._scoring.setdefault(asked.candidate, []).append(Scoring(ticket, request, windows, started))
 
     def _row(self, name: str, request: Request, tokens: Tokens) -> Row:
-        ids, cut = fit_prompt(tokens.prompt(request), request, self.length)
+        prompt = tokens.prompt(request)
+        ids, cut = fit_prompt(prompt.context, request, self.length)
         if name in self.adapters and self._model.peft_config[self._adapter(name)].peft_type == "PREFIX_TUNING":
             raise EngineError("PEFT forgets what was generated before with a prefix-tuning adapter: it can be scored, not generate")
         if request.max_tokens < 1:
@@ -246,7 +247,7 @@ class Transformers:
             if name not in self._grammars:
                 self._grammars[name] = Grammars(tokens, int(self._model.config.vocab_size))
             grammar = self._grammars[name].start(json.dumps(request.schema))
-        return Row(request, tokens, ids, min(request.max_tokens, self.length - len(ids)), grammar, cut=cut)
+        return Row(request, tokens, ids, min(request.max_tokens, self.length - len(ids)), grammar, cut=cut, frame=prompt.frame)
 
     def poll(self, timeout: float) -> Sequence[Answered]:
         """Run one batch of requests to the same candidate to its end, however long that takes; its answers come together. With a
@@ -356,6 +357,7 @@ class Transformers:
                 tokens_out=len(row.generated),
                 seconds=now - job.started,
                 cut=row.cut,
+                frame=row.frame,
             )
             for job, row, reply in zip(batch, rows, replies, strict=True)
         ]

@@ -293,9 +293,10 @@ class Vllm:
             raise EngineError(f"this engine does not serve {asked.candidate!r}; it serves {', '.join(filter(None, self._served))}")
         flight = Flight(asked.ticket, asked.request, time.monotonic(), served.tokens, served.lora)
         if asked.request.kind == "generate":
-            ids, cut = fit_prompt(served.tokens.prompt(asked.request), asked.request, self.length)
+            prompt = served.tokens.prompt(asked.request)
+            ids, cut = fit_prompt(prompt.context, asked.request, self.length)
             stops = served.tokens.thinking.stage(asked.request, ids) != "open"
-            work = [(Pair(ids, [], cut=cut), generation(asked.request, served.tokens.stop_ids, stops=stops))]
+            work = [(prompt._replace(context=ids, cut=cut), generation(asked.request, served.tokens.stop_ids, stops=stops))]
         else:
             cached = self._cached_scoring and not asked.request.greedy
             work = [(pair, scoring(pair, cached=cached)) for pair in self._pairs(asked.request, served.tokens)]

@@ -170,6 +170,8 @@ class Asking:
             answer = Answer(key=key, error=finished.error or "the suite's conversation returned no answer")
         self.gathered[pair].answers[key] = answer
         self.gathered[pair].tokens[key] = (finished.tokens_in, finished.tokens_out)
+        if finished.seen is not None:
+            self.gathered[pair].seen[key] = finished.seen
         self.gathered[pair].tokens_in += finished.tokens_in
         self.gathered[pair].tokens_out += finished.tokens_out
         self.count(self.gathered[pair], finished)

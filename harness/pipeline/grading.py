@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from harness.pipeline.frames import Frames
 from harness.pipeline.preparing import Pair, Prepared
 from harness.protocols import Suite, hinging_of, metrics_by_item
-from harness.records import Answer, Completion, Flag, Item, Judgment, Sample
+from harness.records import Answer, Completion, Flag, Frame, Item, Judgment, Request, Sample
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Gathered:
     prompt_hashes: dict[str, str] = field(default_factory=dict)
     prompt_lengths: dict[str, int | None] = field(default_factory=dict)
     tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
+    seen: dict[str, tuple[Request, Frame]] = field(default_factory=dict)
+    frames: Frames = field(default_factory=Frames)
     judge_tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
     sent: int = 0
     reused: int = 0
@@ -64,6 +67,7 @@ def grade(
                 prompt_hash=sample.prompt_hash or own.prompt_hashes.get(item.key, ""),
                 prompt_length=own.prompt_lengths.get(item.key),
                 tokens=own.tokens.get(item.key),
+                rendered=None if item.key not in own.seen else own.frames.rendered(sample.prompt, *own.seen[item.key]),
             )
         )
     return _with_gaps(suite, items, samples)

@@ -72,6 +72,7 @@ def run_of(
         seconds=asked.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=dict(surroundings or {}),
+        frames=asked.frames.shared,
     )
     return with_scores(Measured(run=run, samples=tuple(samples)))
 

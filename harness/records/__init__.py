@@ -7,7 +7,7 @@ project. Files that are persisted carry ``format = 1``. Unknown fields are refus
 
 from __future__ import annotations
 
-from harness.records.asked import Candidate, Completion, Message, Price, Request
+from harness.records.asked import Candidate, Completion, Frame, Message, Price, Request
 from harness.records.audited import Audit, AuditedFile, Check, Exposure, Level, Match, Spot, Spread, Tally, Touched
 from harness.records.decided import (
     Comparison,
@@ -36,6 +36,7 @@ from harness.records.measured import (
     Looks,
     Measured,
     Metric,
+    Rendered,
     Run,
     Sample,
     Sequential,
@@ -86,6 +87,7 @@ __all__ = [
     "Flag",
     "Flow",
     "Forgotten",
+    "Frame",
     "Handover",
     "Health",
     "History",
@@ -114,6 +116,7 @@ __all__ = [
     "Rater",
     "Reading",
     "Record",
+    "Rendered",
     "Repetition",
     "Request",
     "Require",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -90,8 +91,41 @@ class Request(Record, frozen=True, kw_only=True, omit_defaults=True):
     draw: int = 0
     item: str | None = None
 
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What was asked, without roles and template: of every message its content, or the prompt."""
+        return tuple(message.content for message in self.messages) or (self.prompt or "",)
 
-class Completion(Record, frozen=True, kw_only=True):
+
+class Frame(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A prompt as the model saw it, less what was asked: the chat template's own text, with the contents left out.
+
+    ``parts``: a text as it stands there, or which of ``Request.contents`` stands there: ``n``, or ``-1 - n`` for it without the
+    white space around it. So equal templates make equal frames. What a template changed is no content any more, but text.
+    ``special``: the tokenizer's special tokens that occur in the whole, contents included. ``left_out``: of a text that was too
+    long to be kept, the characters between its two parts.
+    """
+
+    parts: tuple[str | int, ...]
+    special: tuple[str, ...] = ()
+    left_out: int = 0
+
+    def pieces(self, contents: Sequence[str]) -> list[tuple[str, bool]]:
+        """The text piece by piece, each with whether it is a content. IndexError where there are not so many."""
+        found: list[tuple[str, bool]] = []
+        for part in self.parts:
+            if isinstance(part, str):
+                found.append((part, False))
+            else:
+                found.append((contents[part], True) if part >= 0 else (contents[-1 - part].strip(), True))
+        return found
+
+    def text(self, contents: Sequence[str]) -> str:
+        """The whole."""
+        return "".join([piece for piece, _ in self.pieces(contents)])
+
+
+class Completion(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What an engine answered.
 
     Generation fills ``text``, ``token_ids`` (end-of-turn token stripped), ``finish``. Scoring fills ``logprob`` (nats, summed
@@ -99,6 +133,8 @@ class Completion(Record, frozen=True, kw_only=True):
     ``tokens_in`` counts the prompt as the model saw it; ``tokens_out`` counts generated tokens, end of turn included, of which
     ``reasoning_tokens`` stood before the answer. ``cut`` counts prompt tokens that were dropped on the left to fit the context.
     ``boundary``: context and continuation, tokenised together, share a token; the score is lm-eval's, of the whole tokens after it.
+    ``frame``: the prompt as it was tokenised, where the engine rendered it itself (of a score: the context); None where only a
+    server knows.
     """
 
     text: str = ""
@@ -117,3 +153,4 @@ class Completion(Record, frozen=True, kw_only=True):
     reasoning_tokens: int = 0
     cut: int = 0
     boundary: bool = False
+    frame: Frame | None = None

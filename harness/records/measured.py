@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from harness.records.asked import Candidate, Completion, Price
+from harness.records.asked import Candidate, Completion, Frame, Price
 from harness.records.people import People
 from harness.records.record import FORMAT, SHARES, Direction, Flag, MetricKind, Record
 
@@ -91,6 +92,14 @@ class Judgment(Record, frozen=True, kw_only=True):
         return "left" if self.score >= 0.75 else "right" if self.score <= 0.25 else "tie"
 
 
+class Rendered(Record, frozen=True, kw_only=True, array_like=True):
+    """A prompt as the model saw it, beside a sample's ``prompt``. ``frame``: its number in ``Run.frames``, or the frame itself.
+    ``contents``: what stands in it, each a text or where it stands in the prompt (from, to); empty: the prompt is all of it."""
+
+    frame: int | Frame
+    contents: tuple[str | tuple[int, int], ...] = ()
+
+
 class Sample(Record, frozen=True, kw_only=True):
     """One item as one candidate answered it: ``scores`` or ``error``, never both, never neither.
 
@@ -102,6 +111,8 @@ class Sample(Record, frozen=True, kw_only=True):
     graded). ``prompt_hash`` is the hash of the first requests (messages and decoding), by which
     two sides prove that they were asked the same; ``prompt_length`` the characters of the longest of these requests, before the
     template, where somebody was asked; ``tokens`` those that the candidate read and wrote for all of its answers.
+    ``rendered``: the first of these requests as the model saw it, or where the conversation went on, the last one; None where
+    the engine does not know.
     """
 
     key: str
@@ -125,10 +136,25 @@ class Sample(Record, frozen=True, kw_only=True):
     prompt_hash: str = ""
     prompt_length: int | None = None
     tokens: tuple[int, int] | None = None
+    rendered: Rendered | None = None
 
     def __post_init__(self) -> None:
         if (self.scores is None) == (self.error is None):
             raise ValueError(f"sample {self.key!r} must have scores or an error, and not both")
+
+    def seen(self, frames: Sequence[Frame]) -> tuple[Frame, tuple[str, ...]] | None:
+        """The frame of ``rendered``, and what stands in it. ``frames``: those of the sample's run; None where it is not one of
+        them."""
+        if self.rendered is None:
+            return None
+        frame = self.rendered.frame
+        if isinstance(frame, int):
+            if not 0 <= frame < len(frames):
+                return None
+            frame = frames[frame]
+        places = self.rendered.contents
+        contents = tuple(place if isinstance(place, str) else self.prompt[place[0] : place[1]] for place in places)
+        return frame, contents or (self.prompt,)
 
 
 class AdmittedPart(Record, frozen=True, kw_only=True):
@@ -285,6 +311,7 @@ class Run(Record, frozen=True, kw_only=True):
     ``people``: of votes of people, what they said, package by package.
     ``judged``: the metrics that the judge decides; empty where there is none, or where a run is older than this: then it is all.
     ``judges``: who judged, and how many tokens that took; ``tokens_in`` and ``tokens_out`` are the candidate's own.
+    ``frames``: what the prompts of several samples have in common as the model saw them; ``Sample.rendered`` counts them.
     """
 
     format: int = FORMAT
@@ -329,6 +356,7 @@ class Run(Record, frozen=True, kw_only=True):
     created: str = ""
     environment: dict[str, Any] = {}
     samples_hash: str = ""
+    frames: tuple[Frame, ...] = ()
 
 
 class Measured(Record, frozen=True, kw_only=True):

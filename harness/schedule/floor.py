@@ -14,7 +14,7 @@ from harness.errors import EngineError
 from harness.fingerprint import journal_key, replicate_seed
 from harness.journal import Journal
 from harness.protocols import Answered, Asked, Conversation
-from harness.records import Completion, Request
+from harness.records import Completion, Frame, Request
 from harness.schedule.desk import Desk
 from harness.schedule.talks import Done, Door, Talk
 
@@ -36,16 +36,31 @@ _PAUSE_SECONDS = 0.02
 class _Seat:
     """One live conversation, and what it has been answered of the requests it waits for."""
 
-    __slots__ = ("answers", "begun", "missing", "own", "remembered", "reused", "sent", "since", "talk", "tokens_in", "tokens_out")
+    __slots__ = (
+        "answers", "begun", "missing", "own", "remembered", "requests", "reused", "seen", "sent", "since", "talk", "tokens_in",
+        "tokens_out",
+    )  # fmt: skip
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
+        self.requests: tuple[Request, ...] = ()
         self.answers: list[Completion | None] = []
         self.own: list[bool] = []  # of each of these requests, whether it is the candidate's to answer
         self.missing = 0
         self.begun = False
         self.since: float | None = None  # when an engine was given what it waits for
         self.sent = self.reused = self.remembered = self.tokens_in = self.tokens_out = 0
+        self.seen: tuple[Request, Frame] | None = None
+
+    def see(self) -> None:
+        """Remember what the candidate saw first, and how that conversation went on."""
+        for request, answer, own in zip(self.requests, self.answers, self.own, strict=True):
+            if not own or answer is None or answer.frame is None:
+                continue
+            before = () if self.seen is None else self.seen[0].messages
+            further = len(request.messages) > len(before) > 0 and request.messages[: len(before)] == before
+            if self.seen is None or further:
+                self.seen = request, answer.frame
 
 
 _Place = tuple[_Seat, int]
@@ -166,6 +181,7 @@ class Floor:
             completions = ()
         if self._replicate:
             requests = tuple(_reseeded(request, self._replicate) for request in requests)
+        seat.requests = requests
         seat.answers = [None] * len(requests)
         seat.own = [request.to in (None, seat.talk.candidate) for request in requests]
         seat.missing, seat.since = len(requests), None
@@ -196,6 +212,7 @@ class Floor:
                 remembered=seat.remembered,
                 tokens_in=seat.tokens_in,
                 tokens_out=seat.tokens_out,
+                seen=seat.seen,
             )
         )
 
@@ -241,6 +258,7 @@ class Floor:
             seat.tokens_out += result.tokens_out
         seat.missing -= 1
         if not seat.missing:
+            seat.see()
             self._advance(seat, tuple(answer for answer in seat.answers if answer is not None))
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.protocols import Conversation
-from harness.records import Record
+from harness.records import Frame, Record, Request
 from harness.schedule.desk import Desk
 
 _AHEAD = 10_000
@@ -32,7 +32,8 @@ class Done(Record, frozen=True, kw_only=True):
 
     ``sent`` counts requests that an engine was asked for this conversation; ``reused`` those answered by the journal, or by an
     identical request in flight, and ``remembered`` the former alone. Tokens count all completions of its candidate, wherever they
-    came from, and not those of a helper.
+    came from, and not those of a helper. ``seen``: the first request to the candidate whose frame its engine told, with that, or
+    the last one that went on with the same conversation.
     """
 
     id: Any
@@ -43,6 +44,7 @@ class Done(Record, frozen=True, kw_only=True):
     remembered: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    seen: tuple[Request, Frame] | None = None
 
 
 class Door:

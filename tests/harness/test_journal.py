@@ -11,16 +11,18 @@ import sys
 import tempfile
 import textwrap
 import threading
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import JournalError
 from harness.fingerprint import digest
 from harness.journal import Journal
-from harness.records import Completion
+from harness.records import Completion, Frame
 from tests.rights import without_rights
 
 
@@ -58,6 +60,52 @@ def test_what_is_put_comes_back_after_reopening(path: Path) -> None:
         assert journal.count() == 2
 
 
+def test_a_frame_that_many_answers_have_in_common_is_written_once(path: Path) -> None:
+    frames = [Frame(parts=(f"<s>{number} ", 0, "</s>" * 200), special=("<s>",)) for number in range(2)]
+    answers = {key(number): Completion(text=str(number), frame=frames[number % 2]) for number in range(40)}
+    with Journal(path) as journal:
+        journal.put_many(list(answers.items())[:20])
+        journal.put_many(list(answers.items())[20:])
+        journal.put_many([(key("bare"), Completion(text="bare"))])
+        assert journal.get_many(list(answers)) == answers
+    with Journal(path) as journal:
+        journal.put_many([(key("later"), Completion(frame=frames[0]))])
+        found = journal.get_many([*answers, key("later"), key("bare")])
+        assert found == {**answers, key("later"): Completion(frame=frames[0]), key("bare"): Completion(text="bare")}
+        assert len({id(each.frame) for each in found.values()}) == 3
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM frames").fetchone() == (2,)
+        assert connection.execute("SELECT max(length(value)) FROM completions").fetchone()[0] < 60
+
+
+def test_a_frame_that_is_lost_or_damaged_costs_no_answer(path: Path) -> None:
+    frame, other = Frame(parts=("<s>", 0)), Frame(parts=("</s>", 0))
+    with Journal(path) as journal:
+        journal.put_many([(key("a"), Completion(text="a", frame=frame)), (key("b"), Completion(text="b", frame=other))])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE frames SET value = x'7000' WHERE rowid = 1")
+        connection.execute("DELETE FROM frames WHERE rowid = 2")
+    connection.close()
+    with Journal(path) as journal:
+        assert journal.get_many([key("a"), key("b")]) == {key("a"): Completion(text="a"), key("b"): Completion(text="b")}
+
+
+def test_a_journal_of_before_there_were_frames_is_read_and_goes_on(path: Path) -> None:
+    full = {name: getattr(Completion(text="old"), name) for name in Completion.__struct_fields__ if name != "frame"}
+    payload = msgspec.msgpack.encode(full)
+    with Journal(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE frames")
+        value = b"p" + zlib.crc32(payload).to_bytes(4, "big") + payload
+        connection.execute("INSERT INTO completions VALUES (?, ?)", [bytes.fromhex(key("old")), value])
+    connection.close()
+    with Journal(path) as journal:
+        assert journal.get(key("old")) == Completion(text="old")
+        journal.put_many([(key("new"), Completion(frame=Frame(parts=(0,))))])
+        assert journal.get(key("new")) == Completion(frame=Frame(parts=(0,)))
+
+
 def test_many_keys_are_read_at_once(path: Path) -> None:
     with Journal(path) as journal:
         journal.put_many((key(i), Completion(text=str(i))) for i in range(3000))
@@ -92,7 +140,7 @@ def test_several_processes_write_at_once_and_nothing_is_lost(path: Path) -> None
         import sys
         from harness.fingerprint import digest
         from harness.journal import Journal
-        from harness.records import Completion
+        from harness.records import Completion, Frame
         with Journal(sys.argv[1]) as journal:
             for i in range(150):
                 journal.put_many([(digest([sys.argv[2], i]), Completion(text=sys.argv[2])), (digest(i), Completion(text="shared"))])

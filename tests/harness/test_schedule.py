@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from harness.errors import ConfigError, EngineError
 from harness.journal import Journal
 from harness.protocols import Answered, Asked, Conversation
-from harness.records import Candidate, Completion, Request
+from harness.records import Candidate, Completion, Frame, Message, Request
 from harness.schedule import Desk, Done, Talk, drive
 
 Reply = Callable[[Asked], Completion | EngineError]
@@ -100,6 +100,32 @@ def test_tokens_are_those_of_the_candidate_and_not_of_whom_it_needs() -> None:
 
     (done,) = go([Talk(id="x", candidate="m", conversation=helped())], Memory(), Memory())
     assert (done.sent, done.tokens_in, done.tokens_out) == (2, 3, 2)
+
+
+def test_what_the_candidate_saw_is_told_first_request_and_last_turn_whatever_comes_first() -> None:
+    def framed(asked: Asked) -> Completion:
+        frame = Frame(parts=("m sees ", *range(len(asked.request.contents))))
+        return Completion(frame=None if asked.request.prompt == "by a server" else frame)
+
+    def turn(*contents: str) -> tuple[Message, ...]:
+        return tuple(Message(role="user", content=content) for content in contents)
+
+    def several(*prompts: str) -> Conversation[str]:
+        yield [Request(prompt="judge", to="n"), *(Request(prompt=prompt) for prompt in prompts)]
+        return ""
+
+    def turns() -> Conversation[str]:
+        yield [Request(messages=turn("a"), draw=draw) for draw in range(3)]
+        yield [Request(messages=turn("elsewhere", "b")), Request(messages=turn("a", "b"))]
+        yield [Request(messages=turn("a", "b"), max_tokens=1), Request(messages=turn("c"))]
+        return ""
+
+    for seed in range(5):
+        talks = {"first": several("x", "y", "z"), "turns": turns(), "nobody knows": several("by a server")}
+        listed = [Talk(id=name, candidate="m", conversation=each) for name, each in talks.items()]
+        done = go(listed, Memory(framed, seed=seed), Memory(framed, seed=seed))
+        seen = {ended.id: None if ended.seen is None else ended.seen[1].text(ended.seen[0].contents) for ended in done}
+        assert seen == {"first": "m sees x", "turns": "m sees ab", "nobody knows": None}
 
 
 def test_every_conversation_gets_its_own_answers() -> None:

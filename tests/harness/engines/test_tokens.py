@@ -103,7 +103,7 @@ def test_a_conversation_goes_through_the_template_and_special_tokens_are_not_dou
     tokens = Tokens(tiny.base)
     request = Request(messages=(Message(role="user", content="hi"),))
     assert tokens.render(request) == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
-    ids = tokens.prompt(request)
+    ids = tokens.prompt(request).context
     assert ids.count(tokens.tokenizer.convert_tokens_to_ids("<|im_start|>")) == 2
     assert tokens.stop_ids == (tokens.tokenizer.convert_tokens_to_ids("<|im_end|>"),)
 
@@ -200,9 +200,12 @@ def test_one_bos_token_stands_before_a_prompt_and_two_are_refused(tiny: Tiny, tm
         return Request(messages=(Message(role="user", content=text),))
 
     for request in (asked("hi"), Request(prompt="hi"), Request(prompt="<|start|>hi"), Request(prompt="hi <|start|><|start|>")):
-        ids = writes.prompt(request)
+        ids, _, _, _, frame = writes.prompt(request)
         assert ids[0] == bos
         assert ids[1] != bos
+        assert frame is not None
+        assert writes.encode(frame.text(request.contents), False) == ids, "what is shown is what is asked"
+        assert frame.special == ("<|start|>",)
     assert writes.pair(Request(kind="score", messages=asked("hi").messages, continuation=" you")).context.count(bos) == 1
     with pytest.raises(EngineError, match=r"two BOS tokens.*by it and one by the first message"):
         writes.prompt(asked("<|start|>hi"))

@@ -8,10 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.engines import transformers_engine
+from harness.engines.sampling import Row, decode
+from harness.engines.scoring import Scorer, Way
+from harness.engines.scoring_round import Round, Scoring
 from harness.engines.transformers_engine import Transformers
 from harness.errors import ConfigError, EngineError, ProbeError
 from harness.records import Candidate, Completion, Message, Request
-from tests.harness.engines.asking import answers, ask
+from tests.harness.engines.asking import SHOWN, answers, ask, shown
 from tests.harness.engines.conftest import Tiny
 
 pytestmark = pytest.mark.models
@@ -42,6 +46,26 @@ def test_a_sampled_answer_depends_on_its_seed_and_not_on_its_batch(engine: Trans
     crowd = answers(engine, [*(("one", sampled(seed)) for seed in range(3)), *others])
     assert [answer.token_ids for answer in crowd[:3]] == alone
     assert len(set(alone)) > 1
+
+
+def test_the_prompt_that_is_shown_has_the_tokens_that_were_asked(engine: Transformers, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[Request, list[int]] = {}
+
+    def decoded(model: object, rows: list[Row], *, pad: int) -> None:
+        asked.update({row.request: row.prompt for row in rows})
+        decode(model, rows, pad=pad)
+
+    def planned(scorer: Scorer, who: str, way: Way, jobs: list[Scoring]) -> Round:
+        asked.update({job.request: job.pairs[0].context for job in jobs})
+        return Round(scorer, who, way, jobs)
+
+    monkeypatch.setattr(transformers_engine, "decode", decoded)
+    monkeypatch.setattr(transformers_engine, "Round", planned)
+    found = answers(engine, [("one", request) for request in SHOWN])
+    tokens = engine._tokens["one"]
+    for request, completion in zip(SHOWN, found, strict=True):
+        text = shown(request, completion)
+        assert tokens.encode(text.rstrip() if request.kind == "score" else text, False) == asked[request]
 
 
 def test_a_context_shorter_than_the_probes_is_no_hindrance(tiny: Tiny) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from harness.engines import serving
+from harness.engines.tokens import Pair
 from harness.engines.vllm import Vllm
 from harness.engines.vllm_settings import Options, Resources, environment
 from harness.errors import ConfigError, EngineError, ProbeError
 from harness.records import Candidate, Completion, Message, Request
-from tests.harness.engines.asking import answers, ask
+from tests.harness.engines.asking import SHOWN, answers, ask, shown
 from tests.harness.engines.conftest import Tiny
 
 pytestmark = [pytest.mark.models, pytest.mark.vllm]
@@ -66,6 +67,22 @@ def test_a_generation_fills_everything_a_completion_holds(engine: Vllm) -> None:
     assert found.first_token_seconds is not None
     assert 0 < found.first_token_seconds <= found.seconds
     assert found.logprob is None
+
+
+def test_the_prompt_that_is_shown_has_the_tokens_that_were_asked(engine: Vllm, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Pair] = {}
+
+    def noted(identity: str, pair: Pair, parameters: Any, lora: Any) -> None:
+        asked[identity] = pair
+        handed(identity, pair, parameters, lora)
+
+    handed = engine._hand_over
+    monkeypatch.setattr(engine, "_hand_over", noted)
+    found = answers(engine, [("one", request) for request in SHOWN])
+    tokens = engine._served["one"].tokens
+    for ticket, (request, completion) in enumerate(zip(SHOWN, found, strict=True)):
+        text = shown(request, completion)
+        assert tokens.encode(text.rstrip() if request.kind == "score" else text, False) == asked[f"{ticket}.0"].context
 
 
 def test_the_budget_ends_with_the_context(engine: Vllm) -> None:
