@@ -9,6 +9,7 @@ from pathlib import PurePath
 from harness.records import Conclusion, Finding, Measured, Outcome, Verdict
 from reports.answer import hero, spoken
 from reports.beside import beside_text
+from reports.failures.reading import Reading
 from reports.failures.telling import failure_lines
 from reports.figures import alone_p, deciding_p_text
 from reports.forgotten import cost_lines
@@ -63,17 +64,24 @@ def marker(conclusion: Conclusion) -> str:
     return f"<!-- sftgate:gate:{name} -->"
 
 
-def markdown(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured] | None = None, *, budget: int = BUDGET) -> str:
+def markdown(
+    conclusion: Conclusion,
+    measured: Mapping[tuple[str, str], Measured] | None = None,
+    readings: Mapping[str, Reading] | None = None,
+    *,
+    budget: int = BUDGET,
+) -> str:
     """A comment for a pull request: a hidden marker to find it again by, one alert with the verdict, a table of the candidates, the
     rules that did not pass, the rest folded. Never longer than ``budget`` characters: details go first, and it says so.
 
-    ``measured``: the runs behind it, which say what each suite is for, as in the report."""
+    ``measured``: the runs behind it, which say what each suite is for, as in the report. ``readings``: what the page found
+    that lost items have in common."""
     ranked = standings(conclusion, measured or {})
     head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
     foot = ["", _footer(conclusion)]
     optional = [_unhappy(verdict) for verdict in conclusion.verdicts]
     optional += [_warned(conclusion), _cost(conclusion), _winning(conclusion), _speed(conclusion)]
-    optional += [_looks(conclusion), _folded(conclusion), _slices(conclusion), _failures(conclusion, measured or {})]
+    optional += [_looks(conclusion), _folded(conclusion), _slices(conclusion), _failures(readings or {})]
     kept: list[str] = []
     left_out = False
     room = budget - len("\n".join(head + foot)) - 200
@@ -209,9 +217,9 @@ def _speed(conclusion: Conclusion) -> list[str]:
     return ["", "<details><summary>Speed and tokens</summary>", "", *lines, "", "</details>"] if lines else []
 
 
-def _failures(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> list[str]:
+def _failures(readings: Mapping[str, Reading]) -> list[str]:
     """What lost items have in common, for reading."""
-    lines = [f"- {escaped(line)}" for line in failure_lines(conclusion, measured)]
+    lines = [f"- {escaped(line)}" for line in failure_lines(readings)]
     return (
         ["", "<details><summary>What lost items have in common, for reading</summary>", "", *lines, "", "</details>"]
         if lines

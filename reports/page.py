@@ -38,11 +38,8 @@ def render(
     return drawn(view.build(conclusion, measured, training), lang)
 
 
-def files(
-    conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], training: Mapping[str, Training], lang: Lang = "en"
-) -> dict[str, bytes]:
+def files(page: view.Page, lang: Lang = "en") -> dict[str, bytes]:
     """``report.html`` and what does not fit into it, by name."""
-    page = view.build(conclusion, measured, training)
     beside = {} if page.pack.beside is None else {SIDE_FILE: page.pack.beside}
     return {"report.html": drawn(page, lang).encode(), **beside}
 

@@ -28,7 +28,7 @@ from reports import (
 )
 from reports.courses.panel import course, reference_of
 from reports.failures.panel import FailureCard, failure_cards
-from reports.failures.reading import readings
+from reports.failures.reading import Reading, readings
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.people.panel import PeopleCard, people_cards
 from reports.standing import Roles, Standing, roles, standings
@@ -101,6 +101,7 @@ class Page(Record, frozen=True, kw_only=True):
     latency: tuple[panels.LatencyLine, ...]
     spread: tuple[spread.SpreadCard, ...]
     slices: slices.SliceTable
+    readings: dict[str, Reading]
     failures: tuple[FailureCard, ...]
     cost: forgotten.Cost
     speed: speed.Speed
@@ -180,6 +181,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         latency=latency,
         spread=spread.spread_cards(spreads),
         slices=slices.slice_table(conclusion, measured),
+        readings=failures,
         failures=failure_cards(failures, pairings),
         cost=forgotten.cost(conclusion),
         speed=speed.speed(conclusion),

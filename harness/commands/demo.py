@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if reviewed:
         hold_review(loaded, arguments.seed)
     conclusion, measured = decide(loaded)
-    report = write_outputs(loaded, conclusion, measured)
+    report, _ = write_outputs(loaded, conclusion, measured)
     announce(conclusion, measured, None)
     out.print(leaderboards(conclusion))
     for line in judges_told(conclusion):

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.markup import escape
@@ -25,6 +26,9 @@ from harness.pipeline.trained import read_training
 from harness.records import Conclusion, Measured
 from harness.seals import sealed
 from harness.store import Store, write_together
+
+if TYPE_CHECKING:
+    from reports.failures.reading import Reading
 
 
 def declare_config(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +123,17 @@ def decide(loaded: Loaded) -> tuple[Conclusion, dict[tuple[str, str], Measured]]
 def gate_now(loaded: Loaded) -> int:
     """Conclude, write everything, and say it to people and to CI; the gate's exit code."""
     conclusion, measured = decide(loaded)
-    report = write_outputs(loaded, conclusion, measured)
+    report, readings = write_outputs(loaded, conclusion, measured)
     announce(conclusion, measured, report)
-    tell(conclusion, measured, loaded, report)
+    tell(conclusion, measured, readings, loaded, report)
     return conclusion.exit_code
 
 
-def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> Path:
-    """verdict.json, report.html (and what does not fit into it), summary.md and junit.xml in the store; the path of the report.
+def write_outputs(
+    loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]
+) -> tuple[Path, Mapping[str, Reading]]:
+    """verdict.json, report.html (and what does not fit into it), summary.md and junit.xml in the store; the path of the report, and
+    what it found that lost items have in common.
 
     All of them are made before the first is written, and they are written together: what stands in the store is of one conclusion,
     also where the disk is full."""
@@ -134,18 +141,20 @@ def write_outputs(loaded: Loaded, conclusion: Conclusion, measured: dict[tuple[s
     from reports.junit import junit
     from reports.packing import SIDE_FILE
     from reports.page import files
+    from reports.view import build
 
     folder = Store(loaded.store, loaded.part).outputs
+    page = build(conclusion, measured, read_training(loaded))
     made: dict[str, bytes | str] = {
-        **files(conclusion, measured, read_training(loaded), loaded.config.lang),
-        "summary.md": markdown(conclusion, measured),
+        **files(page, loaded.config.lang),
+        "summary.md": markdown(conclusion, measured, page.readings),
         "junit.xml": junit(conclusion),
         "verdict.json": sealed(msgspec.json.encode(conclusion)),
     }
     write_together({folder / name: content for name, content in made.items()})
     if SIDE_FILE not in made:
         (folder / SIDE_FILE).unlink(missing_ok=True)
-    return folder / "report.html"
+    return folder / "report.html", page.readings
 
 
 def announce(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], report: Path | None) -> None:

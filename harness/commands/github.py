@@ -12,10 +12,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.config import Loaded
 from harness.errors import ConfigError, SftgateError
 from harness.records import Conclusion, Measured
+
+if TYPE_CHECKING:
+    from reports.failures.reading import Reading
 
 _TOKEN = secrets.token_hex(16)
 """What ends the silence; no text that a model wrote before can hold it."""
@@ -39,7 +43,13 @@ def muted() -> Iterator[None]:
         _say([f"::{_TOKEN}::"])
 
 
-def tell(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], loaded: Loaded, report: Path) -> None:
+def tell(
+    conclusion: Conclusion,
+    measured: Mapping[tuple[str, str], Measured],
+    readings: Mapping[str, Reading],
+    loaded: Loaded,
+    report: Path,
+) -> None:
     """Annotations at the lines of the policy, the job summary, and the step's outputs."""
     if not here():
         return
@@ -47,7 +57,7 @@ def tell(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], l
     from reports.github import SUMMARY_BUDGET, outputs, workflow_commands
 
     _say([f"::{_TOKEN}::", *workflow_commands(conclusion, file=_from_root(Path(loaded.file))), f"::stop-commands::{_TOKEN}"])
-    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, measured, budget=SUMMARY_BUDGET))
+    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, measured, readings, budget=SUMMARY_BUDGET))
     _append("GITHUB_OUTPUT", outputs(conclusion, report=str(report)))
 
 

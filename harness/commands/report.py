@@ -17,5 +17,6 @@ def execute(arguments: argparse.Namespace) -> int:
     """0 when the report was written."""
     loaded = load_config(arguments)
     conclusion, measured = decide(loaded)
-    out.print(str(write_outputs(loaded, conclusion, measured)), markup=False)
+    path, _ = write_outputs(loaded, conclusion, measured)
+    out.print(str(path), markup=False)
     return 0

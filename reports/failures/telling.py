@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.records import Conclusion, Measured
-from reports.explorer import pair
-from reports.failures.reading import Found, Looks, readings
+from reports.failures.reading import Found, Looks, Reading
 from reports.wording import count_text, score_text
 
 MOST = 3
 _WORDS = {"suite": "suite", "task": "task", "slice": "slice", "question": "questions alike"}
 
 
-def failure_lines(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> list[str]:
+def failure_lines(readings: Mapping[str, Reading]) -> list[str]:
     """Few lines per candidate that lost enough to be grouped: where most was lost, and what the lost answers look like."""
-    names = [verdict.candidate for verdict in conclusion.verdicts]
     lines = []
-    for name, found in readings(pair(measured, conclusion.baseline, names), names).items():
+    for name, found in readings.items():
         lost = count_text(found.lost)
         lines += [f"{name}: {_group(each)}" for each in found.groups[:MOST]]
         lines += [f"{name}: {count_text(each.count)} of {lost} lost answers {_looks(each)}" for each in found.answers[:1]]

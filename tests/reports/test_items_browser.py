@@ -14,7 +14,7 @@ import pytest
 
 from harness.gate import Policy, conclude
 from harness.records import Conclusion, Judgment, Measured, Metric
-from reports import explorer, packing
+from reports import explorer, packing, view
 from reports import page as report
 from reports.blind.reviewable import disputed
 from tests.reports import fixtures
@@ -431,7 +431,7 @@ def test_texts_that_did_not_fit_are_read_from_the_file_beside_the_page(
     rows = [sample(str(number), 1, prompt=f"{number} {'x' * 200} needle{number}") for number in range(40)]
     runs = {("s", name): run_of("s", name, rows, metrics={"acc": Metric(kind="bounded")}) for name in ("b", "c")}
     monkeypatch.setattr(packing, "pack", partial(packing.pack, budget=3_800, chunk=500))
-    found = report.files(*made(runs))
+    found = report.files(view.build(*made(runs)))
     for name, content in found.items():
         (tmp_path / name).write_bytes(content)
     tab = ready(page(tmp_path / "report.html"))
@@ -448,7 +448,7 @@ def test_texts_that_did_not_fit_are_read_from_the_file_beside_the_page(
     tab.set_input_files("#beside", wrong)
     tab.wait_for_function("() => document.getElementById('told').textContent.includes('cannot be read')")
     others = {key: run_of("s", key[1], rows[:39]) for key in runs}
-    wrong.write_bytes(report.files(*made(others))[packing.SIDE_FILE])
+    wrong.write_bytes(report.files(view.build(*made(others)))[packing.SIDE_FILE])
     tab.set_input_files("#beside", wrong)
     tab.wait_for_function("() => document.getElementById('told').textContent.includes('another report')")
     tab.set_input_files("#beside", tmp_path / packing.SIDE_FILE)

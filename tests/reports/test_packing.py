@@ -14,7 +14,7 @@ import pytest
 
 from harness.commands import gating
 from harness.records import Judgment, Metric
-from reports import explorer, packing, page, texts
+from reports import explorer, packing, page, texts, view
 from tests.reports import fixtures
 from tests.reports.test_explorer import run_of, sample
 from tests.reports.unpacked import beside_of, blocks, index_of, texts_of
@@ -139,7 +139,7 @@ def test_flags_slices_draws_and_lengths_stand_in_the_index(flags: Any) -> None:
 
 def test_the_page_holds_what_was_measured_and_writes_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fixtures.small()
-    found = page.files(*made)
+    found = page.files(view.build(*made))
     assert list(found) == ["report.html"]
     index, *chunks = blocks(found["report.html"].decode())
     rows, columns = texts_of(index, chunks), index_of(index)
@@ -147,7 +147,7 @@ def test_the_page_holds_what_was_measured_and_writes_what_it_leaves_out(monkeypa
     row = columns["key"].index(samples[-1].key)
     assert rows[row][:3] == [samples[-1].prompt, samples[-1].target, samples[-1].outputs[0]]
     monkeypatch.setattr(packing, "pack", partial(packing.pack, budget=72_000, chunk=9_000))
-    squeezed = page.files(*made)
+    squeezed = page.files(view.build(*made))
     assert list(squeezed) == ["report.html", packing.SIDE_FILE]
     assert packing.SIDE_FILE in squeezed["report.html"].decode()
 
@@ -160,7 +160,7 @@ def test_a_file_beside_the_page_is_written_with_it_and_goes_when_everything_fits
     loaded: Any = SimpleNamespace(store=tmp_path, part="", config=SimpleNamespace(lang="en"))
     whole = packing.pack
     monkeypatch.setattr(packing, "pack", partial(whole, budget=72_000, chunk=9_000))
-    assert gating.write_outputs(loaded, conclusion, runs) == tmp_path / "report.html"
+    assert gating.write_outputs(loaded, conclusion, runs)[0] == tmp_path / "report.html"
     head, _rows = beside_of((tmp_path / packing.SIDE_FILE).read_bytes())
     assert head["report"] == index_of(blocks((tmp_path / "report.html").read_text(encoding="utf-8"))[0])["mark"]
     monkeypatch.setattr(packing, "pack", whole)
