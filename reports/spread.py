@@ -24,6 +24,7 @@ class Quantiles(Record, frozen=True, kw_only=True):
     """What the page embeds: ``cuts`` in the order of ``CUTS``."""
 
     suite: str
+    task: str
     metric: str
     candidate: str
     unit: str
@@ -46,28 +47,38 @@ class SpreadCard(Record, frozen=True, kw_only=True):
 
 
 def quantiles(measured: Mapping[tuple[str, str], Measured], names: Sequence[str]) -> tuple[Quantiles, ...]:
-    """Of every metric of a suite about speed, for candidates (``names``, the baseline first) that have two items or more."""
+    """Of every metric of a suite about speed, for candidates (``names``, the baseline first) that have two items or more. Task by
+    task: two loads have no distribution in common."""
     found = []
     timed = {suite: each.run for (suite, _), each in measured.items() if TIMED in each.run.use}
     for suite, run in timed.items():
+        tasks = dict.fromkeys(row.task for name in names if (suite, name) in measured for row in measured[suite, name].samples)
         for metric, declared in run.metrics.items():
-            for name in names:
-                side = measured.get((suite, name))
-                values = [] if side is None else [row.scores[metric] for row in side.samples if row.scores and metric in row.scores]
-                if len(values) > 1:
-                    cut = statistics.quantiles(values, n=20, method="inclusive")
-                    cuts = tuple(cut[share // 5 - 1] for share in CUTS)
-                    found.append(
-                        Quantiles(suite=suite, metric=metric, candidate=name, unit=declared.unit, items=len(values), cuts=cuts)
-                    )
+            for task in tasks:
+                for name in names:
+                    values = _values(measured.get((suite, name)), task, metric)
+                    if len(values) > 1:
+                        cut = statistics.quantiles(values, n=20, method="inclusive")
+                        cuts = tuple(cut[share // 5 - 1] for share in CUTS)
+                        found.append(
+                            Quantiles(
+                                suite=suite, task=task, metric=metric, candidate=name, unit=declared.unit, items=len(values),
+                                cuts=cuts,
+                            )
+                        )  # fmt: skip
     return tuple(found)
 
 
+def _values(side: Measured | None, task: str, metric: str) -> list[float]:
+    rows = () if side is None else side.samples
+    return [row.scores[metric] for row in rows if row.task == task and row.scores and metric in row.scores]
+
+
 def spread_cards(found: Sequence[Quantiles]) -> tuple[SpreadCard, ...]:
-    """One picture and table per metric."""
-    groups: dict[tuple[str, str], list[int]] = {}
+    """One picture and table per metric of a task."""
+    groups: dict[tuple[str, str, str], list[int]] = {}
     for place, each in enumerate(found):
-        groups.setdefault((each.suite, each.metric), []).append(place)
+        groups.setdefault((each.suite, each.task, each.metric), []).append(place)
     return tuple(_card(number, [(place, found[place]) for place in places]) for number, places in enumerate(groups.values()))
 
 
@@ -83,7 +94,7 @@ def _card(number: int, members: Sequence[tuple[int, Quantiles]]) -> SpreadCard:
         )
         for place, each in members
     )
-    metric = f"{first.suite}/{first.metric}"
+    metric = "/".join(part for part in (first.suite, first.task, first.metric) if part)
     drawn = _picture(f"spread-{number}", metric, first.unit, [each for _, each in members])
     return SpreadCard(name=f"spread-{number}", metric=metric, unit=first.unit, picture=drawn, rows=rows)
 

@@ -29,6 +29,14 @@ def test_cuts_are_those_of_all_items_inclusive() -> None:
     assert "half of the items up to 10.0 s" in str(card.picture)
 
 
+def test_two_loads_are_two_distributions() -> None:
+    side = timed("old", [1.0, 2.0, 9.0, 10.0])
+    rows = tuple(msgspec.structs.replace(row, task="load1" if place < 2 else "load4") for place, row in enumerate(side.samples))
+    found = quantiles({("speed", "old"): msgspec.structs.replace(side, samples=rows)}, ("old",))
+    assert [(each.task, each.items, each.cuts[2]) for each in found] == [("load1", 2, 1.5), ("load4", 2, 9.5)]
+    assert [card.metric for card in spread_cards(found)] == ["speed/load1/seconds", "speed/load4/seconds"]
+
+
 def test_one_item_has_no_spread_and_other_suites_are_not_about_speed() -> None:
     assert quantiles({("speed", "old"): timed("old", [1.0])}, ("old",)) == ()
     assert quantiles({("speed", "old"): timed("old", [1.0, 2.0], use="prompted")}, ("old",)) == ()
