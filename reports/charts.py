@@ -16,6 +16,7 @@ from reports.naming import named_points
 from reports.panels import Wins
 from reports.quarrel import quarrel
 from reports.standing import Roles, Standing, metric_of
+from reports.strips import stacked
 from reports.svg import Scale, picture, tag, ticks
 from reports.svg import span as data_range
 from reports.wording import Badge, bound_of, finding_badge, gain_text, metric_parts, rule_name
@@ -248,14 +249,5 @@ def _row(parts: Iterable[Markup], words: str) -> Markup:
 
 def win_bar(wins: Wins) -> Markup:
     """Win, tie and loss as one bar; the numbers stand beside it."""
-    total = wins.win + wins.tie + wins.loss
-    parts = []
-    start = 0.0
-    for name, count in (("win", wins.win), ("tie", wins.tie), ("loss", wins.loss)):
-        width = FOREST_WIDTH * count / total if total else 0.0
-        parts.append(tag("rect", x=start, y=3, width=max(0.0, width - 1), height=20, class_=f"bar {name}"))
-        if width > 46:
-            parts.append(tag("text", f"{name}", x=start + width / 2, y=17, text_anchor="middle", class_="onbar"))
-        start += width
     words = f"{wins.candidate}: {wins.win} won, {wins.tie} tied, {wins.loss} lost"
-    return _row(parts, words)
+    return stacked([("win", wins.win, "win"), ("tie", wins.tie, "tie"), ("loss", wins.loss, "loss")], words)

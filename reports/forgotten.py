@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from harness.records import Conclusion, Forgotten, LostByAll, Record, Stages, Tax
 from reports.beside import uncounted_text
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure
+from reports.strips import axis, lost_and_gained, shared
+from reports.svg import Scale
 from reports.wording import count_text, fixed, gain_text, interval_text, score_text
 
 MOST = 40
@@ -43,6 +47,7 @@ class KnownLine(Record, frozen=True, kw_only=True):
     noise: Figure | None
     known: Figure | None
     known_low: Figure | None
+    picture: Markup | None
     note: str
 
 
@@ -66,6 +71,8 @@ class StageTable(Record, frozen=True, kw_only=True):
 class Cost(Record, frozen=True, kw_only=True):
     taxes: tuple[TaxLine, ...]
     known: tuple[KnownLine, ...]
+    known_axis: Markup | None
+    known_level: str
     left_out: int
     everybody: tuple[EverybodyLine, ...]
     stages: StageTable | None
@@ -74,11 +81,17 @@ class Cost(Record, frozen=True, kw_only=True):
 
 def cost(conclusion: Conclusion) -> Cost:
     """All of it, ready for the page. Slices stand after the tasks, the largest losses first."""
-    places = sorted(range(len(conclusion.forgotten)), key=lambda place: _order(conclusion.forgotten[place]))
+    places = sorted(range(len(conclusion.forgotten)), key=lambda place: _order(conclusion.forgotten[place]))[:MOST]
+    drawn = [each for each in (conclusion.forgotten[place] for place in places) if each.lost is not None]
+    lost = [-value for each in drawn for value in (each.lost, each.lost_high, each.noise) if value is not None]
+    scale = shared([*lost, *(each.gained for each in drawn)], include=(0.0,))
+    levels = {f"{each.level * 100:.4g}%" for each in drawn if each.lost_low is not None}
     return Cost(
         taxes=tuple(_tax(place, each, conclusion) for place, each in enumerate(conclusion.taxes)),
-        known=tuple(_known(place, conclusion.forgotten[place]) for place in places[:MOST]),
-        left_out=max(0, len(places) - MOST),
+        known=tuple(_known(place, conclusion.forgotten[place], scale) for place in places),
+        known_axis=axis(scale, "bounded", both=True) if drawn else None,
+        known_level=levels.pop() if len(levels) == 1 else "",
+        left_out=len(conclusion.forgotten) - len(places),
         everybody=tuple(_everybody(place, each) for place, each in enumerate(conclusion.lost_by_all)),
         stages=None if conclusion.stages is None or not conclusion.stages.scores else _stages(conclusion.stages),
         stages_note="" if conclusion.stages is None else conclusion.stages.note,
@@ -123,7 +136,7 @@ def _span(low: float | None, high: float | None, level: float, at: str, prefix: 
     )
 
 
-def _known(place: int, each: Forgotten) -> KnownLine:
+def _known(place: int, each: Forgotten, scale: Scale) -> KnownLine:
     at = pointer("conclusion", "forgotten", place)
 
     def share(name: str) -> Figure | None:
@@ -141,8 +154,18 @@ def _known(place: int, each: Forgotten) -> KnownLine:
         noise=share("noise"),
         known=share("known"),
         known_low=share("known_low"),
+        picture=_balance(each, scale),
         note=each.note,
     )
+
+
+def _balance(each: Forgotten, scale: Scale) -> Markup | None:
+    """Lost against gained, on the axis of all rows."""
+    if each.lost is None:
+        return None
+    gained = each.gained or 0.0
+    words = f"{each.candidate}: lost {score_text(each.lost, 'bounded')}, gained {score_text(gained, 'bounded')}"
+    return lost_and_gained(each.lost, each.lost_low, each.lost_high, gained, scale, words, each.noise)
 
 
 def _everybody(place: int, each: LostByAll) -> EverybodyLine:

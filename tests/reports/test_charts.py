@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.records import Training, TrainingPoint, ValidationPoint
-from reports import charts, curves, svg, view
+from reports import charts, curves, strips, svg, view
 from reports.panels import Wins
 from tests.reports import fixtures
 
@@ -70,9 +70,17 @@ def test_target_and_retained_gains_have_axes_of_their_own(built: view.Page) -> N
 def test_a_win_bar_says_its_numbers() -> None:
     bar = str(charts.win_bar(Wins(suite="p", candidate="c", win=3, tie=5, loss=2)))
     assert "3 won, 5 tied, 2 lost" in bar
-    widths = [float(found) for found in re.findall(r'width="([\d.]+)" height="20"', bar)]
-    assert [round(width + 1) for width in widths] == [120, 200, 80]
+    widths = [float(found) for found in re.findall(r'width="([\d.]+)" height="16"', bar)]
+    assert [round(width + 1) for width in widths] == [72, 120, 48]
     assert "<rect" in str(charts.win_bar(Wins(suite="p", candidate="c")))
+
+
+def test_a_part_that_is_there_is_seen_and_a_loss_is_known_by_more_than_its_colour() -> None:
+    bar = str(charts.win_bar(Wins(suite="p", candidate="c", win=1, tie=0, loss=9_999)))
+    win, loss = (float(found) for found in re.findall(r'width="([\d.]+)" height="16"', bar))
+    assert (win, loss) == (strips.THINNEST, strips.WIDTH - strips.THINNEST - 1)
+    assert 'class="stripes"' in bar
+    assert "tie" not in re.sub(r"<title>.*?</title>|aria-label=.*?>", "", bar)
 
 
 def test_a_training_without_points_has_no_picture_and_no_crash() -> None:

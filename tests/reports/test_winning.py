@@ -58,7 +58,7 @@ def test_a_judge_that_saves_nothing_says_why() -> None:
     base, new, human_base, human_new = judged_and_seen(100, 30)
     (card,) = winning(concluded(base, new, human_base, human_new)).calibrated
     assert any("30 labelled items count; under 50 people alone decide" in note for note in card.notes)
-    assert "human labels saved" not in [word for word, _, _ in card.facts]
+    assert "human labels saved" not in [word for word, _ in card.facts]
     (line,) = [each for each in winning_lines(concluded(base, new, human_base, human_new)) if "labelled by people" in each]
     assert "people alone decide" in line
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from reports import page
 
 PAGES = (
-    "careless", "all_pass", "inconclusive", "invalid", "not_comparable", "ten_thousand", "chinese", "hostile", "history",
+    "careless", "all_pass", "inconclusive", "invalid", "not_comparable", "ten_thousand", "chinese", "hostile", "history", "judged",
     "store_index", "store_suite", "store_changed",
 )  # fmt: skip
 
