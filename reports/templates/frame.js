@@ -17,6 +17,19 @@
     if (target) target.scrollIntoView();
   }
 
+  /* What scrolls sideways can be reached by keys, and then says what it is. */
+  function reach(box) {
+    const before = Array.from(box.closest(".card").querySelectorAll("h2, h3")).filter((each) => each.compareDocumentPosition(box) & Node.DOCUMENT_POSITION_FOLLOWING);
+    const name = box.querySelector("caption, figcaption b") || before.pop();
+    if (box.scrollWidth <= box.clientWidth) { for (const each of ["tabindex", "role", "aria-label"]) box.removeAttribute(each); return; }
+    box.tabIndex = 0;
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", name ? name.textContent.trim() : "");
+  }
+
+  const sizes = new ResizeObserver((seen) => seen.forEach(({ target }) => reach(target)));
+  document.querySelectorAll(".card .scroll, .card figure").forEach((box) => sizes.observe(box));
+
   document.querySelectorAll("a[href^='#']").forEach((link) => link.addEventListener("click", () => unfold(document.getElementById(link.getAttribute("href").slice(1)))));
   window.addEventListener("hashchange", follow);
   window.addEventListener("beforeprint", () => { opened = folds().filter((each) => !each.open); opened.forEach((each) => { each.open = true; }); });
