@@ -32,10 +32,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.errors import StoreError
+from harness.formats import UnreadableError, understood
 from harness.records import FORMAT, Measured, Record, Run, Sample
 from harness.seals import kept, sealed
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Record)
 
 HASH_LENGTH = 12
 """Hex digits of ``graded`` in a run's folder name."""
@@ -47,10 +48,6 @@ _SELECTING = "0" * 64
 """What is claimed while ``current.json`` is changed in one place."""
 
 _UNSAFE = re.compile(r'[%/\\:*?"<>|@\x00-\x1f\x7f]|^\.|[. ]$')
-
-
-class _Header(Record, frozen=True, kw_only=True):
-    format: int = 0
 
 
 class _Entry(Record, frozen=True, kw_only=True):
@@ -313,16 +310,13 @@ def _changed(path: Path) -> str:
 
 def _decode(path: Path, content: bytes, kind: type[T]) -> T:
     try:
-        written = msgspec.json.decode(content, type=_Header).format
-        if written == FORMAT:
-            return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return understood(content, kind)
+    except UnreadableError as error:
         thing = "its folder" if path.name == "run.json" else "it"
         raise StoreError(
-            f"{str(path)!r} cannot be read: {error}. Copy it again, or delete {thing} and measure again "
+            f"{str(path)!r} {error}. Use the sftgate that wrote it, copy it again, or delete {thing} and measure again "
             "(answers come from the journal)."
         ) from error
-    raise StoreError(f"{str(path)!r} has format {written}, and this sftgate reads format {FORMAT}; use the version that wrote it.")
 
 
 def _read(path: Path) -> bytes:

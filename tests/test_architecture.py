@@ -23,7 +23,7 @@ DRAWING = """
     judges
     harness.engines  harness.schedule
     harness.gate  harness.compare  harness.plan  harness.store  harness.journal  harness.baselines  harness.history  harness.config
-    harness.stats  harness.fingerprint  harness.checkpoints  harness.environment  harness.seals  harness.tables
+    harness.stats  harness.fingerprint  harness.checkpoints  harness.environment  harness.seals  harness.formats  harness.tables
     harness.protocols
     harness.strict  harness.lines  harness.plugins  harness.personal  harness.records  harness.errors
 """

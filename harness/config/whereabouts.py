@@ -10,7 +10,8 @@ import msgspec
 from harness.checkpoints import read_adapter_config
 from harness.config.declared import CandidateConfig, Config
 from harness.errors import UsageError
-from harness.records import Handover
+from harness.formats import UnreadableError, understood
+from harness.records import FORMAT, Handover
 
 
 def declare(raw: dict[str, Any], declared: str, config: Path) -> None:
@@ -68,17 +69,22 @@ def read_handover(folder: Path) -> Handover:
     """``candidate.json`` of a trained candidate, with its paths made absolute. UsageError where it is absent or malformed."""
     file = folder / "candidate.json"
     try:
-        handover = msgspec.json.decode(file.read_bytes(), type=Handover)
+        handover = understood(file.read_bytes(), Handover, unsaid=FORMAT)
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{file}: not a candidate.json: {error}") from error
+    except UnreadableError as error:
+        raise UsageError(f"{file}: {error}. Copy it again from where it was trained, or use the sftgate that wrote it") from error
     return msgspec.structs.replace(
         handover,
-        model=_existing(handover.model, folder),
-        adapter=_existing(handover.adapter, folder) if handover.adapter else None,
+        model=_existing(handover.model, folder) if handover.adapter else _inside(handover.model, folder),
+        adapter=_inside(handover.adapter, folder) if handover.adapter else None,
         base=_existing(handover.base, folder) if handover.base else "",
     )
+
+
+def _inside(text: str, folder: Path) -> str:
+    """The place of what was trained, as an absolute path, also where it was not copied here: it is no name of a hub."""
+    return str((folder / text).resolve())
 
 
 def _existing(text: str, folder: Path) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
-from harness.config import Loaded
+from harness.config import Config, Loaded
 from harness.environment import environment
 from harness.errors import ComparabilityError
 from harness.fingerprint import digest
@@ -20,14 +21,14 @@ from harness.pipeline.lengths import by_length
 from harness.pipeline.looking_back import read_history
 from harness.pipeline.noise import second_runs
 from harness.pipeline.pinned import meant_pins, read_pin, read_pinned
-from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references
+from harness.pipeline.preparing import HUMAN, Pair, declared_hash, find_references, tail
 from harness.pipeline.ranges import ranged
 from harness.pipeline.recording import bands
 from harness.pipeline.sources import refuse_other_sources
 from harness.pipeline.spending import spent_by_item
 from harness.pipeline.trained import chosen_on, read_training
 from harness.pipeline.voted import voted
-from harness.records import IMPORTED, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
+from harness.records import IMPORTED, Candidate, Conclusion, Fingerprints, Measured, Quarantined, Rule, Run
 from harness.store import Store
 
 
@@ -65,7 +66,7 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
                 f"Run: sftgate measure {loaded.file}"
             )
         measured = store.read(current[pair])
-        if measured.run.declared != declared_hash(config, pair):
+        if measured.run.declared != declared_hash(_as_trained(config, name, measured.run.candidate), pair):
             raise ComparabilityError(
                 f"{name!r} was measured last in suite {suite.name!r} otherwise than {loaded.file} says now: it "
                 "has changed since then, or was measured with other flags, or by another version of sftgate. "
@@ -78,6 +79,17 @@ def read_candidate(loaded: Loaded, name: str) -> dict[str, Measured]:
         _refuse_other_looks(loaded, measured.run)
         found[suite.name] = as_policy(loaded, measured)
     return found
+
+
+def _as_trained(config: Config, name: str, measured: Candidate) -> Config:
+    """The config, with the weights or the adapter that were measured where it means the folder of their training and that was not
+    copied here: what was trained in it says ``candidate.json``, which lies there too."""
+    named = config.candidate(name)
+    place, trained = named.adapter or named.model, Path(measured.adapter or measured.model)
+    if not place or Path(place).expanduser().exists() or tail(place) != tail(str(trained.parent)):
+        return config
+    known = msgspec.structs.replace(named, model=measured.model, adapter=measured.adapter, revision=measured.revision)
+    return msgspec.structs.replace(config, candidates=tuple(known if each is named else each for each in config.candidates))
 
 
 def _refuse_other_looks(loaded: Loaded, run: Run) -> None:

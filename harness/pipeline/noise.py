@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from harness.errors import StoreError
+from harness.formats import UnreadableError, understood
 from harness.gate.noise import again
-from harness.records import FORMAT, Measured, SelfTest
+from harness.records import Measured, SelfTest
 from harness.store import Store
 
 FILE = "aa.json"
@@ -35,12 +36,11 @@ def read_selftest(store: Store) -> SelfTest | None:
     if not path.is_file():
         return None
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=SelfTest)
-    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        raise StoreError(f"{str(path)!r} cannot be read: {error}. Delete it, and run sftgate aa-test again.") from error
-    if found.format != FORMAT:
-        raise StoreError(f"{str(path)!r} has format {found.format}, and this sftgate reads format {FORMAT}.")
-    return found
+        return understood(path.read_bytes(), SelfTest)
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    except UnreadableError as error:
+        raise StoreError(f"{str(path)!r} {error}. Delete it, and run sftgate aa-test again.") from error
 
 
 def second_runs(store: Store, measured: Mapping[tuple[str, str], Measured]) -> dict[tuple[str, str], Measured]:

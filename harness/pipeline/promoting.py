@@ -10,6 +10,7 @@ import msgspec
 from harness.baselines import Pin, PinnedRun, Pins, Promotion
 from harness.config import Loaded
 from harness.errors import ComparabilityError, UsageError
+from harness.formats import UnreadableError, understood
 from harness.gate import Policy
 from harness.gate.measurements import Measurements
 from harness.gate.policy import RECIPE
@@ -118,9 +119,11 @@ def _concluded(loaded: Loaded) -> Conclusion | None:
         return None
     try:
         content = path.read_bytes()
-        conclusion = msgspec.json.decode(content, type=Conclusion)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"{str(path)!r} cannot be read: {error}. Run: sftgate gate {loaded.file}") from error
+        conclusion = understood(content, Conclusion)
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except UnreadableError as error:
+        raise UsageError(f"{str(path)!r} {error}. Run: sftgate gate {loaded.file}") from error
     if not kept(content):
         raise UsageError(f"{str(path)!r} is not what the gate wrote: it was changed since. Run: sftgate gate {loaded.file}")
     return conclusion

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from harness.config import Loaded, read_handover
 from harness.errors import UsageError
-from harness.records import Candidate, Handover, Training
+from harness.formats import UnreadableError, understood
+from harness.records import FORMAT, Candidate, Handover, Training
 
 
 def read_training(loaded: Loaded) -> dict[str, Training]:
@@ -18,9 +17,14 @@ def read_training(loaded: Loaded) -> dict[str, Training]:
         if (folder := _folder_with("training.json", candidate)) is not None:
             file = folder / "training.json"
             try:
-                found[candidate.name] = msgspec.json.decode(file.read_bytes(), type=Training)
-            except msgspec.DecodeError as error:
-                raise UsageError(f"{file}: not a training.json of this version: {error}") from error
+                found[candidate.name] = understood(file.read_bytes(), Training, unsaid=FORMAT)
+            except UnreadableError as error:
+                raise UsageError(
+                    f"{file}: {error}. It says what was chosen on which items, and the gate goes by that. Copy it again from where "
+                    f"{candidate.name!r} was trained, or use the sftgate that trained it."
+                ) from error
+            except OSError as error:
+                raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
     return found
 
 

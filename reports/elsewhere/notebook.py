@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from markupsafe import Markup, escape
 
 from harness.errors import StoreError
-from harness.records import FORMAT, Conclusion
+from harness.formats import UnreadableError, understood
+from harness.records import Conclusion
 from harness.seals import kept
 from reports.answer import hero
 from reports.hostile import visible
@@ -70,12 +70,10 @@ def verdict(place: Path | str) -> Shown:
         content = path.read_bytes()
     except OSError as error:
         raise StoreError(f"{str(path)!r} cannot be read: {error.strerror}. Expected a store, or its verdict.json") from error
-    if kept(content) is not True:
-        raise StoreError(f"{str(path)!r} is not what was written: it was changed, or copied in part. Run sftgate gate again")
     try:
-        found = msgspec.json.decode(content, type=Conclusion)
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
-    if found.format != FORMAT:
-        raise StoreError(f"{str(path)!r} has format {found.format}, and this sftgate reads format {FORMAT}")
+        found = understood(content, Conclusion)
+    except UnreadableError as error:
+        raise StoreError(f"{str(path)!r} {error}. Run sftgate gate again") from error
+    if not kept(content):
+        raise StoreError(f"{str(path)!r} is not what was written: it was changed, or copied in part. Run sftgate gate again")
     return Shown(found)

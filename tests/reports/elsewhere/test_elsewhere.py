@@ -177,3 +177,10 @@ def test_a_notebook_shows_a_verdict_and_runs_nothing(made: fixtures.Made, tmp_pa
         notebook.verdict(path)
     with pytest.raises(StoreError, match="cannot be read"):
         notebook.verdict(tmp_path / "nowhere.json")
+
+
+def test_a_verdict_of_another_version_is_named_by_its_format(made: fixtures.Made, tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_bytes(sealed(b'{"format": 2, "verdict": "in other words"}'))
+    with pytest.raises(StoreError, match="has format 2, and this sftgate reads format 1"):
+        notebook.verdict(path)
