@@ -53,10 +53,12 @@ class FlipTile(Record, frozen=True, kw_only=True):
 
 
 class KeptCell(Record, frozen=True, kw_only=True):
-    """One gain of the forgetting table; ``sure`` when its interval leaves out zero."""
+    """One gain of the forgetting table; ``sure`` when its interval leaves out zero. ``items``: over how many, where fewer than the
+    row says."""
 
     gain: Figure | None = None
     span: Span | None = None
+    items: Figure | None = None
     sure: bool = False
     worse: bool = False
 
@@ -215,7 +217,7 @@ def _kept_line(
     candidates: Sequence[str],
 ) -> KeptLine:
     unit = metric_of(measured, metric).unit
-    first_index, first = next(iter(row.values()))
+    most_index, most = max(row.values(), key=lambda entry: entry[1].items)
     cells = []
     for name in candidates:
         if name not in row:
@@ -228,17 +230,18 @@ def _kept_line(
             KeptCell(
                 gain=gain_figure(each.gain, f"{at}/gain", each.kind, like=each.baseline_value),
                 span=span(each, at),
+                items=count_figure(each.items, f"{at}/items") if each.items < most.items else None,
                 sure=sure,
                 worse=each.gain < 0,
             )
         )
-    at = pointer("conclusion", "comparisons", first_index)
+    at = pointer("conclusion", "comparisons", most_index)
     return KeptLine(
         metric=metric,
         against=against,
-        baseline=score_figure(first.baseline_value, f"{at}/baseline_value", first.kind),
+        baseline=score_figure(most.baseline_value, f"{at}/baseline_value", most.kind),
         unit=unit,
-        items=count_figure(first.items, f"{at}/items"),
+        items=count_figure(most.items, f"{at}/items"),
         cells=tuple(cells),
     )
 

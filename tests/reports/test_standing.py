@@ -8,7 +8,8 @@ import msgspec
 
 from harness.records import Comparison, Conclusion, Finding, Verdict
 from reports.answer import hero
-from reports.standing import standings
+from reports.panels import kept_lines
+from reports.standing import Roles, standings
 from tests.reports.told import concluded, finding
 
 
@@ -64,3 +65,24 @@ def test_a_pooled_rule_over_the_items_that_select_is_not_the_worst_that_was_kept
             {},
         )  # fmt: skip
         assert (standing.worst.gain if standing.worst else None) == worst
+
+
+def test_who_answered_fewer_items_says_so_in_the_table_of_what_was_retained() -> None:
+    def against(name: str, items: int, before: float) -> Comparison:
+        return Comparison(
+            metric="s/t/acc",
+            baseline="b",
+            candidate=name,
+            baseline_value=before,
+            candidate_value=0.5,
+            gain=0.5 - before,
+            items=items,
+        )
+
+    conclusion = msgspec.structs.replace(concluded(finding()), comparisons=(against("c", 30, 0.9), against("d", 100, 0.7)))
+    (line,) = kept_lines(conclusion, Roles(retained=("s",)), {}, ("c", "d"))
+    assert (line.items.text, line.baseline.text) == ("100", "70.0%"), "of whoever answered most"
+    assert [cell.items and (cell.items.text, cell.items.at) for cell in line.cells] == [
+        ("30", "/conclusion/comparisons/0/items"),
+        None,
+    ]
