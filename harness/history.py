@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from harness.baselines import Pins
-from harness.compare.parity import settings
+from harness.compare.parity import asked_otherwise
 from harness.errors import EvaluationError
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
@@ -71,7 +71,7 @@ def history(runs: Iterable[Run], like: Run, pins: Pins, *, now: Collection[Answe
     if len(counted) < FEWEST or not past:
         return None
     kept = _newest([(run, _point(run, metric, pins, now)) for run in counted], most)
-    told = _otherwise([run for run, _ in kept])
+    told = [asked_otherwise(before, run) for (before, _), (run, _) in zip([*kept[:1], *kept], kept, strict=False)]
     declared = _declared(like, metric)
     noise, noise_runs, noise_of = _noise(counted, metric)
     return History(
@@ -110,15 +110,6 @@ def questions(run: Run) -> str:
 def same_questions(run: Run, like: Run) -> bool:
     """Whether two runs of a suite may stand on one line."""
     return questions(run) == questions(like)
-
-
-def _otherwise(runs: Sequence[Run]) -> list[tuple[str, ...]]:
-    """What of template, engine, version and the like is not as in the run before."""
-    facts = [settings(run) for run in runs]
-    return [
-        tuple(f"{what} {before[what]} → {after[what]}" for what in after if before.get(what, after[what]) != after[what])
-        for before, after in zip([*facts[:1], *facts], facts, strict=False)
-    ]
 
 
 def whole(run: Run) -> bool:

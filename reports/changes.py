@@ -5,58 +5,72 @@ Runs that may not be compared are read too: why they may not is what somebody wa
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from harness.compare.parity import ALLOWABLE, parity
 from harness.errors import ComparabilityError
 from harness.records import Measured, Record, Run, Sample
+from reports.apart import Piece, apart
 from reports.texts import target_text
 
 MOST = 5
 """Examples of a kind."""
-WORDS = 400
-"""Words of a text that are compared word by word."""
-AROUND = 4
+ABOUT = ("who", "questions", "engine", "machine")
 
 _ITEMS = ("items", "prompts", "suite", "judge", "draws", "metrics", "task settings", "request options", "template date")
 _GROUPS = {**dict.fromkeys(_ITEMS, "questions"), **dict.fromkeys(ALLOWABLE, "engine"), "seed": "questions"}
 
 
 class Difference(Record, frozen=True, kw_only=True):
-    """One thing that is not the same. ``about``: who (weights, names), the ``questions``, the ``engine``, or the ``machine``."""
+    """One thing that is not the same. ``about``: who (weights, names), the ``questions``, the ``engine``, or the ``machine``.
+    ``forbids`` comparing, unless it is ``allowable`` and the policy allows it."""
 
     about: str
     what: str
     old: str
     new: str
     forbids: bool = False
+    allowable: bool = False
+
+
+class Example(Record, frozen=True, kw_only=True):
+    """An item: what it was and what it is, cut to where they differ. Nothing where only its being there differs."""
+
+    key: str
+    old: tuple[Piece, ...] = ()
+    new: tuple[Piece, ...] = ()
 
 
 class ItemDifference(Record, frozen=True, kw_only=True):
-    """Items of which something is not the same, and some of them: key, what it was, what it is, cut to where they differ."""
+    """Items of which something is not the same, and some of them."""
 
     what: str
     count: int
-    examples: tuple[tuple[str, str, str], ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 class Changes(Record, frozen=True, kw_only=True):
-    """``shared``: items that both have. ``lines``: the same in sentences, the gravest first."""
+    """``shared``: items that both have. ``same_weights``: weights, adapter and tokenizer are known, and the same."""
 
     suite: str
     old: str
     new: str
     shared: int
+    same_weights: bool
     differences: tuple[Difference, ...]
     items: tuple[ItemDifference, ...]
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        told = [f"{each.what}: {each.old} → {each.new}" for each in self.differences]
-        return (*told, *(f"{each.what}: {each.count:,}" for each in self.items if each.count))
+    def forbids(self) -> tuple[str, ...]:
+        """What must be equal, and is not."""
+        return tuple(each.what for each in self.differences if each.forbids)
+
+    def about(self, what: str) -> tuple[Difference, ...]:
+        """The differences of one kind, what forbids comparing first."""
+        return tuple(sorted((each for each in self.differences if each.about == what), key=lambda each: not each.forbids))
 
 
 def changes(old: Measured, new: Measured) -> Changes:
@@ -70,9 +84,16 @@ def changes(old: Measured, new: Measured) -> Changes:
         old=old.run.candidate.name,
         new=new.run.candidate.name,
         shared=len(_by_key(old).keys() & _by_key(new).keys()),
+        same_weights=same_weights(old.run, new.run),
         differences=tuple(_differences(old, new)),
         items=tuple(_items(old, new)),
     )
+
+
+def same_weights(old: Run, new: Run) -> bool:
+    """Whether the same weights answered, as far as hashes say so; an endpoint's are not known."""
+    one, other = old.fingerprints, new.fingerprints
+    return bool(one.weights) and (one.weights, one.adapter, one.tokenizer) == (other.weights, other.adapter, other.tokenizer)
 
 
 def _differences(old: Measured, new: Measured) -> Iterator[Difference]:
@@ -82,7 +103,12 @@ def _differences(old: Measured, new: Measured) -> Iterator[Difference]:
     for line in parity(old, new):
         if not line.equal:
             about = "who" if line.what in ("weights", "adapter", "tokenizer") else _GROUPS.get(line.what, "engine")
-            yield Difference(about=about, what=line.what, old=line.baseline_value, new=line.candidate_value, forbids=line.required)
+            values = (line.baseline_value, line.candidate_value)
+            if line.what == "prompts":  # counted, where other things have a value on either side
+                values = ("–", line.candidate_value.replace(" differ", " items asked otherwise"))
+            yield Difference(
+                about=about, what=line.what, old=values[0], new=values[1], forbids=line.required, allowable=line.what in ALLOWABLE
+            )  # fmt: skip
     yield from _table("questions", "file", left.sources, right.sources)
     for name in ("planned", "limit"):
         a, b = str(getattr(left, name)), str(getattr(right, name))
@@ -130,7 +156,7 @@ def _items(old: Measured, new: Measured) -> Iterator[ItemDifference]:
         ("items only the new run has", after.keys() - before.keys()),
     ):
         found = sorted(only)
-        yield ItemDifference(what=what, count=len(found), examples=tuple((key, "", "") for _, key in found[:MOST]))
+        yield ItemDifference(what=what, count=len(found), examples=tuple(Example(key=key) for _, key in found[:MOST]))
     yield _differing("other prompt", [(key, a.prompt, b.prompt) for key, a, b in pairs if a.prompt != b.prompt])
     yield _differing(
         "same prompt, asked otherwise (decoding, other messages, or tools)",
@@ -151,15 +177,22 @@ def _items(old: Measured, new: Measured) -> Iterator[ItemDifference]:
         "same answer, scored otherwise (another version of the suite, or of a judge)",
         [(key, _scores(a), _scores(b)) for key, a, b in pairs if a.outputs == b.outputs and a.outputs and _scores(a) != _scores(b)],
     )
-    yield _differing("other answer", [(key, _answer(a), _answer(b)) for key, a, b in pairs if a.outputs != b.outputs])
+    yield _differing("other answer", [(key, *_answers(a, b)) for key, a, b in pairs if a.outputs != b.outputs])
 
 
 def _differing(what: str, found: list[tuple[str, str, str]]) -> ItemDifference:
-    return ItemDifference(what=what, count=len(found), examples=tuple((key, *where(a, b)) for key, a, b in found[:MOST]))
+    examples = []
+    for key, a, b in found[:MOST]:
+        old, new = apart(a, b)
+        examples.append(Example(key=key, old=old, new=new))
+    return ItemDifference(what=what, count=len(found), examples=tuple(examples))
 
 
-def _answer(sample: Sample) -> str:
-    return next(iter(sample.outputs), "")
+def _answers(old: Sample, new: Sample) -> tuple[str, str]:
+    """The first of several answers that is not the same; an error where there is none."""
+    sides = [each.outputs or (f"error: {each.error}",) if each.error else each.outputs or ("",) for each in (old, new)]
+    pairs = list(zip_longest(sides[0], sides[1], fillvalue=""))
+    return next(((a, b) for a, b in pairs if a != b), pairs[0])
 
 
 def _place(sample: Sample) -> str:
@@ -171,21 +204,3 @@ def _scores(sample: Sample) -> str:
     if sample.scores is None:
         return f"error: {sample.error}"
     return ", ".join(f"{name} {value:.4g}" for name, value in sample.scores.items())
-
-
-def where(old: str, new: str) -> tuple[str, str]:
-    """Both texts, cut to a few words around the first place where they differ."""
-    if old == new:
-        return old, new
-    left, right = (re.findall(r"\s+|\w+|[^\w\s]", text[: WORDS * 20])[: WORDS * 2] for text in (old, new))
-    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
-    first = next((each for each in matcher.get_opcodes() if each[0] != "equal"), None)
-    if first is None:
-        return "… (differs after the first words)", "… (differs after the first words)"
-    _, a, b, c, d = first
-    return _cut(left, a, b), _cut(right, c, d)
-
-
-def _cut(words: list[str], start: int, end: int) -> str:
-    low, high = max(0, start - 2 * AROUND), min(len(words), min(end, start + 40) + 2 * AROUND)
-    return f"{'…' if low else ''}{''.join(words[low:high])}{'…' if high < len(words) else ''}"

@@ -24,7 +24,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 whatever differs. ComparabilityError for runs of two suites."""
-    from reports.changes import changes
+    from reports.apart import plain
+    from reports.changes import ABOUT, changes
 
     for place in (arguments.old, arguments.new):
         if not (place / "run.json").is_file():
@@ -34,18 +35,22 @@ def execute(arguments: argparse.Namespace) -> int:
     found = changes(*(Store(place.parent.parent).read(place) for place in (arguments.old, arguments.new)))
     out.print(printable(f"{found.suite}: {found.old} → {found.new}, {found.shared:,} items in common"), markup=False)
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for title in ("about", "what", "old", "new", ""):
+    for title in ("about", "what", "old", "new", "for comparing"):
         table.add_column(title, overflow="fold")
-    for each in found.differences:
-        note = "forbids comparing" if each.forbids else ""
-        table.add_row(*map(printable, (each.about, each.what, each.old, each.new, note)))
+    for about in ABOUT:
+        for each in found.about(about):
+            note = "may differ" if not each.forbids else "forbids it" + (", unless allowed" if each.allowable else "")
+            table.add_row(*map(printable, (each.about, each.what, each.old, each.new, note)))
     if found.differences:
         show_wide(table)
+    if found.same_weights:
+        out.print("The same weights, adapter and tokenizer.", markup=False)
     for item in found.items:
         if item.count:
             out.print(printable(f"{item.what}: {item.count:,}"), markup=False)
-            for key, old, new in item.examples:
-                out.print(printable(f"  {key}" + (f": {old!r} → {new!r}" if old or new else "")), markup=False)
+            for example in item.examples:
+                told = f": {plain(example.old)!r} → {plain(example.new)!r}" if example.old or example.new else ""
+                out.print(printable(f"  {example.key}{told}"), markup=False)
     if not found.differences and not any(item.count for item in found.items):
         out.print("Nothing differs.", markup=False)
     return 0

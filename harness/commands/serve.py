@@ -36,8 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--port {arguments.port}: expected a number from 0 to 65535")
     if arguments.pins is not None and not arguments.pins.is_file():
         raise UsageError(f"--pins: {str(arguments.pins)!r} does not exist")
-    beside = store.root.resolve().parent / "baselines.toml"
-    pins = arguments.pins or (beside if beside.is_file() else None)
+    pins = arguments.pins or store.root.resolve().parent / "baselines.toml"
     try:
         server = Loopback(Site(store, pins, arguments.lang), arguments.port)
     except OSError as error:

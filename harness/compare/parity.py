@@ -41,8 +41,13 @@ def comparable(lines: Collection[Parity]) -> bool:
     return not any(broken(line) for line in lines)
 
 
-def settings(run: Run) -> dict[str, str]:
-    """How a run's candidate was asked, as far as both sides of a comparison must have it alike."""
+def asked_otherwise(left: Run, right: Run) -> tuple[str, ...]:
+    """In what the candidates of two runs were asked otherwise, of what must be alike on both sides of a comparison; a phrase each."""
+    before, after = _settings(left), _settings(right)
+    return tuple(f"{what} {before[what]} → {after[what]}" for what in after if before.get(what, after[what]) != after[what])
+
+
+def _settings(run: Run) -> dict[str, str]:
     facts = {what: _short(_fact(run, what)) for what in ALLOWABLE} | {"request options": _options(run)}
     return facts | ({"template date": _text(run.engine["template_date"])} if "template_date" in run.engine else {})
 

@@ -1,10 +1,9 @@
 """Requests in, pages out; nothing here knows sockets, and nothing writes.
 
-/                          the runs of the store, by suite; what to compare
-/suite?name=SUITE          one suite: what its metrics were over time, its runs
-/report                    the last report that was written
-/page?old=RUN&new=RUN      two runs of one suite on the page of the gate, without rules; also of=CANDIDATE&against=CANDIDATE
-/changed?old=RUN&new=RUN   what differs between them
+/ what was said last, what is worse than it should be, all suites, and what to compare /suite?name=SUITE one suite: what its
+metrics were over time, its runs; also like=RUN: over the runs of that one's questions /report the last report that was written
+/page?old=RUN&new=RUN two runs of one suite on the page of the gate, without rules; also of=CANDIDATE&against=CANDIDATE
+/changed?old=RUN&new=RUN what differs between them
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 from markupsafe import Markup
 
@@ -22,11 +21,16 @@ from harness.errors import SftgateError
 from harness.records import Record
 from harness.store import Store
 from reports import page
-from reports.changes import changes
+from reports.changes import ABOUT, changes
+from reports.figures import count_figure
 from reports.language import Lang
-from reports.serve.listing import Listed, Listing, compared, listing, read
+from reports.serve.comparing import compared
+from reports.serve.listing import Listed, Listing, Shelf, read
+from reports.serve.overview import overview, pair_link, suite_link
 from reports.serve.rows import run_rows
-from reports.serve.times import cards
+from reports.serve.stands import newest_of, stand
+from reports.serve.times import linked, times
+from reports.serve.verdicts import Latest, Verdicts
 
 _REPORT = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -35,8 +39,11 @@ _REPORT = (
 """For pages that bring a stricter policy of their own, which holds beside this one."""
 _SIDE = "report-texts.jsonl.gz"
 LONGEST_QUERY = 4_000
-MOST = 50
-"""Runs of a suite that the index lists, the newest; the suite's own page has all."""
+MOST = 12
+"""Runs of a suite that the first page lists, the newest; the suite's own page has all."""
+_STYLES = ("report.css", "serve.css")
+_SCRIPT = "takeaway.js"
+TITLES = {"who": "Who answered", "questions": "What was asked", "engine": "What it ran with", "machine": "Machine and packages"}
 
 
 class Response(Record, frozen=True, kw_only=True):
@@ -51,12 +58,14 @@ class _NoPage(Exception):
 
 
 class Site:
-    """The pages of one store."""
+    """The pages of one store. ``pins``: its pin file, which need not exist (yet)."""
 
     def __init__(self, store: Store, pins: Path | None = None, lang: Lang = "en") -> None:
         self.store = store
         self.pins = pins
         self.lang: Lang = lang
+        self._shelf = Shelf(store)
+        self._verdicts = Verdicts(store)
 
     def answer(self, target: str) -> Response:
         """The page at the path and query ``target``."""
@@ -74,26 +83,59 @@ class Site:
             return self._refusal(404, str(error))
         except SftgateError as error:  # a run that is gone by now, or was changed; sides that have nothing in common
             return self._refusal(409, str(error))
+        except OSError as error:
+            return self._refusal(503, f"The store could not be read just now ({error.strerror}). Load the page again.")
 
     def _index(self, asked: Mapping[str, str]) -> Response:
         del asked
-        found = listing(self.store)
-        suites = [(suite, [each for each in found.runs if each.run.suite == suite]) for suite in found.suites]
+        found = self._shelf.listing()
+        pins, damaged = self._pins()
+        latest = self._verdicts.latest(found)
+        damaged = [*([latest] if isinstance(latest, str) else []), *damaged, *found.damaged]
+        told = latest if isinstance(latest, Latest) else None
+        stands = [stand(runs, pins, told.reference if told else "") for runs in found.suites.values()]
+        counts = {"damaged": len(damaged), "partial": len(found.partial), "writing": found.writing}
+        lines, said, data = overview(stands, counts)
+        newest = {each.suite: each.newest for each in stands}
         return self._drawn(
             "serve_index.html.j2",
+            data=data,
             listing=found,
-            suites=[(suite, f"/suite?name={quote(suite, safe='')}", run_rows(runs[-MOST:])) for suite, runs in suites],
-            report=(self.store.outputs / "report.html").is_file(),
+            damaged=damaged,
+            latest=told,
+            lines=lines,
+            counts=said,
+            suites=[
+                (suite, suite_link(suite), run_rows(runs[-MOST:], newest[suite]), len(runs)) for suite, runs in found.suites.items()
+            ],
         )
 
     def _suite(self, asked: Mapping[str, str]) -> Response:
-        found = listing(self.store)
+        found = self._shelf.listing()
         name = asked.get("name", "")
-        runs = [each for each in found.runs if each.run.suite == name]
+        runs = found.suites.get(name, [])
         if not runs:
             raise _NoPage(f"No run is of a suite {name!r}.")
-        pins = Pins() if self.pins is None else read_pins(self.pins)
-        return self._drawn("serve_suite.html.j2", suite=name, rows=run_rows(runs), cards=cards(runs, pins))
+        pins, damaged = self._pins()
+        latest = self._verdicts.latest(found)
+        like = next((each for each in runs if each.name == asked.get("like")), newest_of(runs))
+        shown = times(runs, like, pins, latest.reference if isinstance(latest, Latest) else "", suite_link(name))
+        return self._drawn(
+            "serve_suite.html.j2",
+            data=shown.data,
+            script=page.asset(_SCRIPT),
+            suite=name,
+            damaged=damaged,
+            rows=run_rows(runs, like),
+            times=shown,
+            links=linked(runs),
+        )
+
+    def _pins(self) -> tuple[Pins, list[str]]:
+        try:
+            return (Pins() if self.pins is None else read_pins(self.pins)), []
+        except SftgateError as error:
+            return Pins(), [str(error)]
 
     def _report(self, asked: Mapping[str, str]) -> Response:
         del asked
@@ -110,7 +152,7 @@ class Site:
             raise _NoPage("No report was written into this store yet: sftgate report CONFIG writes one.") from None
 
     def _page(self, asked: Mapping[str, str]) -> Response:
-        found = listing(self.store)
+        found = self._shelf.listing()
         if "of" in asked or "against" in asked:
             sides = [found.of(asked.get(word, "")) for word in ("against", "of")]
             suites = [suite for suite in sides[0] if suite in sides[1]]
@@ -123,10 +165,23 @@ class Site:
         return Response(status=200, content=page.render(conclusion, measured, {}, self.lang).encode())
 
     def _changed(self, asked: Mapping[str, str]) -> Response:
-        old, new = self._two(listing(self.store), asked)
+        old, new = self._two(self._shelf.listing(), asked)
         told = changes(read(self.store, old), read(self.store, new))
-        link = f"/page?old={quote(old.name, safe='')}&new={quote(new.name, safe='')}"
-        return self._drawn("serve_changed.html.j2", changes=told, old=old, new=new, link=link)
+        return self._drawn(
+            "serve_changed.html.j2",
+            data=told,
+            changes=told,
+            groups=[(TITLES[about], told.about(about)) for about in ABOUT if told.about(about)],
+            counted=[
+                (each, count_figure(each.count, f"/items/{place}/count")) for place, each in enumerate(told.items) if each.count
+            ],
+            shared=count_figure(told.shared, "/shared"),
+            old=old,
+            new=new,
+            link=pair_link("/page", old.name, new.name),
+            turned=pair_link("/changed", new.name, old.name),
+            suite=suite_link(old.run.suite),
+        )
 
     def _two(self, found: Listing, asked: Mapping[str, str]) -> tuple[Listed, Listed]:
         old, new = (found.called(asked.get(word, "")) for word in ("old", "new"))
@@ -137,10 +192,18 @@ class Site:
     def _refusal(self, status: int, why: str) -> Response:
         return self._drawn("serve_refusal.html.j2", status, why=why)
 
-    def _drawn(self, template: str, status: int = 200, **shown: Any) -> Response:
-        style = page.asset("report.css")
-        policy = re.sub("form-action 'none'", "form-action 'self'", page.policy(style, "")) + "; frame-ancestors 'none'"
-        text = page.environment(self.lang).get_template(template).render(
-            style=Markup(style), lang=self.lang, status=status, store=self.store.root.resolve().name, **shown
-        )  # fmt: skip
+    def _drawn(self, template: str, status: int = 200, data: Any = None, script: str = "", **shown: Any) -> Response:
+        style = "".join(map(page.asset, _STYLES))
+        policy = re.sub("form-action 'none'", "form-action 'self'", page.policy(style, script)) + "; frame-ancestors 'none'"
+        drawing = page.environment(self.lang).get_template(template)
+        text = drawing.render(
+            style=Markup(style),
+            script=Markup(script),
+            data=None if data is None else page.embed(data),
+            lang=self.lang,
+            status=status,
+            store="/".join(self.store.root.resolve().parts[-2:]),
+            report=(self.store.outputs / "report.html").is_file(),
+            **shown,
+        )
         return Response(status=status, content=text.encode("utf-8", "replace"), policy=policy)

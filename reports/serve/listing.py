@@ -3,16 +3,16 @@ be read is said beside what can."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from harness.errors import StoreError
-from harness.gate import Policy, conclude
-from harness.gate.measurements import Measurements
-from harness.records import Conclusion, Measured, Record, Rule, Run
-from harness.store import Store
+from harness.history import instant
+from harness.records import Measured, Record, Run
+from harness.store import HASH_LENGTH, TEMPORARY, Store
+
+_Stamp = tuple[int, int, int]
 
 
 class Listed(Record, frozen=True, kw_only=True):
@@ -22,16 +22,28 @@ class Listed(Record, frozen=True, kw_only=True):
     run: Run
     selected: bool = False
 
+    @property
+    def hash(self) -> str:
+        """What tells it from other runs of the same name: the end of its folder's."""
+        return self.name.rpartition("@")[2] if "@" in self.name else self.run.graded[:HASH_LENGTH]
+
 
 class Listing(Record, frozen=True, kw_only=True):
-    """All runs, oldest first; ``damaged``: why some are not among them."""
+    """All runs, oldest first. ``damaged``: why some are not among them; ``partial``: folders of runs that lack a file, and
+    ``writing`` how many are being written just now."""
 
     runs: tuple[Listed, ...]
     damaged: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+    writing: int = 0
 
     @property
-    def suites(self) -> tuple[str, ...]:
-        return tuple(sorted({each.run.suite for each in self.runs}))
+    def suites(self) -> dict[str, list[Listed]]:
+        """By suite, in the order of their names."""
+        found: dict[str, list[Listed]] = {name: [] for name in sorted({each.run.suite for each in self.runs})}
+        for each in self.runs:
+            found[each.run.suite].append(each)
+        return found
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -52,25 +64,45 @@ class Listing(Record, frozen=True, kw_only=True):
         return found
 
 
-def listing(store: Store) -> Listing:
-    """What is there now."""
-    try:
-        selected = {path.resolve() for path in store.current().values()}
-    except StoreError as error:
-        selected, told = set(), [str(error)]
-    else:
-        told = []
-    runs = []
-    for folder in store.runs():
+class Shelf:
+    """A store whose runs are read once, as long as their files stay as they are."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._known: dict[str, tuple[_Stamp, Run]] = {}
+
+    def listing(self) -> Listing:
+        """What is there now."""
         try:
-            run = store.run(folder)
+            selected = {str(path) for path in self.store.current().values()}
         except StoreError as error:
-            told.append(str(error))
-            continue
-        name = f"{folder.parent.name}/{folder.name}"
-        runs.append(Listed(name=name, run=run, selected=folder.resolve() in selected))
-    runs.sort(key=lambda each: (each.run.created, each.name))
-    return Listing(runs=tuple(runs), damaged=tuple(told))
+            selected, told = set(), [str(error)]
+        else:
+            told = []
+        runs, partial, writing = [], [], 0
+        kept: dict[str, tuple[_Stamp, Run]] = {}
+        for suite, folder in _folders(self.store.root):
+            name = f"{suite}/{folder}"
+            place = self.store.root / suite / folder
+            stamps = [_stamp(place / file) for file in ("run.json", "samples.jsonl")]
+            if folder.startswith(TEMPORARY):
+                writing += 1
+            elif stamps[0] is None or stamps[1] is None:
+                if place.is_dir() and ("@" in folder or stamps[0] is not None):
+                    partial.append(name)
+            else:
+                try:
+                    known = self._known.get(name)
+                    run = known[1] if known is not None and known[0] == stamps[0] else self.store.run(place)
+                except StoreError as error:
+                    if place.is_dir():  # else it was taken away meanwhile
+                        told.append(str(error))
+                    continue
+                kept[name] = stamps[0], run
+                runs.append(Listed(name=name, run=run, selected=str(place) in selected))
+        self._known = kept
+        runs.sort(key=lambda each: (instant(each.run.created), each.name))
+        return Listing(runs=tuple(runs), damaged=tuple(told), partial=tuple(partial), writing=writing)
 
 
 def read(store: Store, listed: Listed) -> Measured:
@@ -78,32 +110,25 @@ def read(store: Store, listed: Listed) -> Measured:
     return store.read(store.root / Path(listed.name))
 
 
-def compared(store: Store, old: Sequence[Listed], new: Sequence[Listed]) -> tuple[Conclusion, dict[tuple[str, str], Measured]]:
-    """What would be said of ``new`` against ``old``, without rules; runs of the same suites, in the same order."""
-    names = [side[0].run.candidate.name for side in (old, new)]
-    if names[0] == names[1]:
-        names = [side[0].name.rpartition("/")[2] for side in (old, new)]
-    measured = {}
-    for side, name in zip((old, new), names, strict=True):
-        for each in side:
-            found = read(store, each)
-            candidate = msgspec.structs.replace(found.run.candidate, name=name)
-            run = msgspec.structs.replace(found.run, candidate=candidate, reference=None)
-            measured[run.suite, name] = msgspec.structs.replace(found, run=run)
-    policy = Policy(baseline=names[0], bad_answers=False)
-    shown = Policy(baseline=names[0], bad_answers=False, rules=_shown(Measurements(measured, policy), names[0]))
-    return conclude(measured, shown, created=max(each.run.created for each in (*old, *new)), environment={}), measured
+def _folders(root: Path) -> Iterator[tuple[str, str]]:
+    """Folder of a suite, folder in it, sorted; what is taken away while we look is not there."""
+    for suite in _inside(root):
+        if not suite.startswith("."):
+            for folder in _inside(root / suite):
+                yield suite, folder
 
 
-def _shown(found: Measurements, name: str) -> tuple[Rule, ...]:
-    """A rule that decides nothing for the first metric of every task, so that its gain is shown as the gate shows one."""
-    rules = []
-    for pair in found.measured:
-        if pair[1] == name:
-            first = found.measured[pair].run.primary.rpartition("/")[2]
-            columns = found.columns(*pair).items()
-            ids = [metric for metric, column in columns if column.name == first and not column.flag and not column.group]
-            rules += [
-                Rule(metric=metric, require="not_regressed", severity="inform") for metric in ids if not set(metric) & set("[]*?")
-            ]
-    return tuple(rules)
+def _inside(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(each.name for each in found if each.is_dir())
+    except OSError:
+        return []
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

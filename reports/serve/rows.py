@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.history import same_questions
 from harness.records import IMPORTED, Metric, Record, Run
 from reports.serve.listing import Listed
 from reports.wording import count_text, moment, score_text
@@ -12,6 +13,7 @@ from reports.wording import count_text, moment, score_text
 class RunRow(Record, frozen=True, kw_only=True):
     name: str
     candidate: str
+    hash: str
     metric: str
     score: str
     items: str
@@ -20,9 +22,9 @@ class RunRow(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-def run_rows(runs: Iterable[Listed]) -> list[RunRow]:
-    """The newest first."""
-    return [_row(each) for each in reversed(list(runs))]
+def run_rows(runs: Iterable[Listed], like: Listed) -> list[RunRow]:
+    """The newest first; those that were asked other questions than ``like`` say so."""
+    return [_row(each, like) for each in reversed(list(runs))]
 
 
 def declared(run: Run, name: str) -> Metric:
@@ -32,7 +34,7 @@ def declared(run: Run, name: str) -> Metric:
     return exact or next(named, Metric(kind="real"))
 
 
-def _row(each: Listed) -> RunRow:
+def _row(each: Listed, like: Listed) -> RunRow:
     run = each.run
     metric = declared(run, run.primary)
     kinds = {
@@ -40,10 +42,12 @@ def _row(each: Listed) -> RunRow:
         "smoke run": run.limit is not None and run.limit <= run.planned,
         "second run (A/A)": run.replicate > 0,
         "imported": run.use == IMPORTED,
+        "other questions": not same_questions(run, like.run),
     }
     return RunRow(
         name=each.name,
         candidate=run.candidate.name,
+        hash=each.hash,
         metric=run.primary,
         score=score_text(run.scores[run.primary], metric.kind, metric.unit) if run.primary in run.scores else "–",
         items=count_text(run.asked or run.planned),
