@@ -22,7 +22,8 @@ from reports.explorer import ABSENT, ERROR, GAINED, LOST, Pairing, compact
 from reports.texts import LONGEST_TEXT, Written, encodable, target_text, units
 
 PAGE_BUDGET = 17_000_000
-"""Bytes of the page for items, as they stand in it; the rest of the page takes some of twenty million, too."""
+"""Bytes of the page for items, as they stand in it, at most."""
+WHOLE_PAGE = 20_000_000
 CHUNK = 600_000
 """Characters of a chunk: unpacked in milliseconds, large enough to compress well."""
 EXCERPT = 72
@@ -48,9 +49,16 @@ class Pack(Record, frozen=True, kw_only=True):
 
 
 def pack(
-    pairings: Sequence[Pairing], baseline: str, candidates: Sequence[str], *, budget: int = PAGE_BUDGET, chunk: int = CHUNK
+    pairings: Sequence[Pairing],
+    baseline: str,
+    candidates: Sequence[str],
+    *,
+    rest: int = 0,
+    budget: int = PAGE_BUDGET,
+    chunk: int = CHUNK,
 ) -> Pack:
-    """``budget``: bytes of the page, after encoding. The index is never left out."""
+    """``rest``: bytes of the page that something else takes; ``budget``: for items, after encoding. The index is never left out."""
+    budget = min(budget, WHOLE_PAGE - rest)
     names = (baseline, *candidates)
     index = _index(pairings, names)
     places: list[Any] = [0] * len(pairings)

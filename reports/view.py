@@ -122,7 +122,6 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     pairings = explorer.pair(measured, conclusion.baseline, names)
     flips = panels.flips(pairings, measured, conclusion.baseline, names)
     wins = panels.wins(measured, conclusion.baseline, names)
-    pack = packing.pack(pairings, conclusion.baseline, names)
     lost = {name: explorer.worst_lost(pairings, name, WORST) for name in names}
     failures = readings(pairings, names)
     totals = answer.health_totals(conclusion)
@@ -137,7 +136,6 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         "lost": {name: sum(each.statuses.get(name) == explorer.LOST for each in pairings) for name in names},
         "failures": failures,
         "courses": [course(each, reference_of(conclusion), conclusion.baseline) for each in conclusion.history],
-        "packed": {name: getattr(pack, name) for name in PACKED},
         "worst": {name: [_scores(each, conclusion.baseline, name) for each in items] for name, items in lost.items()},
     }
     badges = {verdict.candidate: badge(verdict.outcome) for verdict in conclusion.verdicts}
@@ -152,6 +150,8 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     data["spread"] = spreads
     data["held"] = {table.candidate: table.held.value for table in gates}
     data["gists"] = gists.counted(conclusion, kept, latency, trainings, same)
+    pack = packing.pack(pairings, conclusion.baseline, names, rest=_size(data))
+    data["packed"] = {name: getattr(pack, name) for name in PACKED}
     return Page(
         title=f"sftgate · {', '.join(names) or conclusion.baseline}",
         created=moment(conclusion.created),
@@ -193,6 +193,12 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         packed={name: count_figure(getattr(pack, name), pointer("packed", name)) for name in PACKED},
         data=data,
     )
+
+
+def _size(data: Mapping[str, Any]) -> int:
+    """About as many bytes as the page takes without its items: the data, the tables and pictures made of it, and what is always
+    there."""
+    return 2 * len(msgspec.json.encode(data)) + 500_000
 
 
 def _run(run: Run) -> dict[str, Any]:

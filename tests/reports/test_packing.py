@@ -137,6 +137,19 @@ def test_flags_slices_draws_and_lengths_stand_in_the_index(flags: Any) -> None:
     assert index["sides"][1]["marks"] == "02"
 
 
+def test_items_have_the_room_that_the_rest_of_the_page_leaves_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fixtures.small()
+    shown = view.build(*made)
+    rest = len(page.files(shown)["report.html"]) - sum(
+        packing.embedded(len(each)) for each in (shown.pack.index, *shown.pack.chunks)
+    )
+    monkeypatch.setattr(packing, "WHOLE_PAGE", rest + 10_000)
+    tight = view.build(*made)
+    assert tight.pack.left_out > 0, "not all texts fit beside tables and data"
+    whole = partial(packing.pack, explorer.pair(made[1], made[0].baseline, tight.names), made[0].baseline, tight.names)
+    assert whole(rest=0).left_out < whole(rest=rest).left_out
+
+
 def test_the_page_holds_what_was_measured_and_writes_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fixtures.small()
     found = page.files(view.build(*made))
