@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from harness.records import Conclusion, History, Record
 from reports.courses.anchors import Anchor, anchor
 from reports.courses.shifts import Shift, noise_of, shifts
-from reports.courses.weeks import Weekly, weekly
+from reports.courses.weeks import Weekly, sudden, weekly
 from reports.figures import Figure, count_figure, gain_figure, p_figure, score_figure
 
 
@@ -57,18 +59,22 @@ class CourseCard(Record, frozen=True, kw_only=True):
 
 
 def course(history: History, reference: str, baseline: str = "") -> Course:
-    """Shifts, or a slow loss: a slope has no place where it shifts, although a segmentation cuts it somewhere."""
+    """Shifts, or a slow loss: a slope has no place where it shifts, although a segmentation cuts it somewhere; and a step is no
+    slow loss, although noise may hide it between its two weeks."""
     noise, seeds = noise_of(history)
     if noise is None and history.noise:
         noise, seeds = history.noise, True
     found = weekly(history, reference)
+    shifted = shifts(history)
+    if found is not None and found.slow and shifted and sudden(found):
+        found = replace(found, slow=False)
     slow = found is not None and found.slow
     return Course(
         runs=len(history.points),
         anchor=anchor(history, baseline, reference),
         noise=noise,
         seeds=seeds,
-        shifts=() if slow else shifts(history),
+        shifts=() if slow else shifted,
         weekly=found,
         total=None if found is None else found.total,
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from math import inf
+from math import fsum, inf
+from statistics import linear_regression
 
 from msgspec.structs import replace
 from scipy.stats import kendalltau, theilslopes
@@ -91,6 +92,20 @@ def _with_slope(found: Weekly, times: list[float], history: History) -> Weekly:
     noise, _ = noise_of(history)
     seen = noise is not None and any(-(week.step or 0.0) > STEP * noise * 2**0.5 for week in found.weeks)
     return replace(found, slope=slope, p=p, slow=slope < 0 and p <= ALPHA and not seen)
+
+
+def sudden(found: Weekly) -> bool:
+    """Whether one step between two weeks fits the scores better than a line does."""
+    gains = [week.gain for week in found.weeks]
+    times = [date.fromisoformat(week.monday).toordinal() for week in found.weeks]
+    slope, start = linear_regression(times, gains)
+    line = fsum((gain - start - slope * time) ** 2 for time, gain in zip(times, gains, strict=True))
+    return min(_spread(gains[:split]) + _spread(gains[split:]) for split in range(1, len(gains))) < line
+
+
+def _spread(values: list[float]) -> float:
+    middle = fsum(values) / len(values)
+    return fsum((value - middle) ** 2 for value in values)
 
 
 def _by_week(points: Iterable[HistoryPoint]) -> dict[date, list[HistoryPoint]]:

@@ -186,3 +186,13 @@ def test_points_are_held_against_the_baseline_else_the_pin_else_the_reference_el
     assert judged is not None
     assert (judged.what, judged.score) == ("baseline", 0.70)
     assert anchor(replace(told, points=()), "", "") is None
+
+
+def test_a_step_that_noise_hides_between_its_two_weeks_is_no_slow_loss() -> None:
+    step = made([0.805, 0.800, 0.803, 0.800, 0.802, 0.796, 0.788, 0.783, 0.782, 0.785, 0.780, 0.782], noise=0.004)
+    found = weekly(step, "")
+    assert found is not None
+    assert found.slow, "it falls, and no single week falls by more than chance"
+    told = course(step, "")
+    assert told.weekly is not None
+    assert (told.weekly.slow, [each.candidate for each in told.shifts]) == (False, ["w6"])
