@@ -13,7 +13,7 @@ from math import fsum, inf
 from statistics import linear_regression
 
 from msgspec.structs import replace
-from scipy.stats import kendalltau, theilslopes
+from scipy.stats import kendalltau, norm, theilslopes
 
 from harness.history import instant
 from harness.records import History, HistoryPoint, Record
@@ -22,7 +22,7 @@ from reports.courses.shifts import noise_of, whole
 FEWEST = 5
 ALPHA = 0.05
 STEP = 2.0
-"""A step of so many standard deviations (of a difference of two runs) is seen by itself."""
+"""A step of so many standard deviations (of a difference of two runs) is seen by itself, where there are few."""
 
 
 class Week(Record, frozen=True, kw_only=True):
@@ -90,7 +90,8 @@ def _with_slope(found: Weekly, times: list[float], history: History) -> Weekly:
         return found
     slope, p = float(theilslopes(gains, times).slope), float(kendalltau(times, gains).pvalue)
     noise, _ = noise_of(history)
-    seen = noise is not None and any(-(week.step or 0.0) > STEP * noise * 2**0.5 for week in found.weeks)
+    largest = max(STEP, float(norm.isf(ALPHA / (len(gains) - 1))))  # of so many steps one is large by chance
+    seen = noise is not None and any(-(week.step or 0.0) > largest * noise * 2**0.5 for week in found.weeks)
     return replace(found, slope=slope, p=p, slow=slope < 0 and p <= ALPHA and not seen)
 
 

@@ -196,3 +196,14 @@ def test_a_step_that_noise_hides_between_its_two_weeks_is_no_slow_loss() -> None
     told = course(step, "")
     assert told.weekly is not None
     assert (told.weekly.slow, [each.candidate for each in told.shifts]) == (False, ["w6"])
+
+
+def test_of_many_weeks_one_falls_by_two_deviations_and_the_loss_is_slow_nonetheless() -> None:
+    told = 0
+    for seed in range(20):
+        dice = random.Random(seed)
+        history = made([0.9 - 0.003 * week + dice.gauss(0, 0.01) for week in range(40)])
+        found = weekly(history, "")
+        assert found is not None
+        told += found.slow
+    assert told >= 15  # with one bound for any number of weeks: 2
