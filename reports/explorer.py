@@ -11,6 +11,8 @@ from reports.standing import TIMED
 
 REAL_CHANGE = 0.10
 HALF = 0.5
+ROUNDING = 1e-12
+"""Of a score's size: what the order of an addition may do to a mean."""
 SAME, LOST, GAINED, ERROR, ABSENT, UNCOMPARED = 0, 1, 2, 3, 4, 5
 
 
@@ -119,7 +121,7 @@ def _pairing(
             statuses[name] = UNCOMPARED
         else:
             gains[name] = sign * (mine - base)
-            unchanged = gains[name] == 0 or abs(gains[name]) < least
+            unchanged = abs(gains[name]) <= ROUNDING * max(1.0, abs(base)) or abs(gains[name]) < least
             statuses[name] = SAME if unchanged else GAINED if gains[name] > 0 else LOST
     return Pairing(
         suite=suite,

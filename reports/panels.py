@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import Admission, Comparison, Conclusion, Measured, Parity, Record, Run
-from reports.explorer import GAINED, LOST, Pairing, oriented
+from reports.explorer import GAINED, HALF, LOST, ROUNDING, Pairing, oriented
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure, span
 from reports.standing import FLAGS, KEPT_COUNTS, TIMED, Roles, metric_of
 from reports.wording import fixed, metric_parts
@@ -259,9 +259,9 @@ def wins(measured: Mapping[tuple[str, str], Measured], baseline: str, candidates
                 Wins(
                     suite=suite,
                     candidate=name,
-                    win=sum(value > 0.5 for value in values),
-                    tie=sum(value == 0.5 for value in values),
-                    loss=sum(value < 0.5 for value in values),
+                    win=sum(value > HALF + ROUNDING for value in values),
+                    tie=sum(abs(value - HALF) <= ROUNDING for value in values),
+                    loss=sum(value < HALF - ROUNDING for value in values),
                     unparsable=sum(
                         sample.scores is None or any(each.score is None for each in sample.judgments) for sample in side.samples
                     ),

@@ -49,6 +49,23 @@ def test_where_lower_is_better_a_higher_score_is_a_loss() -> None:
     assert statuses({("s", "b"): before, ("s", "c"): after}) == {"1": explorer.LOST, "2": explorer.SAME}
 
 
+def test_the_order_of_an_addition_loses_no_item_and_wins_no_comparison() -> None:
+    metrics = {"win": Metric(kind="bounded")}
+    before, after = (0.1 + 0.2 + 0.3) / 3, (0.3 + 0.2 + 0.1) / 3
+    assert before != after
+    sides = {
+        ("s", name): run_of(
+            "s", name, [sample("1", value, metric="win"), sample("2", 0.6 * 0.5 + 0.2, metric="win")], metrics=metrics
+        )
+        for name, value in (("b", before), ("c", after))
+    }
+    assert set(statuses(sides).values()) == {explorer.SAME}
+    half = (0.7 * 0.0 + 0.1 * 1 + 0.2 * 1 + 0.4 * 1) / (0.7 + 0.7)
+    assert half != 0.5
+    sides = {("s", name): run_of("s", name, [sample("1", half, metric="win")], metrics=metrics) for name in ("b", "c")}
+    assert [(wins.win, wins.tie, wins.loss) for wins in panels.wins(sides, "b", ["c"])] == [(0, 1, 0)]
+
+
 def test_what_is_zero_is_held_against_the_mean_and_nothing_is_lost_where_there_is_no_size_at_all() -> None:
     metrics = {"acc": Metric(kind="real", direction="lower")}
     for before, expected in (((0.0, 0.0), [explorer.UNCOMPARED] * 2), ((0.0, 4.0), [explorer.SAME, explorer.LOST])):
