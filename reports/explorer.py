@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.records import SHARES, Measured, Metric, Record, Run, Sample
+from harness.records import SHARES, Frame, Measured, Metric, Record, Run, Sample
 from reports.blind.reviewable import disputed
 from reports.standing import TIMED
 
@@ -31,6 +31,7 @@ class Pairing(Record, frozen=True, kw_only=True):
     retained: bool = False
     share: bool = True
     lower: bool = False
+    frames: dict[str, tuple[Frame, ...]] = {}
 
     @property
     def any_sample(self) -> Sample:
@@ -40,6 +41,10 @@ class Pairing(Record, frozen=True, kw_only=True):
     @property
     def worst_gain(self) -> float:
         return min(self.gains.values(), default=0.0)
+
+    def seen(self, name: str) -> tuple[Frame, tuple[str, ...]] | None:
+        """The prompt as ``name`` saw it: its frame, and what stands in it; None where that is not known."""
+        return self.samples[name].seen(self.frames.get(name, ()))
 
     def failing(self, name: str) -> bool:
         """``name`` got less than half of it right; a score that is no share is neither right nor wrong."""
@@ -80,7 +85,8 @@ def pair(measured: Mapping[tuple[str, str], Measured], baseline: str, candidates
         keys = dict.fromkeys(key for table in byname.values() for key in table)
         runs = [side.run for side in sides.values()]
         sizes = _sizes(byname.get(baseline, {}).values())
-        pairings += [_pairing(suite, key, byname, runs, baseline, sizes) for key in keys] if runs else []
+        frames = {name: side.run.frames for name, side in sides.items()}
+        pairings += [_pairing(suite, key, byname, runs, baseline, sizes, frames) for key in keys] if runs else []
     return pairings
 
 
@@ -100,6 +106,7 @@ def _pairing(
     runs: Sequence[Run],
     baseline: str,
     sizes: Mapping[tuple[str, str], float],
+    frames: dict[str, tuple[Frame, ...]],
 ) -> Pairing:
     samples = {name: table[key] for name, table in tables.items() if key in table}
     scored = next((each for each in samples.values() if each.scores), next(iter(samples.values())))
@@ -134,6 +141,7 @@ def _pairing(
         retained=runs[0].retained,
         share=declared.kind in SHARES,
         lower=declared.direction == "lower",
+        frames=frames,
     )
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from harness.records import Record, Sample
 from reports.explorer import ABSENT, ERROR, GAINED, LOST, Pairing, compact
+from reports.prompts import Prompts
 from reports.texts import LONGEST_TEXT, Written, encodable, target_text, units
 
 PAGE_BUDGET = 17_000_000
@@ -59,8 +60,8 @@ def pack(
 ) -> Pack:
     """``rest``: bytes of the page that something else takes; ``budget``: for items, after encoding. The index is never left out."""
     budget = min(budget, WHOLE_PAGE - rest)
-    names = (baseline, *candidates)
-    index = _index(pairings, names)
+    names, prompts = (baseline, *candidates), Prompts(pairings)
+    index = _index(pairings, names, prompts)
     places: list[Any] = [0] * len(pairings)
     order = sorted(range(len(pairings)), key=lambda row: _urgency(pairings[row], row))
     spent = embedded(len(_packed(msgspec.json.encode(index)))) + 60 * len(pairings)
@@ -69,7 +70,7 @@ def pack(
     cut = 0
     left = order
     with ThreadPoolExecutor(2) as pool:
-        waiting = _chunks(pairings, names, order, chunk)
+        waiting = _chunks(pairings, names, prompts, order, chunk)
         while group := list(islice(waiting, _TOGETHER)):
             for rows, content in zip(group, pool.map(lambda each: _packed(each.content), group), strict=True):
                 spent += embedded(len(content))
@@ -86,7 +87,7 @@ def pack(
     index["mark"] = mark = hashlib.sha256(b"".join(chunks) + msgspec.json.encode(index)).hexdigest()[:16]
     index["places"] = places
     apart = sorted([*left, *shortened])
-    beside = _beside(pairings, names, apart, mark) if apart else b""
+    beside = _beside(pairings, names, prompts, apart, mark) if apart else b""
     index["beside"] = len(beside)
     return Pack(
         items=len(pairings),
@@ -124,13 +125,15 @@ class _Chunk(Record, frozen=True, kw_only=True):
     cut: int
 
 
-def _chunks(pairings: Sequence[Pairing], names: Sequence[str], order: Sequence[int], size: int) -> Iterator[_Chunk]:
+def _chunks(
+    pairings: Sequence[Pairing], names: Sequence[str], prompts: Prompts, order: Sequence[int], size: int
+) -> Iterator[_Chunk]:
     parts: list[str] = []
     places: dict[int, list[Any]] = {}
     shortened: list[int] = []
     start = cut = 0
     for row in order:
-        written = Written(pairings[row], names)
+        written = Written(pairings[row], names, prompts)
         text = written.text
         places[row] = [start, written.shape]
         parts.append(text)
@@ -144,7 +147,7 @@ def _chunks(pairings: Sequence[Pairing], names: Sequence[str], order: Sequence[i
         yield _Chunk(content="".join(parts).encode(), places=places, shortened=shortened, cut=cut)
 
 
-def _index(pairings: Sequence[Pairing], names: Sequence[str]) -> dict[str, Any]:
+def _index(pairings: Sequence[Pairing], names: Sequence[str], prompts: Prompts) -> dict[str, Any]:
     """Column by column: what is filtered, sorted and listed, of every item, whether or not its texts are here."""
     suites, tasks = _numbers(each.suite for each in pairings), _numbers(each.task for each in pairings)
     metrics = _numbers(
@@ -176,11 +179,14 @@ def _index(pairings: Sequence[Pairing], names: Sequence[str]) -> dict[str, Any]:
         "asked": [len(each.any_sample.prompt) for each in pairings],
         "case": [_case(each.any_sample) for each in pairings],
         "slice": [[values.get(each.any_sample.slices.get(name, ""), -1) for each in pairings] for name, values in sliced.items()],
-        "sides": [_side(pairings, name, metrics, flags) for name in names],
+        "frames": prompts.frames,
+        "sides": [_side(pairings, name, metrics, flags, prompts) for name in names],
     }
 
 
-def _side(pairings: Sequence[Pairing], name: str, metrics: dict[str, int], flags: dict[str, int]) -> dict[str, Any]:
+def _side(
+    pairings: Sequence[Pairing], name: str, metrics: dict[str, int], flags: dict[str, int], prompts: Prompts
+) -> dict[str, Any]:
     found = [each.samples.get(name) for each in pairings]
     return {
         "status": "".join(str(each.statuses.get(name, ABSENT)) for each in pairings),
@@ -191,6 +197,7 @@ def _side(pairings: Sequence[Pairing], name: str, metrics: dict[str, int], flags
         "score": [0 if sample is None else _scores(sample, metrics) for sample in found],
         "flags": [0 if sample is None else sum({1 << flags[flag] for flag in sample.flags}) for sample in found],
         "length": [-1 if sample is None or not sample.outputs else len(sample.outputs[0]) for sample in found],
+        "frame": [prompts.number(each, name) if name in each.samples else -1 for each in pairings],
         "draws": {
             row: [[metrics[key], [compact(value) for value in values]] for key, values in sample.draws.items() if key in metrics]
             for row, sample in enumerate(found)
@@ -220,10 +227,10 @@ def _numbers(values: Iterable[str]) -> dict[str, int]:
     return {value: number for number, value in enumerate(dict.fromkeys(values))}
 
 
-def _beside(pairings: Sequence[Pairing], names: Sequence[str], rows: Sequence[int], mark: str) -> bytes:
+def _beside(pairings: Sequence[Pairing], names: Sequence[str], prompts: Prompts, rows: Sequence[int], mark: str) -> bytes:
     """One item per line, ``[row, shape, texts]``, nothing cut; the first line says which page they belong to."""
     lines = [msgspec.json.encode({"format": 1, "report": mark, "items": len(rows)})]
     for row in rows:
-        written = Written(pairings[row], names, longest=None)
+        written = Written(pairings[row], names, prompts, longest=None)
         lines.append(msgspec.json.encode([row, written.shape, written.text]))
     return b"\n".join(lines) + b"\n"

@@ -27,7 +27,7 @@ REVIEW = "sftgate review export CONFIG --items-file review-items.jsonl"
 """What the list of items that are sent to review is for."""
 WORDS = "words.js"
 STYLES = ("report.css", "report_items.css")
-SCRIPTS = ("frame.js", "takeaway.js", WORDS, "differences.js", "stored.js", "item.js", "items.js")
+SCRIPTS = ("frame.js", "takeaway.js", WORDS, "differences.js", "stored.js", "prompt.js", "item.js", "items.js")
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from harness.records import Judgment, Sample
 from reports.explorer import Pairing, compact
+from reports.prompts import Prompts
 
 LONGEST_TEXT = 16_000
 """Of a longer one the page keeps the beginning and the end."""
@@ -22,28 +23,32 @@ class Written:
     """An item's texts and their shape: ``[prompt, target, side, side …]``.
 
     A side is −1 where nobody was asked, the length of its only output where there is nothing else, and else ``[outputs, thinking,
-    extracted, error, judgments, prompt]``: lengths, −1 for None, of a judgment ``[judge, criterion, draw, order, score, length]``;
-    the prompt is −1 where it is the one above. ``cut``: how many texts were too long.
+    extracted, error, judgments, prompt, contents]``: lengths, −1 for None, of a judgment ``[judge, criterion, draw, order, score,
+    length]``; the prompt is −1 where it is the one above. ``contents``: what stands in the frame of the prompt as this side saw it,
+    0 where the prompt is all of it (or nothing is known), −1 where it is the same as of the side before that has any. ``cut``: how
+    many texts were too long.
     """
 
-    def __init__(self, pairing: Pairing, names: Sequence[str], *, longest: int | None = LONGEST_TEXT) -> None:
+    def __init__(self, pairing: Pairing, names: Sequence[str], prompts: Prompts, *, longest: int | None = LONGEST_TEXT) -> None:
         self.parts: list[str] = []
         self.longest, self.cut = longest, 0
+        self.before: tuple[str, ...] | None = None
         shown = pairing.any_sample
         self.asked = shown.prompt
         self.shape: list[Any] = [self._add(shown.prompt), self._add(target_text(shown.target))]
-        self.shape += [self._side(pairing.samples.get(name)) for name in names]
+        for name in names:
+            sample = pairing.samples.get(name)
+            self.shape.append(-1 if sample is None else self._side(sample, prompts.contents(pairing, name)))
 
     @property
     def text(self) -> str:
         return "".join(self.parts)
 
-    def _side(self, sample: Sample | None) -> Any:
-        if sample is None:
-            return -1
+    def _side(self, sample: Sample, contents: tuple[str, ...] | None) -> Any:
         outputs = [self._add(text) for text in sample.outputs]
         alike = sample.prompt in ("", self.asked)
-        if len(outputs) == 1 and alike and not (sample.thinking or sample.extracted or sample.judgments or sample.error):
+        plain = contents in (None, (self.asked if alike else sample.prompt,))
+        if len(outputs) == 1 and alike and plain and not (sample.thinking or sample.extracted or sample.judgments or sample.error):
             return outputs[0]
         return [
             outputs,
@@ -52,7 +57,14 @@ class Written:
             -1 if sample.error is None else self._add(sample.error),
             [self._judgment(each) for each in sample.judgments],
             -1 if alike else self._add(sample.prompt),
+            0 if plain else self._contents(contents or ()),
         ]
+
+    def _contents(self, contents: tuple[str, ...]) -> Any:
+        if contents == self.before:
+            return -1
+        self.before = contents
+        return [self._add(text) for text in contents]
 
     def _judgment(self, said: Judgment) -> list[Any]:
         score = None if said.score is None else compact(said.score)

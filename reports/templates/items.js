@@ -148,6 +148,7 @@
     if (slices.length) detail.append(make("p", slices.join(" · "), "soft small"));
     if (!texts) detail.append(make("p", say("leftOut", blocks[0].dataset.beside), "note"));
     detail.append(make("h4", say("asked")), block(texts ? texts.prompt : index.excerpt[row] + "…"));
+    if (texts) detail.append(...prompts(index, row, state.side, texts, (text) => copy(text, say(text.includes(CUT) ? "copiedPart" : "copiedPrompt"))));
     if (texts && texts.target) detail.append(make("h4", say("expected")), block(texts.target));
     const { bodies, whole } = compared(left, right, state.marking), sides = make("div", null, "sides");
     if (!whole) detail.append(make("p", say("tooFar"), "soft small"));

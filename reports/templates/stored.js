@@ -60,16 +60,16 @@ class Stored {
   }
 
   take(shape, text, start) {
-    let at = start;
+    let at = start, before = null;
     const next = (length) => (length < 0 ? null : text.slice(at, (at += length)));
     const found = { prompt: next(shape[0]), target: next(shape[1]), sides: [] };
     for (const side of shape.slice(2)) {
       if (side === -1) found.sides.push(null);
-      else if (typeof side === "number") found.sides.push({ outputs: [next(side)], thinking: [], extracted: [], error: null, judgments: [], prompt: null });
+      else if (typeof side === "number") found.sides.push({ outputs: [next(side)], thinking: [], extracted: [], error: null, judgments: [], prompt: null, contents: null });
       else found.sides.push({
         outputs: side[0].map(next), thinking: side[1].map(next), extracted: side[2].map(next), error: next(side[3]),
         judgments: side[4].map(([judge, criterion, draw, order, score, length]) => ({ judge, criterion, draw, order, score, reason: next(length) })),
-        prompt: next(side[5]),
+        prompt: next(side[5]), contents: Array.isArray(side[6]) ? (before = side[6].map(next)) : side[6] === -1 ? before : null,
       });
     }
     return found;

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from harness.gate import Policy, conclude
 from harness.records import (
     Admission,
@@ -18,8 +20,10 @@ from harness.records import (
     Candidate,
     Conclusion,
     Fingerprints,
+    Frame,
     Measured,
     Metric,
+    Rendered,
     Rule,
     Run,
     Sample,
@@ -28,6 +32,14 @@ from harness.records import (
 from tests.reports.answered import BASELINE, CANDIDATES, RIGHT, passages, preferences, samples, timings
 from tests.reports.trained import trainings
 
+_TURNS = ("<|im_start|>user\n", 0, "<|im_end|>\n<|im_start|>assistant\n")
+_SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+FRAMES = {
+    "chat": Frame(parts=(_SYSTEM + _TURNS[0], 0, _TURNS[2]), special=("<|im_start|>", "<|im_end|>")),
+    "bare": Frame(parts=_TURNS, special=("<|im_start|>", "<|im_end|>")),
+}
+"""How the made-up models see a question; ``careless`` is asked some of it without the system's words."""
+
 Made = tuple[Conclusion, dict[tuple[str, str], Measured], dict[str, Training]]
 
 
@@ -35,6 +47,8 @@ def _run(
     suite: str, use: str, name: str, metrics: dict[str, Metric], primary: str, rows: Sequence[Sample], **more: Any
 ) -> Measured:
     flags: dict[str, int] = {"truncated": 0, "empty": 0, "unparsable": 0}
+    if suite not in {"text", "latency"}:
+        rows = [msgspec.structs.replace(each, rendered=Rendered(frame=0)) for each in rows]
     for sample in rows:
         for flag in sample.flags:
             flags[flag] = flags.get(flag, 0) + 1
@@ -63,6 +77,7 @@ def _run(
         seed=20261120,
         seconds=len(rows) * 0.021,
         created="2026-11-20T11:00:00Z",
+        frames=(FRAMES["bare" if (suite, name) == ("instructions", "careless") else "chat"],),
         **more,
     )
     return Measured(run=run, samples=tuple(rows))

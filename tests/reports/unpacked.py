@@ -48,6 +48,7 @@ def lengths(shape: list[Any]) -> list[int]:
         if isinstance(side, int):
             found += [side] if side >= 0 else []
         else:
-            outputs, thinking, extracted, error, judgments, prompt = side
+            outputs, thinking, extracted, error, judgments, prompt, contents = side
             found += [*outputs, *thinking, *extracted, error, *(each[5] for each in judgments), prompt]
+            found += contents if isinstance(contents, list) else []
     return found

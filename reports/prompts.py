@@ -1,0 +1,57 @@
+"""Prompts as the models saw them, for the page: what the prompts of several items have in common stands once in its index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.records import Frame
+from reports.explorer import Pairing
+
+
+class Prompts:
+    """Of every item and side which of ``frames`` its prompt stands in, and what stands in it.
+
+    A frame of one item only (its own tools, a text that a template changed) would make the index as large as the texts: of such
+    a prompt the whole text is taken for a content."""
+
+    def __init__(self, pairings: Sequence[Pairing]) -> None:
+        rows: Counter[Frame] = Counter()
+        for each in pairings:
+            rows.update({seen[0] for name in each.samples if (seen := each.seen(name))})
+        self._numbers: dict[Frame, int] = {}
+        self._common = {frame for frame, count in rows.items() if count > 1 and not frame.left_out}
+        for each in pairings:
+            for name in each.samples:
+                if found := self._told(each, name):
+                    self._numbers.setdefault(found[0], len(self._numbers))
+
+    @property
+    def frames(self) -> list[tuple[tuple[str | int, ...], tuple[str, ...]]]:
+        """Parts and special tokens of each, in the order of their numbers."""
+        return [(frame.parts, frame.special) for frame in self._numbers]
+
+    def number(self, pairing: Pairing, name: str) -> int:
+        """That of the frame; −1 where the prompt is not known."""
+        found = self._told(pairing, name)
+        return -1 if found is None else self._numbers[found[0]]
+
+    def contents(self, pairing: Pairing, name: str) -> tuple[str, ...] | None:
+        """What stands in the frame; None where the prompt is not known."""
+        found = self._told(pairing, name)
+        return None if found is None else found[1]
+
+    def _told(self, pairing: Pairing, name: str) -> tuple[Frame, tuple[str, ...]] | None:
+        seen = pairing.seen(name)
+        if seen is None or seen[0] in self._common:
+            return seen
+        frame, contents = seen
+        return Frame(parts=(0,), special=frame.special), (whole(frame, contents),)
+
+
+def whole(frame: Frame, contents: Sequence[str]) -> str:
+    """The text, with how much of it is missing where that is so."""
+    if not frame.left_out:
+        return frame.text(contents)
+    first, last = frame.pieces(contents)
+    return f"{first[0]}\n… {frame.left_out:,} characters left out …\n{last[0]}"
