@@ -51,7 +51,7 @@ def marks(found: Sequence[Mark], scale: Scale, words: str, zero: float | None = 
     for number, each in enumerate(found):
         middle = LANE * number + LANE / 2
         parts += whisker(scale, each.low, each.high, middle)
-        parts.append(_shape(each.shape, scale(each.value), middle))
+        parts.append(dot(each.shape, scale(each.value), middle, 4.2, "point mute"))
     return _row(parts, words, tall)
 
 
@@ -65,16 +65,18 @@ def whisker(scale: Scale, low: float | None, high: float | None, middle: float, 
     ]
 
 
-def _shape(shape: str, x: float, y: float) -> Markup:
+def dot(shape: str, x: float, y: float, reach: float, look: str) -> Markup:
+    """A mark by its shape, ``reach`` pixels to each side; a cross is drawn in lines only."""
+    left, right, top, low = (f"{value:.1f}" for value in (x - reach, x + reach, y - reach, y + reach))
     if shape == "square":
-        return tag("rect", x=x - 4, y=y - 4, width=8, height=8, class_="point mute")
+        return tag("path", d=f"M{left} {top}H{right}V{low}H{left}Z", class_=look)
     if shape == "diamond":
-        path = f"M{x:.1f} {y - 5.5:.1f}L{x + 5.5:.1f} {y:.1f}L{x:.1f} {y + 5.5:.1f}L{x - 5.5:.1f} {y:.1f}Z"
-        return tag("path", d=path, class_="point hollow mute")
+        wide = reach * 1.35
+        path = f"M{x:.1f} {y - wide:.1f}L{x + wide:.1f} {y:.1f}L{x:.1f} {y + wide:.1f}L{x - wide:.1f} {y:.1f}Z"
+        return tag("path", d=path, class_=f"{look} hollow")
     if shape == "cross":
-        path = f"M{x - 4:.1f} {y - 4:.1f}L{x + 4:.1f} {y + 4:.1f}M{x - 4:.1f} {y + 4:.1f}L{x + 4:.1f} {y - 4:.1f}"
-        return tag("path", d=path, class_="point cross mute")
-    return tag("circle", cx=x, cy=y, r=4.5, class_="point mute")
+        return tag("path", d=f"M{left} {top}L{right} {low}M{left} {low}L{right} {top}", class_=f"{look} cross")
+    return tag("circle", cx=x, cy=y, r=reach, class_=look)
 
 
 def axis(scale: Scale, kind: MetricKind = "real", *, both: bool = False) -> Markup:

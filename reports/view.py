@@ -15,9 +15,11 @@ from reports import (
     contamination,
     curves,
     explorer,
+    fits,
     forgotten,
     gists,
     history,
+    ladder,
     looks,
     packing,
     panels,
@@ -100,6 +102,8 @@ class Page(Record, frozen=True, kw_only=True):
     people: tuple[PeopleCard, ...]
     latency: tuple[panels.LatencyLine, ...]
     spread: tuple[spread.SpreadCard, ...]
+    ladders: tuple[ladder.LadderCard, ...]
+    fits: tuple[fits.FitCard, ...]
     slices: slices.SliceTable
     readings: dict[str, Reading]
     failures: tuple[FailureCard, ...]
@@ -148,6 +152,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     )
     spreads = spread.quantiles(measured, (conclusion.baseline, *names))
     data["spread"] = spreads
+    data["fits"] = answered = fits.answers(measured, conclusion.paces)
     data["held"] = {table.candidate: table.held.value for table in gates}
     data["gists"] = gists.counted(conclusion, kept, latency, trainings, same)
     pack = packing.pack(pairings, conclusion.baseline, names, rest=_size(data))
@@ -180,6 +185,8 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         people=people_cards(conclusion.people),
         latency=latency,
         spread=spread.spread_cards(spreads),
+        ladders=ladder.ladder_cards(spreads),
+        fits=fits.fit_cards(answered, conclusion.paces, (conclusion.baseline, *names)),
         slices=slices.slice_table(conclusion, measured),
         readings=failures,
         failures=failure_cards(failures, pairings),

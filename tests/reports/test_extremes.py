@@ -104,7 +104,7 @@ def test_two_hundred_checkpoints_and_three_in_one_place_are_named_where_there_is
 def test_a_spread_of_any_size_and_name_stays_in_its_picture(scale: str, name: str) -> None:
     found = [
         Quantiles(
-            suite="s", metric="seconds", candidate=f"{index}{NAMES[name]}", unit="s", items=9,
+            suite="s", task="", metric="seconds", candidate=f"{index}{NAMES[name]}", unit="s", items=9,
             cuts=tuple(SCALES[scale] * each for each in (1, 2, 3, 4, 9)),
         )
         for index in range(60)

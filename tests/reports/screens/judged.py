@@ -14,4 +14,4 @@ def build() -> Made:
     """Two candidates under a judge, a panel of three raters."""
     conclusion = test_winning.conclusion()
     people, _ = votes.concluded()
-    return replace(conclusion, people={"new": people.people["week47"]}), table(*test_winning.runs()), {}
+    return replace(conclusion, people={"new": people.people["week47"]}), dict(table(*test_winning.runs())), {}
