@@ -7,11 +7,14 @@ Nothing is logged unless somebody asks for it. Where a tracker sends it is the t
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
-from harness.errors import UsageError
+from harness.errors import EvaluationError, UsageError
 from harness.records import Conclusion, Verdict
 from reports.standing import standings
 from reports.wording import told_apart
@@ -19,6 +22,7 @@ from reports.wording import told_apart
 Tracker = Literal["tensorboard", "mlflow", "wandb"]
 
 _NUMBERS = ("gain", "low", "high", "p")
+_LONGEST, _LONGEST_COMPLAINT = 200, 600
 
 
 def numbers(conclusion: Conclusion) -> dict[str, dict[str, float]]:
@@ -43,17 +47,16 @@ def numbers(conclusion: Conclusion) -> dict[str, dict[str, float]]:
 
 
 def _names(verdict: Verdict) -> list[str]:
-    """Rules by names that trackers take: letters, digits, and few signs; each once."""
-    seen: dict[str, int] = {}
-    names = []
-    for text in (
-        told_apart(verdict.findings)
-        if len(told_apart(verdict.findings)) == len(verdict.findings)
-        else [finding.metric or finding.rule.metric for finding in verdict.findings]
-    ):
-        name = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "_-./ ") else "_" for sign in text).strip()
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    """Rules by names that trackers take, each once: MLflow takes letters, digits and few signs, at most 250 of them, and nothing
+    that would be another path where it is one."""
+    told = told_apart(verdict.findings)
+    names: list[str] = []
+    for text in told if len(told) == len(verdict.findings) else [each.metric or each.rule.metric for each in verdict.findings]:
+        signs = "".join(sign if sign.isalnum() or sign in "_-./ " else "_" for sign in text)
+        parts = (part.strip() for part in signs.split("/"))
+        name = "/".join(part for part in parts if part.strip("."))[:_LONGEST].strip("/ ") or "rule"
+        numbered = (name if number == 1 else f"{name} {number}" for number in count(1))
+        names.append(next(each for each in numbered if each not in names))
     return names
 
 
@@ -69,24 +72,36 @@ def tags(verdict: Verdict, conclusion: Conclusion) -> dict[str, str]:
 
 
 def track(tracker: Tracker, conclusion: Conclusion, folder: Path, report: Path | None) -> list[str]:
-    """Log every verdict as a run of its own; a line about each. UsageError where the tracker is not installed."""
+    """Log every verdict as a run of its own; a line about each. UsageError where the tracker is not installed, EvaluationError
+    where it refuses: it may lack a server, a key, or room on the disk."""
     module = {"tensorboard": "tensorboard.summary.writer.event_file_writer"}.get(tracker, tracker)
     try:
         library = importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"{tracker} is not installed: pip install {tracker}") from error
     found = numbers(conclusion)
-    lines = []
+    lines: list[str] = []
     for verdict in conclusion.verdicts:
         values, words = found[verdict.candidate], tags(verdict, conclusion)
-        if tracker == "tensorboard":
-            _tensorboard(library, folder / verdict.candidate, values, words)
-        elif tracker == "mlflow":
-            _mlflow(library, verdict.candidate, values, words, report)
-        else:
-            _wandb(library, verdict.candidate, values, words)
+        try:
+            if tracker == "tensorboard":
+                _tensorboard(library, folder / quote(verdict.candidate, safe="") / _moment(conclusion), values, words)
+            elif tracker == "mlflow":
+                _mlflow(library, verdict.candidate, values, words, report)
+            else:
+                _wandb(library, verdict.candidate, values, words)
+        except Exception as error:  # whatever a library of others raises
+            told = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_COMPLAINT]
+            before = ", ".join(each.candidate for each in conclusion.verdicts[: len(lines)])
+            rest = f" Logged before it: {before}." if before else ""
+            raise EvaluationError(f"{tracker} did not take the verdict on {verdict.candidate!r}. {told}{rest}") from error
         lines.append(f"{tracker}: {verdict.candidate}, {len(values)} numbers")
     return lines
+
+
+def _moment(conclusion: Conclusion) -> str:
+    """When it was concluded, as a folder's name: each verdict is a run of its own, and two of them no line of one."""
+    return "".join(sign for sign in conclusion.created[:19] if sign.isalnum() or sign == "-") or "verdict"
 
 
 def _tensorboard(library: Any, folder: Path, values: Mapping[str, float], words: Mapping[str, str]) -> None:
@@ -94,11 +109,11 @@ def _tensorboard(library: Any, folder: Path, values: Mapping[str, float], words:
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.text.summary_v2 import text_pb
 
-    writer = library.EventFileWriter(str(folder))
+    writer, now = library.EventFileWriter(str(folder)), time.time()
     summary = Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()])
-    writer.add_event(Event(step=0, summary=summary))
+    writer.add_event(Event(step=0, wall_time=now, summary=summary))
     for name, text in words.items():
-        writer.add_event(Event(step=0, summary=text_pb(name, text)))
+        writer.add_event(Event(step=0, wall_time=now, summary=text_pb(name, text)))
     writer.close()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import posixpath
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +16,14 @@ import msgspec
 import pytest
 from lxml import html as lxml_html
 
-from harness.errors import StoreError, UsageError
-from harness.records import Judgment, Measured
+from harness.errors import EvaluationError, StoreError, UsageError
+from harness.records import Conclusion, Judgment, Measured
 from harness.seals import sealed
 from reports.elsewhere import notebook, tables, tracking
 from reports.elsewhere.comparator import comparator
 from tests.harness.runs import measured, samples
 from tests.reports import fixtures
+from tests.reports import told as telling
 
 
 def read_csv(content: bytes) -> list[dict[str, str]]:
@@ -155,10 +158,65 @@ def test_tensorboard_reads_back_what_was_logged(made: fixtures.Made, tmp_path: P
 
     tracking.track("tensorboard", made[0], tmp_path, None)
     name = made[0].verdicts[0].candidate
-    found = EventAccumulator(str(tmp_path / name))
+    (run,) = (tmp_path / name).iterdir()
+    found = EventAccumulator(str(run))
     found.Reload()
     told = tracking.numbers(made[0])[name]
     assert {tag: found.Scalars(tag)[0].value for tag in found.Tags()["scalars"]} == pytest.approx(told)
+    assert found.Scalars("gate/pass")[0].wall_time > 1.7e9, "seconds since 1970, by which TensorBoard orders runs"
+    assert "sftgate.sentence" in found.Tags()["tensors"]
+
+
+def test_a_verdict_of_another_day_is_another_run_in_tensorboard_and_no_name_leads_out_of_its_folder(tmp_path: Path) -> None:
+    for day in ("2026-11-20T09:00:00+00:00", "2026-11-21T09:00:00+00:00"):
+        tracking.track("tensorboard", msgspec.structs.replace(hostile("r"), created=day), tmp_path / "tb", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["tb"]
+    (candidate,) = (tmp_path / "tb").iterdir()
+    assert sorted(path.name for path in candidate.iterdir()) == ["2026-11-20T090000", "2026-11-21T090000"]
+
+
+def hostile(*rules: str) -> Conclusion:
+    return telling.concluded(*(telling.finding(name=name) for name in rules), candidate="recipe:../../x")
+
+
+def test_rules_of_any_name_get_names_that_mlflow_takes_each_its_own() -> None:
+    rules = (
+        "../x",
+        "x",
+        "x/",
+        "x 2",
+        "a//b",
+        "a/./b",
+        "..",
+        "",
+        "/abs",
+        " lead",
+        "é" * 600,
+        "事实保持",
+        "事实遗忘",
+        "<img>",
+        "a\nb",
+    )
+    told = tracking.numbers(hostile(*rules))["recipe:../../x"]
+    assert sum(name.endswith("/gain") for name in told) == len(rules)
+    for name in told:  # the rules of mlflow.utils.validation, which were tried with the library
+        assert re.fullmatch(r"[/\w.\- :]*", name), name
+        assert posixpath.normpath(name) == name, name
+        assert not name.startswith(("..", "/")), name
+        assert len(name) <= 250, name
+    assert {"事实保持/gain", "事实遗忘/gain"} <= told.keys()
+
+
+def test_what_a_tracker_complains_of_is_a_sentence(made: fixtures.Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def start_run(run_name: str) -> Any:
+        raise RuntimeError("no server\nat http://127.0.0.1:9")
+
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(start_run=start_run))
+    with pytest.raises(EvaluationError, match=r"mlflow did not take the verdict on '.*'\. RuntimeError: no server at http"):
+        tracking.track("mlflow", made[0], tmp_path, None)
+    (tmp_path / "file").touch()
+    with pytest.raises(EvaluationError, match="tensorboard did not take the verdict"):
+        tracking.track("tensorboard", made[0], tmp_path / "file", None)
 
 
 def test_a_notebook_shows_a_verdict_and_runs_nothing(made: fixtures.Made, tmp_path: Path) -> None:
