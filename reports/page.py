@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from harness.records import Conclusion, Measured, Training
 from reports import language, view
 from reports.language import Lang
 from reports.packing import SIDE_FILE
+from reports.sentences import Teller, names_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 REVIEW = "sftgate review export CONFIG --items-file review-items.jsonl"
@@ -51,12 +52,11 @@ def drawn(page: view.Page, lang: Lang) -> str:
         "".join(language.script(asset(name), lang) if name == WORDS else asset(name) for name in SCRIPTS),
     )
     text = (
-        environment(lang)
+        environment(lang, names_of(page.conclusion))
         .get_template("report.html.j2")
         .render(
             page=page,
             lang=lang,
-            english=Markup(' lang="en"' if lang != "en" else ""),
             policy=policy(style, script),
             style=Markup(style),
             script=Markup(script),
@@ -81,8 +81,9 @@ class _Loader(jinja2.FileSystemLoader):
         return language.translated(source, self.lang), path, fresh
 
 
-def environment(lang: Lang = "en") -> jinja2.Environment:
-    """Templates with everything escaped, and an error for every name that is not there."""
+def environment(lang: Lang = "en", names: Collection[str] = ()) -> jinja2.Environment:
+    """Templates with everything escaped, and an error for every name that is not there. ``names``: what users called something
+    that the gate's sentences speak of."""
     made = jinja2.Environment(
         loader=_Loader(lang),
         autoescape=True,
@@ -92,7 +93,16 @@ def environment(lang: Lang = "en") -> jinja2.Environment:
     )
     for name, function in (("said", language.said), ("number", language.number), ("pictured", language.pictured)):
         made.filters[name] = partial(function, lang=lang)
+    made.filters["told"] = partial(_told, Teller(lang, names))
     return made
+
+
+def _told(teller: Teller, text: str) -> str:
+    """A sentence of the gate in the language of the page, or marked as what it is."""
+    if teller.lang == "en" or not text:
+        return text
+    found = teller.told(text)
+    return Markup('<span lang="en">{}</span>').format(text) if found is None else found
 
 
 def asset(name: str) -> str:

@@ -92,11 +92,16 @@ def test_another_language_changes_no_number(both: tuple[lxml_html.HtmlElement, l
     assert both[0].get_element_by_id("data").text == both[1].get_element_by_id("data").text
 
 
-def test_a_chinese_page_says_so_and_marks_what_stays_english(both: tuple[lxml_html.HtmlElement, lxml_html.HtmlElement]) -> None:
+def test_a_chinese_page_says_so_and_says_what_the_gate_says_in_chinese(
+    both: tuple[lxml_html.HtmlElement, lxml_html.HtmlElement],
+) -> None:
     _, chinese = both
     assert chinese.get("lang") == "zh"
     assert "目录" in chinese.xpath("//nav/@aria-label")
-    assert {each.get("lang") for each in chinese.xpath("//tr[@class='because']//div | //p[@class='sentence']")} == {"en"}
+    said = chinese.xpath("//tr[@class='because']//div | //p[@class='sentence'] | //p[@class='change'] | //p[@class='warn']")
+    assert len(said) > 20
+    assert [each.text_content() for each in said if not re.search("[\u4e00-\u9fff]", each.text_content())] == []
+    assert not chinese.xpath("//section[@id='answer' or @id='gate']//*[@lang]")
     assert not both[0].xpath("//body//*[@lang]")
 
 
