@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from harness.baselines import Pins
+from harness.baselines import Pin, Pins
 from harness.compare.parity import asked_otherwise
 from harness.errors import EvaluationError
 from harness.gate.measurements import Measurements
 from harness.gate.policy import Policy
-from harness.records import History, HistoryPoint, Measured, Metric, Run
+from harness.records import IMPORTED, History, HistoryPoint, Measured, Metric, Run
 
 Answers = tuple[str, str]
 """Whose, and the hash of them: two checkpoints may have answered alike."""
@@ -70,7 +70,8 @@ def history(runs: Iterable[Run], like: Run, pins: Pins, *, now: Collection[Answe
     past = [run for run in counted if answers(run) not in now and not run.replicate]
     if len(counted) < FEWEST or not past:
         return None
-    kept = _newest([(run, _point(run, metric, pins, now)) for run in counted], most)
+    folders = {run.graded for run in counted}
+    kept = _newest([(run, _point(run, metric, pins, now, folders)) for run in counted], most)
     told = [asked_otherwise(before, run) for (before, _), (run, _) in zip([*kept[:1], *kept], kept, strict=False)]
     declared = _declared(like, metric)
     noise, noise_runs, noise_of = _noise(counted, metric)
@@ -95,10 +96,13 @@ def answers(run: Run) -> Answers:
 
 
 def in_order(runs: Iterable[Run]) -> list[Run]:
-    """The runs that count, oldest first; what somebody answered once and declared again is one run."""
-    distinct: dict[tuple[Answers, str], Run] = {}
+    """The runs that count, oldest first; what the same weights answered once and somebody declared again is one run. Nobody knows
+    whether an endpoint's are the same, so that it has a run for every time that it was asked."""
+    distinct: dict[tuple[Answers, str, str, str], Run] = {}
     for run in sorted(filter(whole, runs), key=lambda run: (instant(run.created), run.candidate.name)):
-        distinct.setdefault((answers(run), questions(run)), run)
+        known = run.fingerprints.weights or run.fingerprints.adapter or run.use == IMPORTED
+        asked = (run.fingerprints.asked, "" if known else run.created)
+        distinct.setdefault((answers(run), questions(run), *asked), run)
     return list(distinct.values())
 
 
@@ -119,12 +123,16 @@ def whole(run: Run) -> bool:
     return not (smoke or planted or (run.looks is not None and run.looks.stopped))
 
 
-def _point(run: Run, metric: str, pins: Pins, now: Collection[Answers]) -> HistoryPoint:
-    named = [
-        name
-        for name, pin in pins.pins.items()
-        if any(suite == run.suite and (pin.candidate, each.samples) == answers(run) for suite, each in pin.runs.items())
-    ]
+def holds(run: Run, pin: Pin, folders: Collection[str]) -> bool:
+    """Whether a pin means this run: that of its fingerprint, or any with the same answers where none of ``folders`` is that."""
+    pinned = pin.runs.get(run.suite)
+    if pinned is None or (pin.candidate, pinned.samples) != answers(run):
+        return False
+    return pinned.graded == run.graded or pinned.graded not in folders
+
+
+def _point(run: Run, metric: str, pins: Pins, now: Collection[Answers], folders: Collection[str]) -> HistoryPoint:
+    named = [name for name, pin in pins.pins.items() if holds(run, pin, folders)]
     promoted = [promotion.created for promotion in pins.promotions if promotion.to in named]
     return HistoryPoint(
         candidate=run.candidate.name.partition("#")[0],

@@ -11,7 +11,7 @@ Piece = tuple[str, bool]
 
 WORDS = 160
 """Words from the first difference on that are compared word by word."""
-AROUND = 6
+AROUND = 8
 """Words that are left of what both have, on either side of a difference."""
 
 _WORD = re.compile(r"\s{1,40}|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,40}|.", re.S)
@@ -57,7 +57,8 @@ def _kept(part: Sequence[str], *, last: bool) -> Iterator[Piece]:
     """What both have: all where it is short, else its ends."""
     room = 2 * AROUND
     if last:
-        yield "".join(part[:room]) + ("…" if len(part) > room else ""), False
+        whole = len(part) <= room + 2 * _FEWEST
+        yield "".join(part if whole else part[:room]) + ("" if whole else "…"), False
     elif len(part) <= 2 * room + _FEWEST:
         yield "".join(part), False
     else:

@@ -104,15 +104,15 @@ def overview(stands: Sequence[Stand], counts: dict[str, int]) -> tuple[tuple[Sui
 
 
 _COUNTS = (
-    ("worse", "bad", "▼", "suites worse than what they are held to"),
-    ("slow", "bad", "▼", "suites with a slow loss"),
-    ("down", "bad", "▼", "suites whose score shifted down"),
-    ("lower", "unsure", "▽", "suites with a lower score, by how much chance is not known"),
-    ("errors", "unsure", "!", "suites with too many errors"),
-    ("otherwise", "unsure", "≠", "suites asked otherwise than what they are held to"),
-    ("damaged", "unsure", "!", "files that cannot be read"),
-    ("partial", "unsure", "!", "runs that lack a file"),
-    ("writing", "mute", "…", "runs that are being written"),
+    ("worse", "bad", "▼", "Suites worse than what they are held to"),
+    ("slow", "bad", "▼", "Suites with a slow loss"),
+    ("down", "bad", "▼", "Suites whose score shifted down"),
+    ("lower", "unsure", "▽", "Suites with a lower score, which may be chance"),
+    ("errors", "unsure", "!", "Suites with too many errors"),
+    ("otherwise", "unsure", "≠", "Suites asked otherwise than what they are held to"),
+    ("damaged", "unsure", "!", "Files that cannot be read"),
+    ("partial", "unsure", "!", "Runs that lack a file"),
+    ("writing", "mute", "…", "Runs that are being written"),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.baselines import Pins
 from harness.compare.parity import asked_otherwise
-from harness.history import answers, history, in_order, questions, same_questions, whole
+from harness.history import history, holds, in_order, questions, same_questions, whole
 from harness.records import SHARES, History, Metric, Record, Run
 from reports.courses.panel import Course, course
 from reports.courses.shifts import MOST_FAILED, Shift
@@ -91,7 +91,7 @@ def stand(runs: Sequence[Listed], pins: Pins, reference: str = "") -> Stand:
     held = _held(runs, alike, pins, reference)
     chosen = [each for each in alike if (each.selected or each is newest) and not each.run.replicate]
     chosen = [each for each in chosen if each.run.candidate.name != reference]
-    chosen = [each for each in chosen if held is None or answers(each.run) != answers(held.run.run)]
+    chosen = [each for each in chosen if held is None or each.name != held.run.name]
     noise = None if found is None else found.noise
     now = [_now(each, held, declared(like, like.primary), noise) for each in chosen]
     now.sort(key=lambda each: (each.gain is None, each.gain or 0.0))
@@ -126,7 +126,8 @@ def _held(runs: Sequence[Listed], alike: Sequence[Listed], pins: Pins, reference
     suite = runs[0].run.suite
     pin = pins.pins.get(pins.promoted)
     if pin is not None and suite in pin.runs:
-        pinned = next((each for each in runs if answers(each.run) == (pin.candidate, pin.runs[suite].samples)), None)
+        folders = {each.run.graded for each in runs}
+        pinned = next((each for each in runs if holds(each.run, pin, folders)), None)
         if pinned is not None:
             otherwise = not same_questions(pinned.run, alike[-1].run)
             return Held(what="pin", name=pins.promoted, run=pinned, score=_score(pinned.run), otherwise=otherwise)
@@ -136,6 +137,8 @@ def _held(runs: Sequence[Listed], alike: Sequence[Listed], pins: Pins, reference
 
 def _now(each: Listed, held: Held | None, metric: Metric, noise: float | None) -> Now:
     score = _score(each.run)
+    if any(run.failed > MOST_FAILED * (run.asked or run.planned) for run in (each.run, *([held.run.run] if held else []))):
+        return Now(run=each, score=score, gain=None, word="errors")
     if held is None or held.score is None or score is None:
         return Now(run=each, score=score, gain=None, word="unknown")
     if held.otherwise:
@@ -144,8 +147,6 @@ def _now(each: Listed, held: Held | None, metric: Metric, noise: float | None) -
     words = asked_otherwise(held.run.run, each.run)
     if words:
         return Now(run=each, score=score, gain=gain, word="otherwise", settings=words)
-    if any(run.failed > MOST_FAILED * (run.asked or run.planned) for run in (each.run, held.run.run)):
-        return Now(run=each, score=score, gain=gain, word="errors")
     chance = STEP * noise * 2**0.5 if noise is not None else _unpaired(metric, (held.run.run, each.run))
     return Now(run=each, score=score, gain=gain, word=_word(gain, chance))
 

@@ -139,3 +139,24 @@ def test_errors_stand_beside_the_score_that_they_have_no_share_in() -> None:
     found = history([*WEEKS, run("w4", 79, 22, asked=100, failed=12)], WEEKS[0], Pins(), now=[])
     assert found is not None
     assert [(point.asked, point.failed) for point in found.points][-1] == (100, 12)
+
+
+def test_other_weights_that_answer_alike_are_another_run_and_an_endpoint_is_asked_anew_every_time() -> None:
+    def again(name: str, day: int, **fields: Any) -> Run:
+        return run(name, 80, day, samples_hash="alike", **fields)
+
+    nightly = [again("nightly", day, fingerprints=Fingerprints(asked=f"a{day}", weights=f"w{day}")) for day in (1, 8, 15)]
+    found = history(nightly, nightly[0], Pins(), now=[])
+    assert found is not None
+    assert len(found.points) == 3
+    endpoint = [again("api", day, fingerprints=Fingerprints(asked="a")) for day in (1, 8, 15)]
+    found = history(endpoint, endpoint[0], Pins(), now=[])
+    assert found is not None
+    assert len(found.points) == 3
+    same = [again("nightly", day, fingerprints=Fingerprints(asked="a", weights="w")) for day in (1, 8, 15)]
+    assert history(same, same[0], Pins(), now=[]) is None, "one run, declared three times"
+    pinned = Pins(pins={"p": Pin(candidate="nightly", created="2026-11-08", by="Ana",
+                                 runs={"facts": PinnedRun(graded="nightly8", samples="alike")})})  # fmt: skip
+    found = history(nightly, nightly[0], pinned, now=[])
+    assert found is not None
+    assert [point.pins for point in found.points] == [(), ("p",), ()], "not every run that answered alike is the pinned one"

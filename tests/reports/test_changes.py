@@ -104,7 +104,7 @@ def test_texts_are_cut_to_where_they_differ_and_what_differs_is_marked() -> None
 def test_the_words_that_both_have_between_two_differences_are_cut_as_well() -> None:
     middle = " ".join(f"word{n}" for n in range(60))
     old, _ = apart(f"a {middle} b", f"c {middle} d")
-    assert marked(old) == "[a] word0 word1 word2 word3 word4 word5 … word54 word55 word56 word57 word58 word59 [b]".replace(
+    assert marked(old) == "[a] word0 word1 word2 word3 word4 word5 word6 word7 … word52 word53 word54 word55 word56 word57 word58 word59 [b]".replace(
         "[a] ", "[a] "
     )
 
