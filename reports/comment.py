@@ -12,6 +12,7 @@ from reports.beside import beside_text
 from reports.failures.reading import Reading
 from reports.failures.telling import failure_lines
 from reports.figures import alone_p, deciding_p_text
+from reports.fitting import Block, fitted
 from reports.forgotten import cost_lines
 from reports.hostile import escaped
 from reports.looks import why
@@ -77,31 +78,25 @@ def markdown(
     ``measured``: the runs behind it, which say what each suite is for, as in the report. ``readings``: what the page found
     that lost items have in common."""
     ranked = standings(conclusion, measured or {})
-    head = [marker(conclusion), *_alert(conclusion, ranked), "", *_candidates(conclusion, ranked)]
-    foot = ["", _footer(conclusion)]
-    optional = [_unhappy(verdict) for verdict in conclusion.verdicts]
-    optional += [_warned(conclusion), _cost(conclusion), _winning(conclusion), _speed(conclusion)]
-    optional += [_looks(conclusion), _folded(conclusion), _slices(conclusion), _failures(readings or {})]
-    kept: list[str] = []
-    left_out = False
-    room = budget - len("\n".join(head + foot)) - 200
-    for block in optional:
-        text = "\n".join(block)
-        if not block or len(text) + 1 <= room:
-            kept += block
-            room -= len(text) + 1
-            continue
-        shorter = _shortened(block, room)
-        left_out = True
-        kept += shorter
-        room -= len("\n".join(shorter)) + 1
-    if left_out:
-        kept += ["", "_Cut to fit a comment; the whole is in the report._"]
-    text = "\n".join(head + kept + foot) + "\n"
-    return (
-        text
-        if len(text) <= budget
-        else text[: budget - 60].rsplit("\n", 1)[0] + "\n\n_Cut to fit a comment; the whole is in the report._\n"
+    blocks = [
+        ("candidates", _candidates(conclusion, ranked)),
+        *((f"rules of {verdict.candidate}", _unhappy(verdict)) for verdict in conclusion.verdicts),
+        ("warnings", _warned(conclusion)),
+        ("what the fine-tune cost", _cost(conclusion)),
+        ("who answers better", _winning(conclusion)),
+        ("speed and tokens", _speed(conclusion)),
+        ("what was asked look by look", _looks(conclusion)),
+        *((f"rules passed by {verdict.candidate}", _passed(verdict)) for verdict in conclusion.verdicts),
+        ("what was not equal", _unequal(conclusion)),
+        ("items", _items(conclusion)),
+        ("slices", _slices(conclusion)),
+        ("what lost items have in common", _failures(readings or {})),
+    ]
+    return fitted(
+        [marker(conclusion), *_alert(conclusion, ranked), ""],
+        [Block(about=about, lines=tuple(lines)) for about, lines in blocks if lines],
+        ["", _footer(conclusion)],
+        budget,
     )
 
 
@@ -238,32 +233,25 @@ def _looks(conclusion: Conclusion) -> list[str]:
     return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
 
 
-def _folded(conclusion: Conclusion) -> list[str]:
-    lines: list[str] = []
-    for verdict in conclusion.verdicts:
-        passed = [finding for finding in verdict.findings if finding.outcome == "pass"]
-        if passed:
-            title = f"{len(passed)} rules passed by {escaped(verdict.candidate)}"
-            lines += [
-                "",
-                f"<details><summary>{title}</summary>",
-                "",
-                *_COLUMNS,
-                *(_row(finding) for finding in passed),
-                *_corrected(passed),
-                *_quarrels(passed),
-                "",
-                "</details>",
-            ]
+def _passed(verdict: Verdict) -> list[str]:
+    passed = [finding for finding in verdict.findings if finding.outcome == "pass"]
+    if not passed:
+        return []
+    title = f"{len(passed)} rules passed by {escaped(verdict.candidate)}"
+    rows = [*(_row(finding) for finding in passed), *_corrected(passed), *_quarrels(passed)]
+    return ["", f"<details><summary>{title}</summary>", "", *_COLUMNS, *rows, "", "</details>"]
+
+
+def _unequal(conclusion: Conclusion) -> list[str]:
     differing = list(dict.fromkeys((each.what, each.candidate) for each in conclusion.parity if not each.equal and each.required))
-    if differing:
-        lines += ["", "<details><summary>What was not equal</summary>", ""]
-        lines += [f"- {escaped(what)} of {escaped(candidate)}" for what, candidate in differing] + ["", "</details>"]
-    items = worn_lines(conclusion)
-    if items:
-        lines += ["", "<details><summary>Items: what was left out, and how worn they are</summary>", ""]
-        lines += [f"- {escaped(line)}" for line in items] + ["", "</details>"]
-    return lines
+    lines = [f"- {escaped(what)} of {escaped(candidate)}" for what, candidate in differing]
+    return ["", "<details><summary>What was not equal</summary>", "", *lines, "", "</details>"] if lines else []
+
+
+def _items(conclusion: Conclusion) -> list[str]:
+    title = "Items: what was left out, and how worn they are"
+    lines = [f"- {escaped(line)}" for line in worn_lines(conclusion)]
+    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"] if lines else []
 
 
 def _slices(conclusion: Conclusion) -> list[str]:
@@ -305,18 +293,6 @@ def _row(finding: Finding) -> str:
         f"{count_text(found.items)} ({found.lost}/{found.won})",
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def _shortened(block: Sequence[str], room: int) -> list[str]:
-    """As many lines of a block as fit, with every fold closed again."""
-    kept: list[str] = []
-    folds = 0
-    for line in block:
-        if len("\n".join(kept)) + len(line) + 40 > room:
-            break
-        folds += line.startswith("<details>") - line.startswith("</details>")
-        kept.append(line)
-    return kept + ["", "</details>"] * max(0, folds)
 
 
 def _footer(conclusion: Conclusion) -> str:

@@ -17,8 +17,8 @@ Level = Literal["error", "warning", "notice"]
 
 SHOWN = 10
 REASONS = 5
-SUMMARY_BUDGET = 900_000
-"""Characters of a job summary; GitHub drops the whole of one that is larger than 1 MiB."""
+SUMMARY_BUDGET = 260_000
+"""Characters of a job summary, which may have four bytes each; GitHub drops the whole of one that is larger than 1 MiB."""
 
 
 def workflow_commands(conclusion: Conclusion, *, file: str) -> list[str]:

@@ -14,7 +14,7 @@ def escaped(text: str) -> str:
     line = " ".join(visible(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", line)
-    line = re.sub(r"(?i)(https?|ftp|www)(?=[:.])", "\\1\u200b", line)
+    line = re.sub(r"(?i)(https?|ftp|www)(?=[:.])|\b(gh)(?=-\d)", "\\g<0>\u200b", line)
     return re.sub(r"([@#])(?=\w)", "\\1\u200b", line)
 
 

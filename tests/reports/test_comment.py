@@ -9,6 +9,7 @@ import pytest
 
 from harness.records import Conclusion
 from reports.comment import BUDGET, markdown, marker
+from reports.github import SUMMARY_BUDGET
 from tests.reports import fixtures
 from tests.reports.told import HOSTILE_NAME, concluded, finding
 
@@ -62,7 +63,7 @@ def test_a_comment_never_exceeds_its_budget_and_says_that_it_was_cut(count: int)
     findings = tuple(finding("fail" if number % 2 else "pass", name=f"rule {number}") for number in range(count))
     text = markdown(concluded(*findings))
     assert len(text) <= BUDGET
-    assert "Cut to fit a comment" in text
+    assert re.search(r"_Too long for this place\. Cut short or left out here: rules (of|passed by) c", text)
     assert text.count("<details>") == text.count("</details>")
     assert text.startswith("<!-- sftgate:gate:policy -->\n")
 
@@ -72,7 +73,25 @@ def test_a_comment_about_very_many_candidates_still_fits() -> None:
     many = tuple(msgspec.structs.replace(one, candidate=f"candidate {number} " + "x" * 80) for number in range(600))
     text = markdown(msgspec.structs.replace(concluded(finding()), verdicts=many))
     assert len(text) <= BUDGET
-    assert "Cut to fit a comment" in text
+    (note,) = [line for line in text.splitlines() if line.startswith("_Too long")]
+    assert note.startswith("_Too long for this place. Cut short or left out here: candidates, rules of candidate 0 xxxxx")
+    assert note.endswith(" more. All of it is in report.html._")
+    assert len(note) < 1000
+    assert text.rstrip().endswith("</sub>"), "what it is about stands at its end whatever was left out"
+
+
+def test_what_is_named_as_left_out_is_what_is_not_there() -> None:
+    small, large = finding("fail", name="small"), tuple(finding("fail", name=f"rule {number}") for number in range(2000))
+    verdicts = [concluded(*findings, candidate=name).verdicts[0] for name, findings in (("a", (small,)), ("b|<b>", large))]
+    text = markdown(msgspec.structs.replace(concluded(small), verdicts=tuple(verdicts)))
+    assert "| small" in text
+    assert "Cut short or left out here: rules of b\\|&lt;b&gt;. All of it" in text
+    assert "Too long" not in markdown(msgspec.structs.replace(concluded(small), verdicts=tuple(verdicts[:1])))
+
+
+def test_a_job_summary_stays_below_a_mebibyte_in_any_script() -> None:
+    findings = tuple(finding("fail", name="𠀀" * 200 + str(number)) for number in range(5000))
+    assert len(markdown(concluded(*findings), budget=SUMMARY_BUDGET).encode()) < 1 << 20
 
 
 def test_names_and_reasons_cannot_become_html_links_mentions_or_table_borders() -> None:
@@ -81,6 +100,7 @@ def test_names_and_reasons_cannot_become_html_links_mentions_or_table_borders() 
     assert "@everyone" not in text
     assert "](javascript" not in text
     assert "#1" not in text
+    assert "GH-12" not in markdown(concluded(finding(name="see GH-12 and gh-3"))), "which GitHub would link"
     assert "\x1b" not in text
     assert "\u202e" not in text
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ❌")}
