@@ -77,8 +77,7 @@ def roles(conclusion: Conclusion, runs: Iterable[Run]) -> Roles:
     claimed = {
         metric_parts(finding.metric or finding.rule.metric)[0]
         for verdict in conclusion.verdicts
-        for finding in verdict.findings
-        if finding.rule.require == "superior"
+        for finding in _claims(verdict.findings)
     } - set(retained)
     target = tuple(dict.fromkeys(run.suite for run in known if run.suite in claimed)) or tuple(sorted(claimed - {"*"}))
     if not target:
@@ -107,7 +106,8 @@ def metric_of(measured: Mapping[tuple[str, str], Measured], metric: str) -> Metr
 def standings(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> tuple[Standing, ...]:
     """All candidates with a verdict, largest target gain first."""
     role = roles(conclusion, (each.run for each in measured.values()))
-    found = [_standing(verdict, conclusion, role, measured) for verdict in conclusion.verdicts]
+    shared = _shared(conclusion)
+    found = [_standing(verdict, conclusion, role, measured, shared) for verdict in conclusion.verdicts]
     found.sort(key=lambda each: (each.target is None, -(each.target.gain if each.target else 0.0)))
     return tuple(
         Standing(
@@ -123,9 +123,24 @@ def standings(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measure
     )
 
 
-def _standing(verdict: Verdict, conclusion: Conclusion, role: Roles, measured: Mapping[tuple[str, str], Measured]) -> Standing:
+def _claims(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that claim a gain. One that only informs is the target where no other claims any."""
+    found = [finding for finding in findings if finding.rule.require == "superior"]
+    return [finding for finding in found if finding.rule.severity != "inform"] or found
+
+
+def _shared(conclusion: Conclusion) -> set[str]:
+    """Target metrics of every candidate that has any: means of unlike metrics would rank candidates by what they were asked."""
+    each = [{f.comparison.metric for f in _claims(_certifying(v)) if f.comparison} for v in conclusion.verdicts]
+    return set.intersection(*filter(None, each)) if any(each) else set()
+
+
+def _standing(
+    verdict: Verdict, conclusion: Conclusion, role: Roles, measured: Mapping[tuple[str, str], Measured], shared: set[str]
+) -> Standing:
     ruled = [finding for finding in _certifying(verdict) if finding.comparison is not None]
-    target = [finding.comparison for finding in ruled if finding.rule.require == "superior" and finding.comparison]
+    claimed = [finding.comparison for finding in _claims(ruled) if finding.comparison]
+    target = [each for each in claimed if each.metric in shared] or claimed
     if not target:
         target = [each for each in _compared(conclusion, verdict.candidate, measured) if role.of(each.metric) == "target"]
     retained = [each for each in _compared(conclusion, verdict.candidate, measured) if role.of(each.metric) == "retained"]

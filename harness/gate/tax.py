@@ -1,8 +1,9 @@
 """What a gain on the target cost of what was to be kept (the "alignment tax"), for reading.
 
-Target metrics are those that a ``superior`` rule names; without one, the first metric of every suite that is not retained, not
-judged and not about speed. What was to be kept is the first metric of every retained suite. Shares that are better when higher
-count, each suite as much as any other, each item of a suite as it weighs there. Other metrics are in no mean, and are named.
+Target metrics are those that a ``superior`` rule names (one that only informs, where no other does); without one, the first
+metric of every suite that is not retained, not judged and not about speed. What was to be kept is the first metric of every
+retained suite. Shares that are better when higher count, each suite as much as any other, each item of a suite as it weighs
+there. Other metrics are in no mean, and are named.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def _tax(name: str, measurements: Measurements) -> Tax:
 def _claimed(name: str, measurements: Measurements) -> list[str]:
     """The metrics that somebody claims a gain of, of suites that are not retained."""
     rules = [rule for rule in measurements.policy.rules if rule.require == "superior" and rule.split != "select"]
+    rules = [rule for rule in rules if rule.severity != "inform"] or rules
     own = [metric for suite in measurements.suites for metric in measurements.columns(suite, name)]
     return [
         metric

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.gate import Policy, conclude
-from harness.records import Comparison, Conclusion, Finding, Measured, Metric, Rule
+from harness.records import Comparison, Conclusion, Finding, Measured, Metric, Rule, Severity
 from reports import page
 from reports.answer import candidate_lines
 from reports.beside import MOST, beside_text
@@ -91,6 +91,26 @@ def test_gains_in_several_units_are_never_averaged() -> None:
     (standing,) = standings(concluded(*superior, outcome="pass"), {})
     assert standing.target is not None
     assert (standing.target.gain, standing.target.unit, standing.target.averaged) == (1.5, "s", 2)
+
+
+@pytest.mark.parametrize("severity", ["inform", "warn"])
+def test_a_target_gain_is_of_the_same_metrics_for_every_candidate_and_not_of_what_only_informs(severity: Severity) -> None:
+    def claim(metric: str, gain: float, candidate: str, severity: Severity = "block") -> Finding:
+        compared = Comparison(
+            metric=metric, baseline="b", candidate=candidate, baseline_value=0.5, candidate_value=0.5 + gain, gain=gain
+        )
+        rule = Rule(metric=metric, require="superior", severity=severity)
+        return Finding(rule=rule, outcome="pass", reason="", metric=metric, comparison=compared)
+
+    voted = concluded(
+        claim("skill/t/acc", 0.4, "voted"), claim("human/win", 0.1, "voted", severity), outcome="pass", candidate="voted"
+    )
+    plain = concluded(claim("skill/t/acc", 0.3, "plain"), outcome="pass", candidate="plain")
+    ranked = standings(msgspec.structs.replace(voted, verdicts=(*plain.verdicts, *voted.verdicts)), {})
+    assert [(each.candidate, each.target and each.target.metric) for each in ranked] == [
+        ("voted", "skill/t/acc"),
+        ("plain", "skill/t/acc"),
+    ]
 
 
 def told(outcome: str, p: float, **parameters: float) -> Finding:

@@ -142,7 +142,8 @@ def test_what_somebody_claims_a_gain_of_is_the_target() -> None:
     runs = [measured(name, right(50, 50), suite=suite) for suite in ("skill", "style") for name in ("base", "new")]
     runs += [measured(name, right(90, 10), retained=True) for name in ("base", "new")]
     claim = Rule(metric="style/*/acc", require="superior")
-    (tax,) = concluded(*runs, rules=(claim,)).taxes
+    read = Rule(metric="skill/*/acc", require="superior", severity="inform")
+    (tax,) = concluded(*runs, rules=(claim, read)).taxes
     assert tax.target == ("style/t/acc",)
 
 
