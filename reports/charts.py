@@ -11,9 +11,9 @@ from harness.records import SHARES, Conclusion, Finding, Measured, MetricKind, O
 from reports.axes import height_axis
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, span
 from reports.front import front_line
+from reports.judging import Wins
 from reports.lettering import tick_texts
 from reports.naming import named_points
-from reports.panels import Wins
 from reports.quarrel import quarrel
 from reports.standing import Roles, Standing, metric_of
 from reports.strips import stacked

@@ -8,6 +8,7 @@ from harness.records import Conclusion, Record
 from reports import panels
 from reports.curves import TrainingCard
 from reports.figures import Figure, count_figure, pointer
+from reports.retained import KeptLine
 
 SURE = 0.05
 """A corrected p up to which a slice is counted."""
@@ -27,7 +28,7 @@ BAD = frozenset({"surely worse", "rejected", "concerns", "must be equal and is n
 
 def counted(
     conclusion: Conclusion,
-    kept: Sequence[panels.KeptLine],
+    kept: Sequence[KeptLine],
     latency: Sequence[panels.LatencyLine],
     trainings: Sequence[TrainingCard],
     same: panels.Comparability,

@@ -17,12 +17,16 @@ from reports import (
     explorer,
     fits,
     forgotten,
+    gate_rows,
     gists,
+    health,
     history,
+    judging,
     ladder,
     looks,
     packing,
     panels,
+    retained,
     slices,
     speed,
     spread,
@@ -67,7 +71,7 @@ class LostTable(Record, frozen=True, kw_only=True):
 
 
 class WinRow(Record, frozen=True, kw_only=True):
-    wins: panels.Wins
+    wins: judging.Wins
     bar: Markup
     numbers: tuple[tuple[str, Figure], ...]
 
@@ -82,21 +86,21 @@ class Page(Record, frozen=True, kw_only=True):
     hero: answer.Hero
     candidates: tuple[answer.CandidateLine, ...]
     names: tuple[str, ...]
-    strips: tuple[answer.HealthStrip, ...]
-    health: tuple[answer.HealthLine, ...]
+    strips: tuple[health.HealthStrip, ...]
+    health: tuple[health.HealthLine, ...]
     looks: tuple[looks.LookLine, ...]
     lost: tuple[LostTable, ...]
     comparability: panels.Comparability
     tainted: tuple[contamination.Tainted, ...]
     beside: dict[str, tuple[gists.Gist, ...]]
     worn: Worn
-    gates: tuple[answer.GateTable, ...]
+    gates: tuple[gate_rows.GateTable, ...]
     forests: tuple[charts.Forest, ...]
-    flips: dict[str, tuple[panels.FlipTile, ...]]
-    kept: tuple[panels.KeptLine, ...]
+    flips: dict[str, tuple[retained.FlipTile, ...]]
+    kept: tuple[retained.KeptLine, ...]
     tradeoff: Markup | None
     scatter: tuple[tuple[str, Figure, Figure], ...]
-    admissions: tuple[panels.AdmissionCard, ...]
+    admissions: tuple[judging.AdmissionCard, ...]
     wins: tuple[WinRow, ...]
     winning: winning.Winning
     people: tuple[PeopleCard, ...]
@@ -124,11 +128,11 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     names = tuple(each.candidate for each in standing)
     role = roles(conclusion, (each.run for each in measured.values()))
     pairings = explorer.pair(measured, conclusion.baseline, names)
-    flips = panels.flips(pairings, measured, conclusion.baseline, names)
-    wins = panels.wins(measured, conclusion.baseline, names)
+    flips = retained.flips(pairings, measured, conclusion.baseline, names)
+    wins = judging.wins(measured, conclusion.baseline, names)
     lost = {name: explorer.worst_lost(pairings, name, WORST) for name in names}
     failures = readings(pairings, names)
-    totals = answer.health_totals(conclusion)
+    totals = health.health_totals(conclusion)
     data: dict[str, Any] = {
         "conclusion": conclusion,
         "standings": standing,
@@ -143,9 +147,9 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         "worst": {name: [_scores(each, conclusion.baseline, name) for each in items] for name, items in lost.items()},
     }
     badges = {verdict.candidate: badge(verdict.outcome) for verdict in conclusion.verdicts}
-    gates = answer.gate_tables(conclusion, standing, measured)
+    gates = gate_rows.gate_tables(conclusion, standing, measured)
     same = panels.comparability(conclusion.parity)
-    kept = panels.kept_lines(conclusion, role, measured, names)
+    kept = retained.kept_lines(conclusion, role, measured, names)
     latency = panels.latency_lines(conclusion, measured)
     trainings = curves.training_cards(
         {name: training[name] for name in sorted(training, key=lambda each: names.index(each) if each in names else len(names))}
@@ -165,8 +169,8 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         hero=answer.hero(conclusion, standing),
         candidates=answer.candidate_lines(conclusion, standing),
         names=names,
-        strips=answer.health_strips(totals, conclusion.baseline),
-        health=answer.health_lines(conclusion, measured),
+        strips=health.health_strips(totals, conclusion.baseline),
+        health=health.health_lines(conclusion, measured),
         looks=looks.look_lines(conclusion),
         lost=_lost_tables(pairings, lost, conclusion.baseline, badges),
         comparability=same,
@@ -175,11 +179,11 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         worn=worn(conclusion),
         gates=gates,
         forests=charts.forests(conclusion, standing, role, measured),
-        flips=panels.flip_tiles(flips),
+        flips=retained.flip_tiles(flips),
         kept=kept,
         tradeoff=charts.tradeoff(standing, _retained_margin(conclusion, role), badges),
         scatter=_scatter(standing),
-        admissions=panels.admission_cards(conclusion.admissions),
+        admissions=judging.admission_cards(conclusion.admissions),
         wins=tuple(_win_row(index, each) for index, each in enumerate(wins)),
         winning=winning.winning(conclusion),
         people=people_cards(conclusion.people),
@@ -240,7 +244,7 @@ def _scatter(standing: Sequence[Standing]) -> tuple[tuple[str, Figure, Figure], 
     return tuple(rows)
 
 
-def _win_row(index: int, wins: panels.Wins) -> WinRow:
+def _win_row(index: int, wins: judging.Wins) -> WinRow:
     names = ("win", "tie", "loss", "conflict", "unparsable")
     numbers = tuple((name, count_figure(getattr(wins, name), pointer("wins", index, name))) for name in names)
     return WinRow(wins=wins, bar=charts.win_bar(wins), numbers=numbers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.records import Admission
-from reports.panels import admission_cards
+from reports.judging import admission_cards
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from harness.records import Training, TrainingPoint, ValidationPoint
 from reports import charts, curves, strips, svg, view
-from reports.panels import Wins
+from reports.judging import Wins
 from tests.reports import fixtures
 
 

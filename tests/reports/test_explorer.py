@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.records import Candidate, Fingerprints, Judgment, Measured, Metric, Run, Sample
-from reports import explorer, panels
+from reports import explorer, judging, retained
 from tests.reports import fixtures
 
 
@@ -63,7 +63,7 @@ def test_the_order_of_an_addition_loses_no_item_and_wins_no_comparison() -> None
     half = (0.7 * 0.0 + 0.1 * 1 + 0.2 * 1 + 0.4 * 1) / (0.7 + 0.7)
     assert half != 0.5
     sides = {("s", name): run_of("s", name, [sample("1", half, metric="win")], metrics=metrics) for name in ("b", "c")}
-    assert [(wins.win, wins.tie, wins.loss) for wins in panels.wins(sides, "b", ["c"])] == [(0, 1, 0)]
+    assert [(wins.win, wins.tie, wins.loss) for wins in judging.wins(sides, "b", ["c"])] == [(0, 1, 0)]
 
 
 def test_what_is_zero_is_held_against_the_mean_and_nothing_is_lost_where_there_is_no_size_at_all() -> None:
@@ -76,7 +76,7 @@ def test_what_is_zero_is_held_against_the_mean_and_nothing_is_lost_where_there_i
         items = explorer.pair(sides, "b", ["c"])
         assert [each.statuses["c"] for each in items] == expected
         assert [bool(each.gains) for each in items] == [status != explorer.UNCOMPARED for status in expected]
-        tiles = panels.flips(items, sides, "b", ["c"])
+        tiles = retained.flips(items, sides, "b", ["c"])
         assert sum(tile.both + tile.lost for tile in tiles) == (2 if any(before) else 0)
 
 

@@ -9,7 +9,7 @@ from lxml import html as lxml_html
 
 from harness.records import Comparison, Conclusion, Finding, Rule, Verdict
 from reports import page
-from reports.answer import gate_tables
+from reports.gate_rows import gate_tables
 from reports.standing import standings
 
 

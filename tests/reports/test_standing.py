@@ -8,7 +8,7 @@ import msgspec
 
 from harness.records import Comparison, Conclusion, Finding, Verdict
 from reports.answer import hero
-from reports.panels import kept_lines
+from reports.retained import kept_lines
 from reports.standing import Roles, standings
 from tests.reports.told import concluded, finding
 

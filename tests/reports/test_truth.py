@@ -10,7 +10,7 @@ from lxml import html as lxml_html
 
 from harness.records import Comparison, Finding, Require, Rule
 from reports import page
-from reports.answer import gate_line
+from reports.gate_rows import gate_line
 from tests.reports import fixtures
 from tests.reports.told import concluded, finding
 
