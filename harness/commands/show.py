@@ -13,7 +13,7 @@ from harness.config import Loaded
 from harness.errors import UsageError
 from harness.pipeline.concluding import conclude, read_measured
 from harness.plugins import did_you_mean
-from harness.records import Judgment, Measured, Run, Sample
+from harness.records import Frame, Judgment, Measured, Run, Sample
 
 _OPINIONS = 12  # of judges, or check points, that are shown of an answer
 
@@ -63,6 +63,8 @@ def execute(arguments: argparse.Namespace) -> int:
                 return 0
             shown += 1
             _print(suite, key, sides)
+            if arguments.item is not None:
+                _print_seen(key, sides, {name: each.run.frames for (owner, name), each in measured.items() if owner == suite})
     if not shown:
         that = f" and that has the key {arguments.item!r}" if arguments.item else ""
         who, had = ("all candidates", "their reference") if everybody is not None else (arguments.lost, "the baseline")
@@ -125,6 +127,19 @@ def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> N
             out.print(printable(f"    {_opinion(said)}"), markup=False)
         if len(sample.judgments) > _OPINIONS:
             out.print(f"    … {len(sample.judgments) - _OPINIONS} more", markup=False)
+
+
+def _print_seen(key: str, sides: Mapping[str, Mapping[str, Sample]], frames: Mapping[str, Sequence[Frame]]) -> None:
+    """The prompt with the chat template around it, once for all who saw the same; nothing of those of whom it is not known."""
+    from reports.prompts import whole
+
+    texts: dict[str, list[str]] = {}
+    for name, side in sides.items():
+        seen = side[key].seen(frames[name]) if key in side else None
+        if seen is not None:
+            texts.setdefault(whole(*seen), []).append(name)
+    for text, names in texts.items():
+        out.print(printable(f"  as {', '.join(names)} saw the prompt:\n{text}"), markup=False)
 
 
 def _opinion(said: Judgment) -> str:

@@ -25,9 +25,10 @@ _STAND_INS = re.compile(r"sftgate(\d+)content")
 
 
 class Framing:
-    """Frames of one template. ``render`` makes the text of a request; ``special`` are the tokenizer's special tokens."""
+    """Frames of one template. ``render`` makes the text of a request, where that costs little; ``special`` are the tokenizer's
+    special tokens, where they are known."""
 
-    def __init__(self, render: Callable[[Request], str], special: Collection[str]) -> None:
+    def __init__(self, render: Callable[[Request], str] | None = None, special: Collection[str] = ()) -> None:
         self._render = render
         longest_first = sorted(filter(None, special), key=lambda token: (-len(token), token))
         self._special = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
@@ -62,32 +63,37 @@ class Framing:
     def _usual_for(self, request: Request) -> tuple[Frame, ...]:
         """What such messages are rendered to where their contents are words: with the contents as they are, and without the white
         space around them. Nothing for messages that hold more than words."""
-        if request.tools or any(each.name or each.tool_calls or each.tool_call_id for each in request.messages):
+        if (
+            self._render is None
+            or request.tools
+            or any(each.name or each.tool_calls or each.tool_call_id for each in request.messages)
+        ):
             return ()
         shape = (tuple(each.role for each in request.messages), request.continue_final, request.enable_thinking)
         if shape not in self._usual:
             if len(self._usual) >= _KEPT:
                 self._usual.clear()
-            self._usual[shape] = self._learn(request)
+            self._usual[shape] = _learned(self._render, request)
         return self._usual[shape]
 
-    def _learn(self, request: Request) -> tuple[Frame, ...]:
-        messages = tuple(
-            msgspec.structs.replace(each, content=_STAND_IN.format(number)) for number, each in enumerate(request.messages)
-        )
-        try:
-            pieces = _STAND_INS.split(self._render(msgspec.structs.replace(request, messages=messages)))
-        except EngineError:  # the template wants other words
-            return ()
-        numbers = [int(piece) for piece in pieces[1::2]]
-        if any(number >= len(messages) for number in numbers):
-            return ()
-        found = []
-        for places in (numbers, [-1 - number for number in numbers]):
-            mixed: list[str | int] = [*pieces]
-            mixed[1::2] = places
-            found.append(Frame(parts=tuple(part for part in mixed if part != "")))
-        return tuple(found)
+
+def _learned(render: Callable[[Request], str], request: Request) -> tuple[Frame, ...]:
+    messages = tuple(
+        msgspec.structs.replace(each, content=_STAND_IN.format(number)) for number, each in enumerate(request.messages)
+    )
+    try:
+        pieces = _STAND_INS.split(render(msgspec.structs.replace(request, messages=messages)))
+    except EngineError:  # the template wants other words
+        return ()
+    numbers = [int(piece) for piece in pieces[1::2]]
+    if any(number >= len(messages) for number in numbers):
+        return ()
+    found = []
+    for places in (numbers, [-1 - number for number in numbers]):
+        mixed: list[str | int] = [*pieces]
+        mixed[1::2] = places
+        found.append(Frame(parts=tuple(part for part in mixed if part != "")))
+    return tuple(found)
 
 
 def _found(contents: Sequence[str], text: str) -> tuple[str | int, ...]:

@@ -19,6 +19,7 @@ from typing import Any, Self
 import msgspec
 
 from harness.engines import serving
+from harness.engines.framing import Framing
 from harness.engines.tokens import Pair, cut_windows, fit_pair, fit_prompt, split_pair
 from harness.engines.transport import Endpoint, Patience, Refusal, Reply
 from harness.engines.wire import (
@@ -189,6 +190,7 @@ class Server:
         self.endpoint = Endpoint(self.options.base_url, _key(self.options), patience, self.resources.concurrency, tell=tell)
         self._encode = lru_cache(maxsize=4096)(self._encode_now)
         self._render = lru_cache(maxsize=1024)(self._render_now)
+        self._framing = Framing()
 
     def answer(self, request: Request) -> Completion:
         """The completion; EngineError where there is none."""
@@ -254,8 +256,10 @@ class Server:
 
     def _score(self, request: Request) -> Completion:
         """Split into tokens by the server's own tokenizer, exactly as the engines in this process do."""
+        frame = None
         if request.messages:
             text, special = self._render(msgspec.json.encode(self._rendering(request), order="sorted")), False
+            frame = self._framing.of(request, text)
         else:
             text = request.prompt or ""
             special = not (self.options.prefix and text.startswith(self.options.prefix))
@@ -282,6 +286,7 @@ class Server:
             seconds=sum(reply.seconds for _, reply in results),
             cut=sum(pair.cut for pair in pairs),
             boundary=any(pair.boundary for pair in pairs),
+            frame=frame,
         )
 
     def _score_pair(self, pair: Pair) -> tuple[tuple[float, bool], Reply]:

@@ -75,10 +75,15 @@ def rendering(template: str) -> Framing:
     return Framing(render, SPECIAL)
 
 
+def rendered(framing: Framing, request: Request) -> str:
+    assert framing._render is not None
+    return framing._render(request)
+
+
 def of(framing: Framing, *contents: str, roles: tuple[str, ...] = ("user",)) -> tuple[Frame, Request, str]:
     messages = tuple(Message(role=role, content=content) for role, content in zip(roles, contents, strict=True))
     request = Request(messages=messages)
-    text = framing._render(request)
+    text = rendered(framing, request)
     return framing.of(request, text), request, text
 
 
@@ -147,7 +152,7 @@ def test_messages_with_more_than_words_are_sought_in_the_text() -> None:
     framing = rendering("{{ tools | tojson }}" + CHATML)
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
     request = Request(messages=(Message(role="user", content="call f"),), tools=(tool,))
-    text = framing._render(request)
+    text = rendered(framing, request)
     frame = framing.of(request, text)
     assert frame.text(request.contents) == text
     assert frame.parts[1] == 0
@@ -170,6 +175,12 @@ def test_a_raw_prompt_stands_after_what_the_tokenizer_adds() -> None:
     assert framing.raw("<s>", "the capital") == Frame(parts=("<s>", 0), special=("<s>",))
     assert framing.raw("", "a</s>b") == Frame(parts=(0,), special=("</s>",))
     assert Framing(str, ()).raw("", "<s>").special == ()
+
+
+def test_where_a_server_renders_the_contents_are_sought_in_what_it_says() -> None:
+    _, request, text = of(rendering(CHATML), "what?")
+    frame = Framing().of(request, text)
+    assert frame == Frame(parts=("<|im_start|>user\n", 0, "<|im_end|>\n<|im_start|>assistant\n"))
 
 
 def test_what_is_remembered_is_bounded() -> None:

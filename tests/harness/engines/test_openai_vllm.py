@@ -13,7 +13,7 @@ from harness.cli import main
 from harness.engines.openai_api import OpenAI
 from harness.errors import EngineError
 from harness.records import Candidate, Completion, Message, Request
-from tests.harness.engines.asking import answers, ask
+from tests.harness.engines.asking import answers, ask, shown
 from tests.harness.engines.conftest import Tiny
 from tests.harness.engines.served import vllm_server
 
@@ -72,6 +72,12 @@ def test_answers_and_scores_equal_those_of_transformers(url: str, tiny: Tiny) ->
         assert (left[index].greedy, left[index].tokens, left[index].bytes) == (
             right[index].greedy, right[index].tokens, right[index].bytes,
         )  # fmt: skip
+    framed = [index for index in range(len(asked)) if left[index].frame is not None]
+    assert [asked[index][1] for index in framed] == [
+        request for request in REQUESTS if request.kind == "score" and request.messages
+    ] * 2
+    for index in framed:  # elsewhere only the server knows; here it told the text
+        assert shown(asked[index][1], left[index]) == shown(asked[index][1], right[index])
 
 
 def test_a_schema_binds_and_a_stream_is_timed(url: str) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from harness.cli import main
+from harness.engines.fake import Fake
 from harness.pipeline.frames import LONGEST, Frames
-from harness.records import Frame, Message, Rendered, Request, Sample
+from harness.records import Completion, Frame, Message, Rendered, Request, Sample
+from harness.store import Store
 
 FRAME = Frame(parts=("<s>system ", 0, "\nuser ", 1, "\nassistant "), special=("<s>",))
 CONTENTS = ("", "a", "aa", "user", "<s>", "one\n\ntwo", "sftgate0content", "  both  ", "字" * 9)
@@ -78,3 +82,61 @@ def test_a_sample_without_and_one_with_a_number_that_its_run_does_not_have_say_n
     lost = msgspec.structs.replace(plain, rendered=Rendered(frame=1))
     assert lost.seen((FRAME,)) is None
     assert lost.seen(()) is None
+
+
+# ---------------------------------------------------------------------------------------------- the whole way, to the disk
+
+
+class Framed(Fake):
+    """A fake engine that renders: each candidate its own template."""
+
+    def _answer(self, name: str, request: Request) -> Completion:
+        frame = Frame(parts=(f"<s>{name}\n", *range(len(request.contents)), "</s>"), special=("</s>", "<s>"))
+        return msgspec.structs.replace(super()._answer(name, request), frame=frame)
+
+
+FRAMED = 'model = "none", revision = "1", engine = "tests.harness.pipeline.test_frames:Framed"'
+CONFIG = f"""
+baseline = "old"
+candidates = [
+  {{ name = "old", {FRAMED} }},
+  {{ name = "new", {FRAMED}, options = {{ answers = {{ "0?" = "1" }} }} }},
+  {{ name = "mute", engine = "fake" }},
+]
+suites = [{{ name = "s", use = "prompted", options = {{ items = "items.jsonl", score = "exact_match", system = "be brief" }} }}]
+"""
+
+
+def seen_by(folder: Path) -> dict[str, list[str | None]]:
+    found: dict[str, list[str | None]] = {}
+    store = Store(folder / "runs")
+    for (_, name), path in store.current().items():
+        measured = store.read(path)
+        seen = [sample.seen(measured.run.frames) for sample in measured.samples]
+        found[name] = [None if each is None else each[0].text(each[1]) for each in seen]
+    return found
+
+
+def test_what_an_engine_told_reaches_samples_journal_and_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "items.jsonl").write_text("".join(f'{{"key": "k{n}", "prompt": "{n}?", "target": "1"}}\n' for n in range(5)))
+    config = tmp_path / "gate.toml"
+    config.write_text(CONFIG)
+    assert main(["measure", str(config)]) == 0
+    expected = {
+        "old": [f"<s>old\nbe brief{n}?</s>" for n in range(5)],
+        "new": [f"<s>new\nbe brief{n}?</s>" for n in range(5)],
+        "mute": [None] * 5,
+    }
+    assert seen_by(tmp_path) == expected
+    config.write_text(CONFIG.replace('"exact_match"', '"contains"'))
+    capsys.readouterr()
+    assert main(["measure", str(config)]) == 0
+    assert "0 requests asked, 15 answered from the journal" in " ".join(capsys.readouterr().err.split())
+    assert seen_by(tmp_path) == expected, "answers from the journal know it too"
+    assert main(["show", str(config), "--item", "k3"]) == 0
+    shown = capsys.readouterr().out
+    assert "  as old saw the prompt:\n<s>old\nbe brief3?</s>\n" in shown
+    assert "  as new saw the prompt:\n<s>new\n" in shown
+    assert "mute saw" not in shown
+    assert main(["show", str(config)]) == 0
+    assert "saw the prompt" not in capsys.readouterr().out, "only of a single item"
