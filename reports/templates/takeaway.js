@@ -32,33 +32,97 @@
     return made;
   }
 
+  const GAP = 12, LINE = 16, LEFT = 260, RIGHT = 430, WIDEST = 620;
+  const pen = document.createElement("canvas").getContext("2d");
+
+  function plain(text) { return text.trim().replace(/\s+/g, " "); }
+
+  /* What a cell says: its lines are words apart, so that no number runs into the next one. */
+  function said(cell) {
+    const copy = cell.cloneNode(true);
+    copy.querySelectorAll("br").forEach((each) => each.replaceWith(" "));
+    return plain(copy.textContent);
+  }
+
+  function wide(text, font) {
+    pen.font = font;
+    return pen.measureText(text).width;
+  }
+
+  /* As many lines as it takes; a word that is longer than a line is broken. */
+  function wrapped(text, room, font) {
+    const found = [];
+    let line = "";
+    for (const word of plain(text).split(" ")) {
+      if (line && wide(line + " " + word, font) > room) { found.push(line); line = ""; }
+      line += (line ? " " : "") + word;
+      while (wide(line, font) > room && line.length > 1) {
+        let end = line.length - 1;
+        while (end > 1 && wide(line.slice(0, end), font) > room) end -= 1;
+        found.push(line.slice(0, end));
+        line = line.slice(end);
+      }
+    }
+    return line ? [...found, line] : found;
+  }
+
+  /* What a row says on the left and right of its picture; each number with its column's name, where there are several. */
+  function told(row, heads) {
+    const cells = Array.from(row.cells), place = cells.findIndex((each) => each.querySelector("svg"));
+    if (place < 0) return [cells.map(said).filter(Boolean).join(" · "), null, ""];
+    const left = cells.slice(0, place).filter(said), right = cells.slice(place + 1).filter((each) => !/^–?$/.test(said(each)));
+    const alone = right.length < 2 || row.closest("table.forest") !== null;
+    const named = (each) => (heads[each.cellIndex] ? said(heads[each.cellIndex]) + " " : "") + said(each);
+    const before = left.map((each) => (each.classList.contains("r") ? named(each) : said(each))), after = right.map(alone ? said : named);
+    return [before.join(" · "), cells[place].querySelector("svg"), after.join(alone ? " " : " · ")];
+  }
+
   function lines(box) {
-    const forest = box.querySelector("table.forest");
-    if (!forest) return Array.from(box.querySelectorAll("svg")).map((picture) => ["", picture, ""]);
-    return Array.from(forest.rows).filter((row) => row.closest("thead") === null).map((row) => {
-      const picture = row.querySelector("svg"), cells = Array.from(row.cells);
-      return picture ? [cells[0].textContent.trim(), picture, cells.slice(2).map((cell) => cell.textContent.trim()).join("  ")] : [row.textContent.trim(), null, ""];
-    });
+    const tables = Array.from(box.querySelectorAll("table")).filter((table) => table.querySelector("td svg"));
+    const free = Array.from(box.querySelectorAll("svg")).filter((picture) => !picture.closest("td"));
+    return [...free.map((picture) => ["", picture, ""]), ...tables.flatMap((table) => {
+      const heads = table.tHead ? table.tHead.rows[table.tHead.rows.length - 1].cells : [];
+      return Array.from(table.rows).filter((row) => row.closest("thead") === null).map((row) => told(row, heads));
+    })];
+  }
+
+  function heading(box) {
+    const caption = box.querySelector("figcaption, caption");
+    const title = caption && (caption.querySelector("b") || caption.firstChild);
+    const notes = caption ? [...caption.querySelectorAll(".small"), ...box.querySelectorAll(":scope > p.small")] : [];
+    return [title ? plain(title.textContent) : box.dataset.plot, plain(notes.map((each) => each.textContent).join(" "))];
   }
 
   function drawing(box) {
-    const style = getComputedStyle(document.body), shown = lines(box), wide = shown.some(([left, , right]) => left || right);
-    const parts = [], words = { "font-family": style.fontFamily, "font-size": "12px", fill: style.color };
-    let top = 8, width = 0;
-    shown.forEach(([left, picture, right]) => {
-      const view = picture ? picture.viewBox.baseVal : { width: 0, height: 22 }, start = wide ? 190 : 8;
-      if (left) parts.push(element("text", { x: 8, y: top + 16, ...words }, left.replace(/\s+/g, " ")));
-      if (picture) {
-        const copy = dressed(picture);
-        Object.entries({ x: start, y: top, width: view.width, height: view.height }).forEach(([key, value]) => copy.setAttribute(key, value));
-        parts.push(copy);
-      }
-      if (right) parts.push(element("text", { x: start + view.width + 12, y: top + 16, ...words }, right.replace(/\s+/g, " ")));
-      width = Math.max(width, start + view.width + (wide ? 300 : 8));
-      top += view.height + (wide ? 0 : 8);
+    const style = getComputedStyle(document.body), shown = lines(box), rows = shown.some(([left, , right]) => left || right);
+    const font = "12px " + style.fontFamily, bold = "600 14px " + style.fontFamily;
+    const words = { "font-family": style.fontFamily, "font-size": "12px", fill: style.color };
+    const [title, note] = heading(box), parts = [];
+    let top = GAP, width = 0;
+    const write = (texts, x, from, looks) => texts.forEach((text, number) => {
+      parts.push(element("text", { x, y: from + LINE * (number + 0.75), ...words, ...looks }, text));
+      width = Math.max(width, x + wide(text, looks["font-size"] ? bold : font));
     });
-    const root = element("svg", { width, height: top + 8, viewBox: "0 0 " + width + " " + (top + 8) });
-    root.append(element("rect", { width: "100%", height: "100%", fill: getComputedStyle(box.closest(".card")).backgroundColor }), ...parts);
+    const put = (texts, looks) => { write(texts, GAP, top, looks); top += LINE * texts.length * (looks["font-size"] ? 1.25 : 1); };
+    put(wrapped(title, WIDEST, bold), { "font-size": "14px", "font-weight": "600" });
+    put(wrapped(note, WIDEST, font), {});
+    top += GAP / 2;
+    const start = rows ? GAP * 2 + Math.min(LEFT, Math.max(0, ...shown.filter(([, picture]) => picture).map(([left]) => wide(left, font)))) : GAP;
+    shown.forEach(([left, picture, right]) => {
+      if (!picture) { put(wrapped(left, WIDEST, font), { "font-weight": "600" }); return; }
+      const view = picture.viewBox.baseVal, beside = start + view.width + GAP;
+      const before = wrapped(left, start - GAP * 2, font), after = wrapped(right, RIGHT, font);
+      const tall = Math.max(view.height, LINE * before.length, LINE * after.length);
+      const copy = dressed(picture);
+      Object.entries({ x: start, y: top + (tall - view.height) / 2, width: view.width, height: view.height }).forEach(([key, value]) => copy.setAttribute(key, value));
+      write(before, GAP, top + (tall - LINE * before.length) / 2, {});
+      parts.push(copy);
+      write(after, beside, top + (tall - LINE * after.length) / 2, {});
+      width = Math.max(width, start + view.width);
+      top += tall + (rows ? 0 : 8);
+    });
+    const root = element("svg", { width: Math.ceil(width + GAP), height: Math.ceil(top + GAP), viewBox: "0 0 " + Math.ceil(width + GAP) + " " + Math.ceil(top + GAP) });
+    root.append(element("title", {}, title), element("rect", { width: "100%", height: "100%", fill: getComputedStyle(box.closest(".card")).backgroundColor }), ...parts);
     return new XMLSerializer().serializeToString(root).replace(ILLEGAL, "\ufffd");
   }
 
@@ -68,9 +132,23 @@
     return '"' + safe.replace(/"/g, '""') + '"';
   }
 
+  /* The cells of a row without its picture; one over several columns is followed by empty ones. */
+  function fields(row, drawn) {
+    let column = 0;
+    return Array.from(row.cells).flatMap((each) => {
+      const from = column, over = each.colSpan;
+      column += over;
+      const hidden = drawn >= from && drawn < column ? 1 : 0;
+      return over - hidden < 1 ? [] : [cell(said(each)), ...Array(over - hidden - 1).fill('""')];
+    });
+  }
+
   function numbers(box) {
-    return Array.from(box.querySelectorAll("table")).map((table) =>
-      Array.from(table.rows).map((row) => Array.from(row.cells).filter((each) => !each.querySelector("svg") && !("drawn" in each.dataset)).map((each) => cell(each.textContent)).join(",")).join("\r\n")).join("\r\n\r\n") + "\r\n";
+    return Array.from(box.querySelectorAll("table")).map((table) => {
+      const heads = table.tHead ? Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells) : [];
+      const drawn = heads.findIndex((each) => "drawn" in each.dataset);
+      return Array.from(table.rows).map((row) => fields(row, drawn).join(",")).filter((line) => /[^",]/.test(line)).join("\r\n");
+    }).join("\r\n\r\n") + "\r\n";
   }
 
   document.querySelectorAll("[data-plot]").forEach((box) => {

@@ -1,7 +1,7 @@
 """Every page as pictures, to be looked at: ``python -m tests.reports.screens [NAME …] [--into FOLDER]``.
 
 Each page as it opens, with everything opened (light, dark, narrow), its first screen by itself, and on paper as a PDF. Long pages
-come in parts.
+come in parts. Texts of pictures that leave their picture, or cover one another, are named.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from pathlib import Path
 
 from tests.reports.conftest import FLAGS, executable
+from tests.reports.labels import FAULTS
 from tests.reports.screens import PAGES, rendered
 
 LOOKS = (("as-it-opens", 1280, "light"), ("light", 1280, "light"), ("dark", 1280, "dark"), ("narrow", 400, "light"))
@@ -47,6 +48,8 @@ def _shoot(html: Path) -> None:
             tab.screenshot(path=html.with_name(f"{html.stem}-{look}-0.png"))
             if look != "as-it-opens":
                 tab.evaluate(OPEN)
+                for fault in tab.evaluate(FAULTS):
+                    print(f"{html.stem}, {look}: {fault}")
             tall = tab.evaluate("document.documentElement.scrollHeight")
             for part in range(math.ceil(tall / PART)):
                 clip = {"x": 0, "y": part * PART, "width": width, "height": min(PART, tall - part * PART)}
