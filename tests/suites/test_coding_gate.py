@@ -15,6 +15,7 @@ from suites import coding
 from suites.asking import ItemOptions
 from suites.coding import Coding, CodingOptions
 from tests.harness.pipeline.gated import Gate
+from tests.reports import unpacked
 
 WORDS = "Your code should pass these tests:\n\nassert plus(1) == {two}\n\nAnswer with the code in one fenced code block."
 
@@ -44,7 +45,9 @@ def test_wrong_programs_fail_the_gate_which_says_that_nothing_isolated_them(gate
     assert "without isolation" in (gate.folder / "runs" / "summary.md").read_text()
     report = (gate.folder / "runs" / "report.html").read_text()
     assert "without isolation" in report
-    assert "failed in limits: AssertionError" in report
+    index, *chunks = unpacked.blocks(report)
+    told = [text for texts in unpacked.texts_of(index, chunks) for text in texts or () if text]
+    assert any("failed in limits: AssertionError" in text for text in told)
     values = {each.metric: (each.baseline_value, each.candidate_value) for each in gate.conclusion().comparisons}
     assert values["code/items/pass@1"] == pytest.approx((1.0, 1 / 6))
 
