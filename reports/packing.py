@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -54,16 +54,18 @@ def pack(
     baseline: str,
     candidates: Sequence[str],
     *,
+    named: Collection[int] = (),
     rest: int = 0,
     budget: int = PAGE_BUDGET,
     chunk: int = CHUNK,
 ) -> Pack:
-    """``rest``: bytes of the page that something else takes; ``budget``: for items, after encoding. The index is never left out."""
+    """``named``: rows that the page points to, whose texts come before all others; ``rest``: bytes of the page that something else
+    takes; ``budget``: for items, after encoding. The index is never left out."""
     budget = min(budget, WHOLE_PAGE - rest)
     names, prompts = (baseline, *candidates), Prompts(pairings)
     index = _index(pairings, names, prompts)
     places: list[Any] = [0] * len(pairings)
-    order = sorted(range(len(pairings)), key=lambda row: _urgency(pairings[row], row))
+    order = sorted(range(len(pairings)), key=lambda row: (row not in named, _urgency(pairings[row], row)))
     spent = embedded(len(_packed(msgspec.json.encode(index)))) + 60 * len(pairings)
     chunks: list[bytes] = []
     shortened: list[int] = []
@@ -109,11 +111,11 @@ def _packed(content: bytes) -> bytes:
     return packer.compress(content) + packer.flush()
 
 
-def _urgency(pairing: Pairing, row: int) -> tuple[int, float, int]:
+def _urgency(pairing: Pairing, row: int) -> tuple[int, float, bool, int]:
     statuses = set(pairing.statuses.values())
     doubtful = any(pairing.unstable(name) or pairing.disputed(name) for name in pairing.samples)
     kinds = (LOST in statuses, ERROR in statuses, GAINED in statuses, doubtful, True)
-    return kinds.index(True), pairing.worst_gain if pairing.share else 0.0, row
+    return kinds.index(True), pairing.worst_gain if pairing.share else 0.0, not pairing.retained, row
 
 
 class _Chunk(Record, frozen=True, kw_only=True):

@@ -131,6 +131,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     flips = retained.flips(pairings, measured, conclusion.baseline, names)
     wins = judging.wins(measured, conclusion.baseline, names)
     lost = {name: explorer.worst_lost(pairings, name, WORST) for name in names}
+    places = {id(each): place for place, each in enumerate(pairings)}
     failures = readings(pairings, names)
     totals = health.health_totals(conclusion)
     data: dict[str, Any] = {
@@ -159,7 +160,8 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     data["fits"] = answered = fits.answers(measured, conclusion.paces)
     data["held"] = {table.candidate: table.held.value for table in gates}
     data["gists"] = gists.counted(conclusion, kept, latency, trainings, same)
-    pack = packing.pack(pairings, conclusion.baseline, names, rest=_size(data))
+    named = {places[id(each)] for items in lost.values() for each in items} | _examples(failures)
+    pack = packing.pack(pairings, conclusion.baseline, names, named=named, rest=_size(data))
     data["packed"] = {name: getattr(pack, name) for name in PACKED}
     return Page(
         title=f"sftgate · {', '.join(names) or conclusion.baseline}",
@@ -172,7 +174,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         strips=health.health_strips(totals, conclusion.baseline),
         health=health.health_lines(conclusion, measured),
         looks=looks.look_lines(conclusion),
-        lost=_lost_tables(pairings, lost, conclusion.baseline, badges),
+        lost=_lost_tables(pairings, places, lost, conclusion.baseline, badges),
         comparability=same,
         tainted=contamination.tainted(conclusion),
         beside=gists.gists(data["gists"]),
@@ -210,6 +212,12 @@ def _size(data: Mapping[str, Any]) -> int:
     """About as many bytes as the page takes without its items: the data, the tables and pictures made of it, and what is always
     there."""
     return 2 * len(msgspec.json.encode(data)) + 500_000
+
+
+def _examples(found: Mapping[str, Reading]) -> set[int]:
+    """Rows of the items that stand as examples of what was lost."""
+    groups = {row for reading in found.values() for group in reading.groups for row in group.rows}
+    return groups | {row for reading in found.values() for looks in reading.answers for row in looks.rows}
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -252,17 +260,17 @@ def _win_row(index: int, wins: judging.Wins) -> WinRow:
 
 def _lost_tables(
     pairings: Sequence[explorer.Pairing],
+    places: Mapping[int, int],
     worst: Mapping[str, Sequence[explorer.Pairing]],
     baseline: str,
     badges: Mapping[str, Badge],
 ) -> tuple[LostTable, ...]:
     """One table per candidate; the page opens the one that a leaderboard would have chosen, the others stay folded."""
-    rows = {id(each): index for index, each in enumerate(pairings)}
     tables = []
     for name, members in worst.items():
         lost = sum(pairing.statuses.get(name) == explorer.LOST for pairing in pairings)
         items = tuple(
-            _lost_item(pairing, rows[id(pairing)], name, baseline, pointer("worst", name, place))
+            _lost_item(pairing, places[id(pairing)], name, baseline, pointer("worst", name, place))
             for place, pairing in enumerate(members)
         )
         figure = count_figure(lost, pointer("lost", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,14 +141,18 @@ def test_flags_slices_draws_and_lengths_stand_in_the_index(flags: Any) -> None:
 def test_items_have_the_room_that_the_rest_of_the_page_leaves_them(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fixtures.small()
     shown = view.build(*made)
-    rest = len(page.files(shown)["report.html"]) - sum(
-        packing.embedded(len(each)) for each in (shown.pack.index, *shown.pack.chunks)
-    )
-    monkeypatch.setattr(packing, "WHOLE_PAGE", rest + 10_000)
+    items = sum(packing.embedded(len(each)) for each in (shown.pack.index, *shown.pack.chunks))
+    rest = len(page.files(shown)["report.html"]) - items
+    monkeypatch.setattr(view, "_size", lambda data: rest)
+    monkeypatch.setattr(packing, "WHOLE_PAGE", rest + 76_000)
+    monkeypatch.setattr(packing, "pack", partial(packing.pack, chunk=2_000))
     tight = view.build(*made)
-    assert tight.pack.left_out > 0, "not all texts fit beside tables and data"
-    whole = partial(packing.pack, explorer.pair(made[1], made[0].baseline, tight.names), made[0].baseline, tight.names)
-    assert whole(rest=0).left_out < whole(rest=rest).left_out
+    html = page.files(tight)["report.html"]
+    here = {row for row, place in enumerate(index_of(tight.pack.index)["places"]) if place}
+    rows = {int(row) for row in re.findall(r'data-row="(\d+)"', html.decode())}
+    assert len(rows) > 40
+    assert rows <= here, "what the page points to has its texts"
+    assert len(here) < tight.pack.items, "others have not, where tables and data take the room"
 
 
 def test_the_page_holds_what_was_measured_and_writes_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
