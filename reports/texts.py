@@ -25,8 +25,8 @@ class Written:
     A side is −1 where nobody was asked, the length of its only output where there is nothing else, and else ``[outputs, thinking,
     extracted, error, judgments, prompt, contents]``: lengths, −1 for None, of a judgment ``[judge, criterion, draw, order, score,
     length]``; the prompt is −1 where it is the one above. ``contents``: what stands in the frame of the prompt as this side saw it,
-    0 where the prompt is all of it (or nothing is known), −1 where it is the same as of the side before that has any. ``cut``: how
-    many texts were too long.
+    0 where the prompt is all of it (or nothing is known), −1 where it is the same as of the side before that has any; each is a
+    length, or where it stands in the prompt (from, to). ``cut``: how many texts were too long.
     """
 
     def __init__(self, pairing: Pairing, names: Sequence[str], prompts: Prompts, *, longest: int | None = LONGEST_TEXT) -> None:
@@ -47,7 +47,8 @@ class Written:
     def _side(self, sample: Sample, contents: tuple[str, ...] | None) -> Any:
         outputs = [self._add(text) for text in sample.outputs]
         alike = sample.prompt in ("", self.asked)
-        plain = contents in (None, (self.asked if alike else sample.prompt,))
+        prompt = self.asked if alike else sample.prompt
+        plain = contents in (None, (prompt,))
         if len(outputs) == 1 and alike and plain and not (sample.thinking or sample.extracted or sample.judgments or sample.error):
             return outputs[0]
         return [
@@ -57,14 +58,24 @@ class Written:
             -1 if sample.error is None else self._add(sample.error),
             [self._judgment(each) for each in sample.judgments],
             -1 if alike else self._add(sample.prompt),
-            0 if plain else self._contents(contents or ()),
+            0 if plain else self._contents(contents or (), prompt),
         ]
 
-    def _contents(self, contents: tuple[str, ...]) -> Any:
+    def _contents(self, contents: tuple[str, ...], prompt: str) -> Any:
         if contents == self.before:
             return -1
         self.before = contents
-        return [self._add(text) for text in contents]
+        whole = self.longest is None or len(prompt) <= self.longest
+        found: list[Any] = []
+        at = 0
+        for text in contents:
+            start = prompt.find(text, at) if text and whole else -1
+            if start < 0:
+                found.append(self._add(text))
+            else:
+                at = start + len(text)
+                found.append([units(prompt[:start]), units(prompt[:at])])
+        return found
 
     def _judgment(self, said: Judgment) -> list[Any]:
         score = None if said.score is None else compact(said.score)

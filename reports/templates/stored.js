@@ -63,14 +63,20 @@ class Stored {
     let at = start, before = null;
     const next = (length) => (length < 0 ? null : text.slice(at, (at += length)));
     const found = { prompt: next(shape[0]), target: next(shape[1]), sides: [] };
+    const placed = (prompt, place) => (Array.isArray(place) ? prompt.slice(place[0], place[1]) : next(place));
     for (const side of shape.slice(2)) {
       if (side === -1) found.sides.push(null);
       else if (typeof side === "number") found.sides.push({ outputs: [next(side)], thinking: [], extracted: [], error: null, judgments: [], prompt: null, contents: null });
-      else found.sides.push({
-        outputs: side[0].map(next), thinking: side[1].map(next), extracted: side[2].map(next), error: next(side[3]),
-        judgments: side[4].map(([judge, criterion, draw, order, score, length]) => ({ judge, criterion, draw, order, score, reason: next(length) })),
-        prompt: next(side[5]), contents: Array.isArray(side[6]) ? (before = side[6].map(next)) : side[6] === -1 ? before : null,
-      });
+      else {
+        const told = {
+          outputs: side[0].map(next), thinking: side[1].map(next), extracted: side[2].map(next), error: next(side[3]),
+          judgments: side[4].map(([judge, criterion, draw, order, score, length]) => ({ judge, criterion, draw, order, score, reason: next(length) })),
+          prompt: next(side[5]), contents: null,
+        };
+        if (Array.isArray(side[6])) before = side[6].map((place) => placed(told.prompt === null ? found.prompt : told.prompt, place));
+        if (side[6]) told.contents = before;
+        found.sides.push(told);
+      }
     }
     return found;
   }

@@ -42,8 +42,11 @@ def saw(pack: packing.Pack, row: int, side: int) -> str | None:
             end += len(ends)
             prompt = prompt if texts[end - 1] is None else texts[end - 1]
             if isinstance(own[6], list):
-                before = texts[end : end + len(own[6])]
-                end += len(own[6])
+                before = []
+                for each in own[6]:
+                    span = isinstance(each, list)
+                    before.append(str(prompt)[each[0] : each[1]] if span else texts[end])
+                    end += not span
             contents = before if own[6] else None
         if place == side:
             found = [prompt] if contents is None else contents

@@ -22,6 +22,7 @@ NASTY = "</script><img src=x onerror='window.hacked=1'>"
 CHAT = Frame(parts=("<s>user ", 0, "</s>assistant "), special=("</s>", "<s>"))
 TRIMS = Frame(parts=(f"[.*+?^${{}}()|\\/-] {NASTY} ", -1, " !"), special=("[.*+?^${}()|\\/-]", NASTY, "-->"))
 SYSTEM = Frame(parts=("<s>system ", 0, "</s>user ", 1, "</s>assistant "), special=("</s>", "<s>"))
+TURNS = "system: 𝒳 be brief\n\nuser: 𝒴 what?"
 FRAMES = (CHAT, TRIMS, SYSTEM)
 ASKED = {
     **{f"hostile-{number}": ("<s>\n --> x".join(HOSTILE[number::4]), 0) for number in range(4)},
@@ -44,6 +45,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before += [
         framed("otherwise", 1, "what is 7 plus 5?", 2, "be brief", (0, 17)),
         framed("otherwise too", 1, "what is 7 plus 6?", 2, "be brief", (0, 17)),
+        framed("turns", 1, TURNS, 2, (8, 18), (26, 33)),
         framed("one side", 1, "p", 0),
         sample("no side", 1, prompt="p"),
         framed("cut", 1, "p", 0),
@@ -53,6 +55,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     after += [
         framed("otherwise", 0, "what is 7 plus 5?", 0),
         framed("otherwise too", 0, "what is 7 plus 6?", 0),
+        framed("turns", 0, TURNS, 2, (8, 18), (26, 33)),
+        framed("turns again", 0, TURNS, 2, (8, 18), (26, 33)),
         sample("one side", 0, prompt="p"),
         sample("no side", 0, prompt="p"),
         framed("cut", 0, "p", 0, flags=("context_cut",)),
@@ -88,6 +92,11 @@ def test_every_character_is_there_and_nothing_runs(kept: Open, file: Path) -> No
         assert opened(tab, key) == [FRAMES[frame].text((prompt,))], key
     assert tab.evaluate("window.hacked") is None
     assert tab.locator("#detail img, #detail script, #detail a, #detail svg").count() == 0
+
+
+def test_contents_are_found_in_a_prompt_of_several_turns_whatever_their_characters(kept: Open, file: Path) -> None:
+    tab = fresh(kept(file))
+    assert opened(tab, "turns") == ["<s>system 𝒳 be brief</s>user 𝒴 what?</s>assistant "]
 
 
 def test_special_tokens_stand_out_wherever_they_are(kept: Open, file: Path) -> None:

@@ -50,5 +50,5 @@ def lengths(shape: list[Any]) -> list[int]:
         else:
             outputs, thinking, extracted, error, judgments, prompt, contents = side
             found += [*outputs, *thinking, *extracted, error, *(each[5] for each in judgments), prompt]
-            found += contents if isinstance(contents, list) else []
+            found += [each for each in contents if isinstance(each, int)] if isinstance(contents, list) else []
     return found
