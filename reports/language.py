@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Literal
 
@@ -97,7 +98,7 @@ def _literals(part: str, ask: Callable[[str], str | None]) -> str:
 
     def other(match: re.Match[str]) -> str:
         text = match[1]
-        sentence = text[:1].isupper() or (" " in text.strip() and text[:1].islower())
+        sentence = text[:1].isupper() or (" " in text.strip() and (text[:1].islower() or not text[:1].isascii()))
         found = ask(text) if sentence and _LETTERS.search(text) else None
         return match.group() if found is None else f"'{found}'"
 
@@ -140,7 +141,8 @@ def pictured(picture: Markup, lang: Lang) -> Markup:
         return picture
 
     def other(match: re.Match[str]) -> str:
-        found = texts.get(match[2])
-        return match.group() if found is None else f"{match[1]}{escape(found)}{match[3]}"
+        text = unescape(match[2])
+        found = said(text, lang)
+        return match.group() if found == text else f"{match[1]}{escape(found)}{match[3]}"
 
     return Markup(_DRAWN.sub(other, str(picture)))

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.records import Conclusion, Measured, Training
 from reports import language, view
@@ -29,6 +31,8 @@ REVIEW = "sftgate review export CONFIG --items-file review-items.jsonl"
 WORDS = "words.js"
 STYLES = ("report.css", "report_items.css")
 SCRIPTS = ("frame.js", "takeaway.js", WORDS, "differences.js", "stored.js", "prompt.js", "item.js", "items.js")
+_SPOKEN = re.compile(r"(<(title|desc)\b[^>]*)>([^<]*)(</\2>)")
+_LABELLED = re.compile(r'aria-label="([^"]*)"')
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -91,18 +95,36 @@ def environment(lang: Lang = "en", names: Collection[str] = ()) -> jinja2.Enviro
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name, function in (("said", language.said), ("number", language.number), ("pictured", language.pictured)):
+    for name, function in (("said", language.said), ("number", language.number)):
         made.filters[name] = partial(function, lang=lang)
-    made.filters["told"] = partial(_told, Teller(lang, names))
+    teller = Teller(lang, names)
+    made.filters |= {"told": partial(_told, teller), "pictured": partial(_pictured, teller)}
     return made
 
 
-def _told(teller: Teller, text: str) -> str:
-    """A sentence of the gate in the language of the page, or marked as what it is."""
-    if teller.lang == "en" or not text:
-        return text
+def _told(teller: Teller, text: str) -> Markup:
+    """A sentence of the gate in the language of the page, or marked as what it is; names that are read from the right, isolated."""
     found = teller.told(text)
-    return Markup('<span lang="en">{}</span>').format(text) if found is None else found
+    shown = escape(text if found is None else found)
+    for name in teller.leftward:
+        shown = shown.replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
+    return Markup('<span lang="en">{}</span>').format(shown) if found is None and text and teller.lang != "en" else shown
+
+
+def _pictured(teller: Teller, picture: Markup) -> Markup:
+    """A picture in the language of the page, and what it says to those who do not see it."""
+
+    def other(match: re.Match[str]) -> str:
+        found = teller.told(unescape(match[3]))
+        return f'{match[1]} lang="en">{match[3]}{match[4]}' if found is None else f"{match[1]}>{escape(found)}{match[4]}"
+
+    def label(match: re.Match[str]) -> str:
+        found = teller.told(unescape(match[1]))
+        return match.group() if found is None else f'aria-label="{escape(found)}"'
+
+    if teller.lang == "en":
+        return picture
+    return Markup(_LABELLED.sub(label, _SPOKEN.sub(other, str(language.pictured(picture, teller.lang)))))
 
 
 def asset(name: str) -> str:
@@ -128,6 +150,6 @@ def _hash(text: str) -> str:
 def embed(data: Any) -> Markup:
     """``data`` as JSON for a ``<script type="application/json">``: nothing in it can end the element or open another."""
     text = msgspec.json.encode(data).decode()
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
+    for character, instead in _ESCAPES.items():
+        text = text.replace(character, instead)
     return Markup(text)

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from unicodedata import bidirectional
 
 from harness.gate.policy import titled, which_items
 from harness.records import Conclusion
@@ -21,12 +22,15 @@ MOST_SIGNS, MOST_STEPS, MOST_NESTED = 4_000, 20_000, 60
 """Longer sentences, and such as cannot be read in so many steps or are nested deeper, stay English."""
 
 _HOLE = re.compile(r"\{(\d)\}")
+_LEFTWARD = ("R", "AL", "AN", "RLO", "RLE", "RLI")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _PER_CENT = re.compile(r"(?<=[\d}]) %")
 _FIRST, _LAST = 0xE000, 0xF8FF
 _NAME = "[\ue000-\uf8ff]"
 """Signs that no font has: each stands for a name while a sentence is read."""
 _TITLE = re.compile(rf"({_NAME}): (.+)", re.S)
+_WHY = re.compile(rf"([^\uE000-\uF8FF]+?)\. ({_NAME}: .+)", re.S)
+_MEETING = re.compile(r"[A-Za-z0-9%][\u4e00-\u9fff]|[\u4e00-\u9fff][A-Za-z0-9]")
 _AS_IT_IS = re.compile(
     rf"[−+]?\d+(?:[.,]\d+)*(?:e[-−+]\d+)?%?(?: {_NAME})?"  # a number, and what it is in
     r"|p [=<>] \S+"
@@ -112,6 +116,7 @@ class Teller:
     def __init__(self, lang: Lang, names: Collection[str] = ()) -> None:
         self.lang: Lang = lang
         self.names = sorted((name for name in set(names) if name), key=len, reverse=True)
+        self.leftward = [name for name in self.names if any(bidirectional(sign) in _LEFTWARD for sign in name)]
         self._known: dict[str, str | None] = {}
 
     def told(self, text: str) -> str | None:
@@ -169,9 +174,11 @@ class _Reader:
         exact = _whole(self.lang).get(text)
         if exact is not None or _AS_IT_IS.fullmatch(text):
             return text if exact is None else exact
-        title = _TITLE.fullmatch(text)
+        title, why = _TITLE.fullmatch(text), _WHY.fullmatch(text)
         if title is not None and (rest := self.read(title[2])) is not None:
             return f"{title[1]}：{rest}"
+        if why is not None and (first := self.read(why[1])) is not None and (rest := self.read(why[2])) is not None:
+            return f"{first}。{rest}"
         for shape in self.shapes:
             if (
                 text.startswith(shape.pieces[0])
@@ -179,7 +186,7 @@ class _Reader:
                 and all(piece in text for piece in shape.pieces)
             ):
                 for parts in self._parts(text, shape, 0, len(shape.pieces[0])):
-                    return re.sub(r"\{(\d)\*?\}", lambda match, parts=parts: parts[int(match[1])], shape.other)  # type: ignore[misc]
+                    return _filled(shape.other, parts)
         return None
 
     def _parts(self, text: str, shape: Shape, hole: int, start: int) -> Iterator[tuple[str, ...]]:
@@ -203,6 +210,15 @@ class _Reader:
         if not part:
             return None if needed else ""
         return None if part == text else self.read(part)
+
+
+def _filled(other: str, parts: tuple[str, ...]) -> str:
+    """A shape with its holes filled, and a space where Latin letters or digits meet Chinese."""
+    made = ""
+    for piece in re.split(r"(\{\d\*?\})", other):
+        added = parts[int(piece[1])] if re.fullmatch(r"\{\d\*?\}", piece) else piece
+        made += " " + added if _MEETING.search(made[-1:] + added[:1]) else added
+    return made
 
 
 def _places(text: str, piece: str, start: int) -> Iterator[int]:

@@ -77,6 +77,19 @@ def test_pictures_keep_names_and_change_words() -> None:
     assert str(language.pictured(drawn, "zh")) == '<text x="1" class="axis">目标增益 →</text><text x="2" class="label">step</text>'
 
 
+def test_every_word_in_a_picture_is_in_the_catalogue() -> None:
+    drawn = re.compile(r'tag\(\s*"text",\s*"([^"]+)"')
+    words = {word for path in Path(page.__file__).parent.rglob("*.py") for word in drawn.findall(path.read_text(encoding="utf-8"))}
+    assert {word for word in words if re.search("[A-Za-z]{2}", word) and language.said(word, "zh") == word} == set()
+    picture = Markup(
+        '<svg aria-label="base: half of the items up to 3"><title id="t">Training of x</title><desc>&lt;b&gt; c</desc></svg>'
+    )
+    shown = page.environment("zh", ["x", "base"]).from_string("{{ p | pictured }}").render(p=picture)
+    assert shown == (
+        '<svg aria-label="base：半数题目不超过 3"><title id="t">x 的训练</title><desc lang="en">&lt;b&gt; c</desc></svg>'
+    )
+
+
 @pytest.fixture(scope="module")
 def both() -> tuple[lxml_html.HtmlElement, lxml_html.HtmlElement]:
     made = fixtures.small()
