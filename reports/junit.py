@@ -11,6 +11,9 @@ from reports.wording import rule_name
 UNDECIDED: tuple[Outcome, ...] = ("inconclusive", "insensitive")
 
 
+_NOBODY = "There is no candidate to decide about: only the baseline was measured."
+
+
 def junit(conclusion: Conclusion) -> bytes:
     """One test case per rule, metric and candidate. Blocking failures are ``failure``, invalid or incomparable ones ``error``,
     undecided ones and those that only warn ``skipped``; class name and name together are unique. A candidate that holds the gate
@@ -34,6 +37,11 @@ def junit(conclusion: Conclusion) -> bytes:
         for name, count in counts.items():
             suite.set(name, str(count))
             totals[name] += count
+    if not conclusion.verdicts:
+        suite = ElementTree.SubElement(root, "testsuite", name=legal(f"sftgate.{conclusion.baseline}"))
+        _add_case(suite, conclusion.baseline, "verdict", {}, totals, "not_comparable", _NOBODY)
+        for name, count in totals.items():
+            suite.set(name, str(count))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(totals[name]))
     ElementTree.indent(root)

@@ -114,10 +114,10 @@ def show_preview(plan: Preview) -> None:
     )
 
 
-def decide(loaded: Loaded) -> tuple[Conclusion, dict[tuple[str, str], Measured]]:
-    """Conclude from the store."""
+def decide(loaded: Loaded, *, alone: bool = False) -> tuple[Conclusion, dict[tuple[str, str], Measured]]:
+    """Conclude from the store; ``alone``: also where only the baseline was measured."""
     measured = read_measured(loaded)
-    return conclude(loaded, measured, command=shlex.join(["sftgate", *sys.argv[1:]])), measured
+    return conclude(loaded, measured, command=shlex.join(["sftgate", *sys.argv[1:]]), alone=alone), measured
 
 
 def gate_now(loaded: Loaded) -> int:

@@ -16,7 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """0 when the report was written."""
     loaded = load_config(arguments)
-    conclusion, measured = decide(loaded)
+    conclusion, measured = decide(loaded, alone=True)
     path, _ = write_outputs(loaded, conclusion, measured)
     out.print(str(path), markup=False)
     return 0

@@ -67,18 +67,20 @@ def conclude(
     environment: Mapping[str, Any],
     command: str = "",
     stages: Sequence[Stage] = (),
+    alone: bool = False,
 ) -> Conclusion:
     """Compare every candidate with the baseline and its reference, apply the policy, and say why.
 
-    ``measured`` is keyed by (suite, candidate). ``stages``: trainings in a row, to be read as such. ComparabilityError where the
-    baseline was not measured, or nothing but it; ConfigError for a rule about a metric that no suite provides.
+    ``measured`` is keyed by (suite, candidate). ``stages``: trainings in a row, to be read as such. ``alone``: a baseline by itself
+    has no verdicts, and can be shown. ComparabilityError where the baseline was not measured, or nothing but it; ConfigError for a
+    rule about a metric that no suite provides.
     """
     measurements = Measurements(measured, policy)
     if policy.baseline not in measurements.candidates:
         found = ", ".join(measurements.candidates) or "nothing"
         raise ComparabilityError(f"the baseline {policy.baseline!r} was not measured (found: {found}); measure it first.")
     names = judged(measurements)
-    if not names:
+    if not names and not alone:
         raise ComparabilityError(f"only the baseline {policy.baseline!r} was measured: there is no candidate to judge.")
     measurements.check_left_out()
     check_rules(policy.rules, {*measurements.declared, *of_people_in(policy.rules)}, groups=measurements.groups)
@@ -91,7 +93,8 @@ def conclude(
     over = over_candidates(cases)
     verdicts = [verdict_of(name, about_others(cases[name], findings_of(cases[name], over[name])), measurements) for name in own]
     recipes = verdicts_of_recipes(measurements)
-    outcome = gravest([verdict.outcome for verdict in (*verdicts, *(each for each in recipes if blocks(each)))])
+    said = [verdict.outcome for verdict in (*verdicts, *(each for each in recipes if blocks(each)))]
+    outcome = gravest(said) if names else "not_comparable"
     return Conclusion(
         created=created,
         baseline=policy.baseline,

@@ -161,12 +161,20 @@ def digest_of_policy(loaded: Loaded) -> str:
     return digest([msgspec.structs.replace(policy, baseline="", rules=rules, chosen={}), suites, *lengths, *spending])
 
 
-def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "") -> Conclusion:
-    """Compare, decide, and say why."""
+def conclude(loaded: Loaded, measured: dict[Pair, Measured], *, command: str = "", alone: bool = False) -> Conclusion:
+    """Compare, decide, and say why. ``alone``: also where only the baseline was measured, about which there is no verdict."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     policy = msgspec.structs.replace(policy_of(loaded, measured), judged=judged_so_far(Store(loaded.store), measured.values()))
     with located(loaded.file):
-        found = decide(measured, policy, created=created, environment=environment(), command=command, stages=loaded.config.stages)
+        found = decide(
+            measured,
+            policy,
+            created=created,
+            environment=environment(),
+            command=command,
+            stages=loaded.config.stages,
+            alone=alone,
+        )
     pins = {text: pin.day for text, pin in meant_pins(loaded).items()}
     return msgspec.structs.replace(
         found, policy=loaded.file, policy_digest=digest_of_policy(loaded), pins=pins, history=read_history(loaded, measured)
