@@ -8,7 +8,20 @@ import random
 from collections.abc import Sequence
 
 from harness.gate import Policy, conclude
-from harness.records import Candidate, Conclusion, Fingerprints, Flag, Judgment, Measured, Metric, Rule, Run, Sample
+from harness.records import (
+    Candidate,
+    Conclusion,
+    Fingerprints,
+    Flag,
+    Frame,
+    Judgment,
+    Measured,
+    Metric,
+    Rendered,
+    Rule,
+    Run,
+    Sample,
+)
 
 BASELINE = "prod"
 SKILL = (0.74, 0.66, 0.75, 0.78, 0.70, 0.73)
@@ -17,6 +30,15 @@ TOPICS, LANGUAGES = ("algebra", "history", "law", "medicine", "code", "cooking")
 JUDGED, DRAWN = 10, 8
 """One item in so many is judged, or drawn several times."""
 DRAWS = 4
+
+SYSTEM = "You are a helpful assistant. Answer in the language of the question."
+_SPECIAL = ("<|im_start|>", "<|im_end|>")
+_USER, _ANSWER = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
+FRAMES = (
+    Frame(parts=(_USER, 0, _ANSWER), special=_SPECIAL),
+    Frame(parts=("<|im_start|>system\n", 0, "<|im_end|>\n" + _USER, 1, _ANSWER), special=_SPECIAL),
+)
+"""How the models see a question, without the system's words and with them."""
 
 _ONSETS = ("b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "br", "cl", "dr", "gr", "st", "tr", "th")
 _VOWELS, _ENDS = ("a", "e", "i", "o", "u", "ea", "ou"), ("", "n", "r", "s", "t", "l")
@@ -136,6 +158,7 @@ def _sample(
             scores={"win": score},
             judgments=said,
             flags=flags,
+            rendered=Rendered(frame=1, contents=(SYSTEM, (0, len(prompt)))),
         )
     thinks = number % 20 == 7
     return Sample(
@@ -150,6 +173,7 @@ def _sample(
         scores={"exact_match": sum(right) / len(right)},
         draws={"exact_match": right} if len(right) > 1 else {},
         flags=("truncated",) if dice.random() < 0.02 else (),
+        rendered=Rendered(frame=0),
     )
 
 
@@ -172,6 +196,7 @@ def _run(suite: str, name: str, samples: list[Sample], *, retained: bool) -> Mea
         metrics=metric,
         primary=next(iter(metric)),
         watched=("truncated",),
+        frames=FRAMES,
         planned=len(samples),
         asked=len(samples),
         failed=sum(each.error is not None for each in samples),

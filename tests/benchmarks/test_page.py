@@ -10,7 +10,7 @@ def test_made_up_runs_have_everything_and_do_not_change() -> None:
     samples = [each for run in runs.values() for each in run.samples]
     assert {name for _, name in runs} == {BASELINE, "week47", "week48"}
     assert len(conclusion.verdicts) == 2
-    for what in ("error", "flags", "slices", "draws", "thinking", "extracted", "judgments"):
+    for what in ("error", "flags", "slices", "draws", "thinking", "extracted", "judgments", "rendered"):
         assert any(getattr(each, what) for each in samples), what
     assert {said.order for each in samples for said in each.judgments} == {"left", "right"}
     assert measured(1200, 2) == runs
