@@ -14,8 +14,9 @@ from harness.records import SHARES, MetricKind
 from reports.wording import MINUS, fixed, signed
 
 SMALL = 11.0
-"""Size of most letters in a picture, in pixels; ``NAME``: of what is named in bold."""
-NAME = 12.5
+"""Size of most letters in a picture, in pixels; ``NAME``: of plain letters as wide as those of bold names, which
+have 12.5."""
+NAME = 13.5
 _LARGE, _TINY = 1e5, 1e-3
 """Beyond these a number of an axis has an exponent: no margin is as wide as 1000000000."""
 
