@@ -9,7 +9,7 @@ from reports import page
 
 PAGES = (
     "careless", "all_pass", "inconclusive", "invalid", "not_comparable", "ten_thousand", "chinese", "hostile", "history", "judged",
-    "loaded", "store_index", "store_suite", "store_changed",
+    "loaded", "audit", "store_index", "store_suite", "store_changed",
 )  # fmt: skip
 
 

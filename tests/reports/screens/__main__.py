@@ -9,10 +9,15 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.reports.access import faults, pass_over
 from tests.reports.conftest import FLAGS, executable
 from tests.reports.labels import FAULTS
 from tests.reports.screens import PAGES, rendered
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 LOOKS = (("as-it-opens", 1280, "light"), ("light", 1280, "light"), ("dark", 1280, "dark"), ("narrow", 400, "light"))
 PART = 2_400
@@ -33,13 +38,21 @@ def main() -> None:
     for name in arguments.names or PAGES:
         html = arguments.into / f"{name}.html"
         html.write_text(rendered(name), encoding="utf-8")
-        _shoot(html)
+        wrong = _shoot(html)
         print(html)
+        print("\n".join(wrong) or "axe finds nothing wrong")
 
 
-def _shoot(html: Path) -> None:
+def _faults(tab: Page) -> list[str]:
+    pass_over(tab, set())
+    return faults(tab)
+
+
+def _shoot(html: Path) -> list[str]:
+    """The pictures of a page; what axe finds in it."""
     from playwright.sync_api import sync_playwright
 
+    wrong: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         for look, width, scheme in LOOKS:
@@ -48,6 +61,7 @@ def _shoot(html: Path) -> None:
             tab.screenshot(path=html.with_name(f"{html.stem}-{look}-0.png"))
             if look != "as-it-opens":
                 tab.evaluate(OPEN)
+                wrong += [f"{look}: {fault}" for fault in _faults(tab)]
                 for fault in tab.evaluate(FAULTS):
                     print(f"{html.stem}, {look}: {fault}")
             tall = tab.evaluate("document.documentElement.scrollHeight")
@@ -58,6 +72,7 @@ def _shoot(html: Path) -> None:
                 tab.pdf(path=html.with_suffix(".pdf"), format="A4")
             tab.close()
         browser.close()
+    return wrong
 
 
 if __name__ == "__main__":
