@@ -37,9 +37,9 @@ def execute(arguments: argparse.Namespace) -> int:
     store = Store(loaded.store, loaded.part)
     folder = arguments.into or store.outputs / "export"
     if arguments.to in ("csv", "parquet", "llm-comparator"):
-        for name, content in _files(arguments.to, conclusion, measured).items():
+        for name, (content, note) in _files(arguments.to, conclusion, measured).items():
             atomic_write(folder / name, content)
-            out.print(printable(str(folder / name)), markup=False)
+            out.print(printable(f"{folder / name}{note}"), markup=False)
         return 0
     from reports.elsewhere.tracking import track
 
@@ -49,13 +49,18 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _files(kind: str, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> dict[str, bytes]:
+def _files(kind: str, conclusion: Conclusion, measured: dict[tuple[str, str], Measured]) -> dict[str, tuple[bytes, str]]:
+    """By name, with what is to be said of each."""
     from reports.elsewhere.comparator import comparator
     from reports.elsewhere.tables import as_csv, as_parquet, comparison_table, sample_table
 
     if kind == "llm-comparator":
-        names = [verdict.candidate for verdict in conclusion.verdicts]
-        return {f"comparator-{quote(name, safe='')}.json": comparator(measured, conclusion.baseline, name) for name in names}
+        found = {}
+        for name in [verdict.candidate for verdict in conclusion.verdicts]:
+            content, left_out = comparator(measured, conclusion.baseline, name)
+            note = f" (without {left_out:,} items that have no score from 0 to 1 on both sides)" if left_out else ""
+            found[f"comparator-{quote(name, safe='')}.json"] = content, note
+        return found
     write = as_csv if kind == "csv" else as_parquet
     tables = {"samples": sample_table(measured), "comparisons": comparison_table(conclusion)}
-    return {f"{name}.{kind}": write(table) for name, table in tables.items()}
+    return {f"{name}.{kind}": (write(table), "") for name, table in tables.items()}

@@ -1,7 +1,8 @@
 """A candidate beside the baseline for Google's LLM Comparator: A is the baseline, B the candidate.
 
-Its score says how much better A is (−1.5 to 1.5), so that it is our gain with the other sign; scores that are no shares have none,
-because it knows no other scale. A judge's opinion of two answers becomes a rater's.
+Its score says how much better A is (−1.5 to 1.5), so that it is our gain with the other sign. Items that have no such score stay
+out: it knows no other scale than shares, and counts a score that is not there as 0, which would be a tie. A judge's opinion of two
+answers becomes a rater's.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from reports.explorer import Pairing, pair
 from reports.texts import encodable, target_text
 
 
-def comparator(measured: Mapping[tuple[str, str], Measured], baseline: str, candidate: str) -> bytes:
-    """The file for one candidate: the items that both answered."""
-    rows = [each for each in pair(measured, baseline, [candidate]) if {baseline, candidate} <= each.samples.keys()]
-    answered = [each for each in rows if all(each.samples[name].outputs for name in (baseline, candidate))]
+def comparator(measured: Mapping[tuple[str, str], Measured], baseline: str, candidate: str) -> tuple[bytes, int]:
+    """The file for one candidate: the items that both answered and that can be scored so; and how many others there are."""
+    rows = pair(measured, baseline, [candidate])
+    answered = [
+        each
+        for each in rows
+        if each.share and candidate in each.gains and all(each.samples[name].outputs for name in (baseline, candidate))
+    ]
     metrics = list(dict.fromkeys(each.metric for each in answered))
     fields = list(dict.fromkeys(name for each in answered for name in each.any_sample.slices))
     schema = [
@@ -35,12 +40,11 @@ def comparator(measured: Mapping[tuple[str, str], Measured], baseline: str, cand
         "models": [{"name": baseline}, {"name": candidate}],
         "examples": [_example(each, baseline, candidate, metrics, fields) for each in answered],
     }
-    return msgspec.json.encode(_clean(content))
+    return msgspec.json.encode(_clean(content)), len(rows) - len(answered)
 
 
 def _example(each: Pairing, baseline: str, candidate: str, metrics: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
     sides = [each.samples[baseline], each.samples[candidate]]
-    gain = each.gains.get(candidate)
     custom: dict[str, Any] = {
         "key": each.key,
         "suite": f"{each.suite}/{each.task}" if each.task else each.suite,
@@ -54,7 +58,7 @@ def _example(each: Pairing, baseline: str, candidate: str, metrics: Sequence[str
         "tags": [each.suite, *([each.task] if each.task else [])],
         "output_text_a": sides[0].outputs[0],
         "output_text_b": sides[1].outputs[0],
-        "score": None if gain is None or not each.share else -gain + 0.0,
+        "score": -each.gains[candidate] + 0.0,
         "individual_rater_scores": [_rater(said) for said in _compared(sides[1])],
         "custom_fields": custom,
     }

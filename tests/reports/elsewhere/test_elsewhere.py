@@ -95,7 +95,9 @@ def test_a_comparator_file_has_the_viewers_fields_and_its_sign() -> None:
         Judgment(score=0.9, judge="pointwise"),
     )
     sides = {("facts", "base"): judged("base", 0.0), ("facts", "new"): judged("new", 1.0, opinions)}
-    content = json.loads(comparator(sides, "base", "new"))
+    made, left_out = comparator(sides, "base", "new")
+    content = json.loads(made)
+    assert (len(content["examples"]), left_out) == (2, 1), "an error is no tie, as which the viewer would count it"
     assert set(content) == {"metadata", "models", "examples"}
     assert content["models"] == [{"name": "base"}, {"name": "new"}]
     schema = content["metadata"]["custom_fields_schema"]
@@ -110,6 +112,14 @@ def test_a_comparator_file_has_the_viewers_fields_and_its_sign() -> None:
     assert content["examples"][1]["score"] == 0.0
     assert [(each["score"], each["is_flipped"]) for each in first["individual_rater_scores"]] == [(-1.0, True), (1.0, False)]
     assert first["custom_fields"]["score acc"] == [0.0, 1.0]
+
+
+def test_what_has_no_score_on_the_viewers_scale_stays_out_of_it_and_is_counted(made: fixtures.Made) -> None:
+    for name in fixtures.CANDIDATES:
+        content, left_out = comparator(made[1], fixtures.BASELINE, name)
+        scores = [each["score"] for each in json.loads(content)["examples"]]
+        assert left_out > 0
+        assert all(isinstance(score, float | int) and -1 <= score <= 1 for score in scores)
 
 
 def test_a_tracker_gets_every_rules_numbers_under_names_that_it_takes(made: fixtures.Made) -> None:
