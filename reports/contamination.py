@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from harness.records import Conclusion, Record
+from markupsafe import Markup
+
+from harness.records import Comparison, Conclusion, Record
 from reports.figures import Figure, count_figure, pointer
+from reports.strips import stacked
 from reports.wording import rule_name
 
 
@@ -16,6 +19,7 @@ class Tainted(Record, frozen=True, kw_only=True):
     items: Figure
     found: Figure | None
     left_out: Figure | None
+    picture: Markup
 
 
 def tainted(conclusion: Conclusion) -> tuple[Tainted, ...]:
@@ -40,6 +44,15 @@ def tainted(conclusion: Conclusion) -> tuple[Tainted, ...]:
                     items=count_figure(comparison.items, f"{at}/items"),
                     found=counts.get("contaminated"),
                     left_out=counts.get("excluded"),
+                    picture=_shares(verdict.candidate, comparison),
                 )
             )
     return tuple(rows)
+
+
+def _shares(candidate: str, comparison: Comparison) -> Markup:
+    """What is clean, what was found and counts all the same, and what was found and left out."""
+    found, left_out = (int(comparison.parameters.get(word) or 0) for word in ("contaminated", "excluded"))
+    clean = max(0, comparison.items - found)
+    words = f"{candidate}: {clean} items not found, {found} found and counted, {left_out} found and left out"
+    return stacked([("not found", clean, "plain"), ("found", found, "loss"), ("left out", left_out, "tie")], words)
