@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import msgspec
 import pytest
 
 from harness.records import Conclusion
+from harness.store import Store
 
 pytestmark = [pytest.mark.models, pytest.mark.vllm]
 
@@ -80,6 +82,27 @@ def test_the_demo_leaves_everything_that_ci_and_people_read(demo: Path) -> None:
         assert list((demo / "out").glob(f"*/{name}/training.json"))
 
 
+def test_of_every_answer_the_prompt_is_kept_as_the_model_saw_it_and_what_is_common_once(demo: Path) -> None:
+    store, seen = Store(demo / "runs"), 0
+    for (suite, _), path in store.current().items():
+        measured = store.read(path)
+        if suite in {"text", "human"}:  # scored as it is, and votes
+            continue
+        for sample in measured.samples:
+            found = sample.seen(measured.run.frames)
+            assert found is not None, (path, sample.key)
+            if suite == "facts":
+                assert sample.prompt in found[0].text(found[1])
+                assert isinstance(sample.rendered.frame, int) or sample is measured.samples[0]
+            seen += 1
+    assert seen > 5000
+    with sqlite3.connect(f"file:{demo / 'runs' / 'journal.sqlite'}?mode=ro", uri=True) as connection:
+        (frames,), (answers,) = (
+            connection.execute(f"select count(*) from {name}").fetchone() for name in ("frames", "completions")
+        )
+    assert frames < answers / 50
+
+
 def test_a_second_run_starts_no_engine_and_says_the_same(demo: Path) -> None:
     before = conclusion_of(demo)
     again = sftgate("run", "gate.toml", cwd=demo)
@@ -115,8 +138,6 @@ def test_a_killed_run_continues_where_it_was(demo: Path, tmp_path: Path) -> None
 
 
 def _journalled(path: Path) -> int:
-    import sqlite3
-
     if not path.exists():
         return 0
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from harness.engines.threads import torch_threads
 from harness.records import Candidate, Completion, Message, Request
-from tests.harness.engines.asking import answers
+from tests.harness.engines.asking import answers, shown
 from trainers.lab import LabPaths
 
 pytestmark = [pytest.mark.models, pytest.mark.vllm]
@@ -93,6 +93,27 @@ def test_trained_adapters_and_their_base_answer_alike_in_one_mixed_batch(both: B
     assert [left.text for left, _ in pairs] == [right.text for _, right in pairs]
     assert [left.token_ids for left, _ in pairs] == [right.token_ids for _, right in pairs]
     assert [left.finish for left, _ in pairs] == [right.finish for _, right in pairs]
+
+
+def test_both_show_the_same_prompt_and_it_has_the_tokens_that_were_asked(both: Both, lab_test: LabPaths) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(lab_test.base)
+    frames = set()
+    for (_, request), left, right in zip(both.asked, both.vllm, both.transformers, strict=True):
+        text = shown(request, left)
+        assert text == shown(request, right)
+        assert request.messages[-1].content in text
+        ids = tokenizer.apply_chat_template(
+            [{"role": each.role, "content": each.content} for each in request.messages],
+            add_generation_prompt=True,
+            return_dict=False,
+        )
+        assert tokenizer.encode(text, add_special_tokens=False) == list(ids)
+        if request.kind == "generate":
+            assert left.tokens_in == right.tokens_in == len(ids)
+        frames.add(left.frame)
+    assert len(frames) == len({tuple(each.role for each in request.messages) for _, request in both.asked})
 
 
 def test_log_probabilities_of_the_right_answers_agree(both: Both) -> None:
