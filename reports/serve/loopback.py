@@ -55,7 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
-        if self.headers.get("Host", "").lower() not in self.server.hosts:
+        named = [each.lower() for each in self.headers.get_all("Host", [])]
+        if len(named) != 1 or named[0] not in self.server.hosts:
             self._send(Response(status=421, content=b"This is not the address of this server.\n", kind="text/plain"), body=body)
             return
         if self.headers.get("Sec-Fetch-Site", "none") == "cross-site" and self.headers.get("Sec-Fetch-Mode") != "navigate":

@@ -147,7 +147,7 @@ def _now(each: Listed, held: Held | None, metric: Metric, noise: float | None) -
     words = asked_otherwise(held.run.run, each.run)
     if words:
         return Now(run=each, score=score, gain=gain, word="otherwise", settings=words)
-    chance = STEP * noise * 2**0.5 if noise is not None else _unpaired(metric, (held.run.run, each.run))
+    chance = STEP * noise * 2**0.5 if noise else _unpaired(metric, (held.run.run, each.run))
     return Now(run=each, score=score, gain=gain, word=_word(gain, chance))
 
 

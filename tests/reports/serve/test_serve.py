@@ -174,6 +174,9 @@ def test_only_this_machine_is_answered_and_only_by_this_name(server: Loopback) -
     assert ask(server)[0] == ask(server, Host=f"localhost:{server.port}")[0] == 200
     for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1:1", "", f"localhost.evil.example:{server.port}"):
         assert ask(server, Host=host)[0] == 421, host
+    with socket.create_connection(("127.0.0.1", server.port)) as twice:
+        twice.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nHost: evil.example\r\n\r\n".encode())
+        assert b" 421 " in twice.recv(100)
     assert "localhost" in hosts(80)
     assert "localhost" not in hosts(8347)
 
