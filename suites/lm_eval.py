@@ -16,16 +16,16 @@ from typing import Any, Literal
 import msgspec
 
 from harness.errors import ConfigError
-from harness.fingerprint import digest, file_digest, item_keys
+from harness.fingerprint import digest, item_keys
 from harness.protocols import Conversation
 from harness.records import Answer, Flag, Item, Judgment, Metric, Request, Sample
 from suites.asking import thinking_of
 from suites.lm_eval_catalogue import slashless, task_files
 from suites.lm_eval_contributions import Reading
-from suites.lm_eval_files import Function, TaskFile, made_of
+from suites.lm_eval_files import TaskFile, contents, made_of, plain
 from suites.lm_eval_grading import Graded, graded, left_of, may_omit, metric_name, passing
 from suites.lm_eval_groups import group_weights
-from suites.lm_eval_requests import Asking, check_scored, draws_of, requests_of, responses_of
+from suites.lm_eval_requests import Asking, check_scored, draws_of, outputs, readable, requests_of, responses_of
 from suites.lm_eval_scores import readings
 from suites.lm_eval_tasks import Document, Prompting, build_task, documents
 
@@ -137,7 +137,7 @@ class LmEval:
 
     def _arrange(self, found: Sequence[Document], place: str) -> None:
         """Key every document by its contents (the task's name included), and make its requests once."""
-        rows = [{"task": document.task, "document": _plain(document.fields)} for document in found]
+        rows = [{"task": document.task, "document": plain(document.fields)} for document in found]
         keys = item_keys(rows, where=f"{place}.tasks")
         self._documents = dict(zip(keys, found, strict=True))
         self._requests: dict[str, tuple[Request, ...]] = {
@@ -163,7 +163,7 @@ class LmEval:
                     f"{', '.join(map(str, document.fields))}",
                     where=f"{place}.cluster",
                 )
-            cluster = digest(_plain(document.fields[self.options.cluster]))[:16]
+            cluster = digest(plain(document.fields[self.options.cluster]))[:16]
         asked = digest([msgspec.structs.replace(request, item=None) for request in self._requests[key]])
         data = {"document": document.number, "asked": asked}
         return Item(key=key, task=slashless(document.task), data=data, target=self._target(document), cluster=cluster)
@@ -179,7 +179,7 @@ class LmEval:
         ):
             choices = task.doc_to_choice(document.fields)
             target = choices[target] if 0 <= target < len(choices) else target
-        return None if getattr(task, "OUTPUT_TYPE", None) == "loglikelihood_rolling" else _plain(target)
+        return None if getattr(task, "OUTPUT_TYPE", None) == "loglikelihood_rolling" else plain(target)
 
     def fingerprint(self) -> str:
         """Every request and target, the task files with the code that they name, lm-eval's version; no paths."""
@@ -190,7 +190,7 @@ class LmEval:
                 "version": self.version,
                 "lm_eval": installed_version("lm_eval"),
                 "options": options,
-                "tasks": {file.name: _contents(file) for file in self._files},
+                "tasks": {file.name: contents(file) for file in self._files},
                 "groups": self.groups,
                 "items": self._items,
             }
@@ -231,9 +231,9 @@ class LmEval:
         shown: dict[str, Any] = {
             "key": item.key,
             "task": item.task,
-            "prompt": _readable(document),
+            "prompt": readable(document),
             "target": item.target,
-            "outputs": _outputs(document, answer),
+            "outputs": outputs(document, answer),
             "cluster": item.cluster,
         }
         generated = document.instances[0].request_type == "generate_until"
@@ -279,11 +279,6 @@ def _agree(earlier: Metric | None, metric: Metric, full: str, task: str, place: 
     )
 
 
-def _plain(value: Any) -> Any:
-    """A document as JSON could hold it."""
-    return msgspec.to_builtins(value, str_keys=True, enc_hook=str)
-
-
 def _own_files(tasks: Sequence[TaskFile], place: str) -> list[Path]:
     """What the tasks are made of beside what the installed lm-eval brings."""
     import lm_eval
@@ -291,39 +286,3 @@ def _own_files(tasks: Sequence[TaskFile], place: str) -> list[Path]:
     package = Path(lm_eval.__file__).resolve().parent
     found = dict.fromkeys(path for task in tasks for path in made_of(task, where=f"{place}.tasks"))
     return [path for path in found if not path.resolve().is_relative_to(package)]
-
-
-def _contents(file: TaskFile) -> Any:
-    """The task's config without paths: functions as their file's hash, data by the items that it became."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Function):
-            code = value.file()
-            return {"function": value.spec, "code": file_digest(code) if code is not None and code.is_file() else None}
-        if isinstance(value, Mapping):
-            return {str(key): plain(entry) for key, entry in value.items()}
-        return [plain(entry) for entry in value] if isinstance(value, list) else _plain(value)
-
-    return plain({key: value for key, value in file.config.items() if key not in ("dataset_path", "dataset_kwargs")})
-
-
-def _readable(document: Document) -> str:
-    """The context, and beneath it the choices where several continuations share it."""
-    first = document.instances[0]
-    if first.request_type != "loglikelihood":
-        return str(first.args[0])
-    contexts = {str(instance.args[0]) for instance in document.instances}
-    if len(contexts) > 1 or len(document.instances) == 1:
-        return "\n---\n".join(f"{instance.args[0]}{instance.args[1]}" for instance in document.instances)
-    return str(first.args[0]) + "\n" + "".join(f"\n· {str(instance.args[1]).strip()}" for instance in document.instances)
-
-
-def _outputs(document: Document, answer: Answer) -> tuple[str, ...]:
-    """Generated texts; for choices the likeliest one. Nothing for texts that were only scored."""
-    if document.instances[0].request_type == "generate_until":
-        return tuple(completion.text for completion in answer.completions)
-    if document.instances[0].request_type != "loglikelihood" or len(document.instances) == 1:
-        return ()
-    logprobs = [-math.inf if completion.logprob is None else completion.logprob for completion in answer.completions]
-    likely = logprobs.index(max(logprobs))
-    return (str(document.instances[likely].args[1]).strip(),)

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import yaml
 
 from harness.errors import ConfigError
+from harness.fingerprint import file_digest
 from suites.rows import locate
 
 _LOADERS = frozenset({"json", "csv", "parquet", "text", "arrow", "pandas", "xml"})
@@ -170,3 +172,22 @@ def _check_splits(config: Mapping[str, Any], files: Any, name: str, where: str) 
                 f"such as {{{split}: file.jsonl}} (a bare file is called 'train')",
                 where=where,
             )
+
+
+def plain(value: Any) -> Any:
+    """A document as JSON could hold it."""
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=str)
+
+
+def contents(file: TaskFile) -> Any:
+    """The task's config without paths: functions as their file's hash, data by the items that it became."""
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, Function):
+            code = value.file()
+            return {"function": value.spec, "code": file_digest(code) if code is not None and code.is_file() else None}
+        if isinstance(value, Mapping):
+            return {str(key): bare(entry) for key, entry in value.items()}
+        return [bare(entry) for entry in value] if isinstance(value, list) else plain(value)
+
+    return bare({key: value for key, value in file.config.items() if key not in ("dataset_path", "dataset_kwargs")})

@@ -1,4 +1,4 @@
-"""lm-eval's instances as our requests, and our completions as its responses."""
+"""lm-eval's instances as our requests, our completions as its responses, and both as they are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from harness.errors import ConfigError, EngineError
 from harness.fingerprint import draw_seed
-from harness.records import Completion, Message, Request
+from harness.records import Answer, Completion, Message, Request
 from suites.lm_eval_tasks import Document, Rendering
 
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
@@ -117,3 +117,25 @@ def _until(text: str, stop: Sequence[str]) -> str:
     for end in stop:
         text = text.split(end)[0]
     return text
+
+
+def readable(document: Document) -> str:
+    """The context, and beneath it the choices where several continuations share it."""
+    first = document.instances[0]
+    if first.request_type != "loglikelihood":
+        return str(first.args[0])
+    contexts = {str(instance.args[0]) for instance in document.instances}
+    if len(contexts) > 1 or len(document.instances) == 1:
+        return "\n---\n".join(f"{instance.args[0]}{instance.args[1]}" for instance in document.instances)
+    return str(first.args[0]) + "\n" + "".join(f"\n· {str(instance.args[1]).strip()}" for instance in document.instances)
+
+
+def outputs(document: Document, answer: Answer) -> tuple[str, ...]:
+    """Generated texts; for choices the likeliest one. Nothing for texts that were only scored."""
+    if document.instances[0].request_type == "generate_until":
+        return tuple(completion.text for completion in answer.completions)
+    if document.instances[0].request_type != "loglikelihood" or len(document.instances) == 1:
+        return ()
+    logprobs = [-math.inf if completion.logprob is None else completion.logprob for completion in answer.completions]
+    likely = logprobs.index(max(logprobs))
+    return (str(document.instances[likely].args[1]).strip(),)
