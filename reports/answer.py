@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.records import Conclusion, Outcome, Record, Verdict
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, span
 from reports.standing import Gain, Standing
-from reports.wording import Badge, badge, ship
+from reports.wording import Badge, badge, listed, ship
 
 _SMALL_WORDS = frozenset({"a", "all", "an", "at", "it", "no", "nothing", "the", "there"})
 
@@ -97,7 +97,7 @@ def hero(conclusion: Conclusion, standings: Sequence[Standing]) -> Hero:
         change=verdict.change,
         trap=leader.candidate if trapped else "",
         also=also,
-        calls=tuple((verb, ", ".join(names)) for verb, names in others.items()),
+        calls=tuple((verb, listed(names)) for verb, names in others.items()),
     )
 
 

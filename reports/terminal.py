@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.records import Conclusion, Finding, Measured, Severity, Verdict
 from reports.answer import hero, spoken
@@ -11,8 +11,10 @@ from reports.beside import beside_text
 from reports.hostile import visible
 from reports.looks import told
 from reports.standing import Standing, standings
-from reports.wording import badge, finding_badge, gain_text, told_apart
+from reports.wording import badge, finding_badge, gain_text, listed, told_apart
 
+IN_WORDS, NAMED = 10, 30
+"""Candidates that get sentences of their own, and rules that are named of those that ended alike."""
 _MILD: dict[Severity, int] = {"block": 0, "warn": 1, "inform": 2}
 
 
@@ -23,7 +25,7 @@ def terminal(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     said = hero(conclusion, ranked)
     if not ranked:
         return [visible(f"{said.headline}. {said.sentence}")]
-    also = [f"May ship too: {', '.join(said.also)}."] if said.also else []
+    also = [f"May ship too: {listed(said.also)}."] if said.also else []
     lines = [" ".join([f"{said.headline}.", *also, *(f"{other}." for other in said.others)])]
     if said.caution:
         lines.append(said.caution)
@@ -31,8 +33,14 @@ def terminal(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     others = [(each.candidate, beside_text(each.beside)) for each in ranked]
     lines += [visible(f"  {name}, {text}") for name, text in others if text]
     verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
-    for each in ranked:
-        lines += ["", *_told(verdicts[each.candidate])]
+    shared = _shared(conclusion.verdicts)
+    first = [each.candidate for each in ranked if each.candidate == said.about]
+    for name in list(dict.fromkeys([*first, *(each.candidate for each in ranked)]))[:IN_WORDS]:
+        lines += ["", *_told(verdicts[name], shared)]
+    if len(ranked) > IN_WORDS:
+        lines += ["", f"… and {len(ranked) - IN_WORDS:,} more candidates, each with its reasons in report.html."]
+    if shared:
+        lines += ["", *(visible(f"▲ of all candidates: {warning}") for warning in shared)]
     asked = told(conclusion)
     if asked:
         lines += ["", *(visible(f"◔ {line}") for line in asked)]
@@ -41,7 +49,12 @@ def terminal(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured
     return [line.rstrip() for line in lines]
 
 
-def _told(verdict: Verdict) -> list[str]:
+def _shared(verdicts: Sequence[Verdict]) -> list[str]:
+    """What every verdict warns of alike: said once."""
+    return [each for each in verdicts[0].warnings if all(each in other.warnings for other in verdicts)] if len(verdicts) > 1 else []
+
+
+def _told(verdict: Verdict, shared: Collection[str]) -> list[str]:
     """A verdict in one sentence, the names of the rules that did not pass by how they ended, and warnings that no rule repeats."""
     findings = [finding for finding in verdict.findings if finding.outcome != "pass"]
     lines = [f"{badge(verdict.outcome).icon} {verdict.candidate}: {spoken(verdict)}"]
@@ -49,9 +62,9 @@ def _told(verdict: Verdict) -> list[str]:
     for finding in sorted(findings, key=lambda finding: (_MILD[finding.rule.severity], finding.outcome != "fail")):
         shown = finding_badge(finding)
         ends.setdefault((shown.icon, shown.word), []).append(finding)
-    lines += [f"  {icon} {word}: {', '.join(told_apart(alike))}" for (icon, word), alike in ends.items()]
+    lines += [f"  {icon} {word}: {listed(told_apart(alike), most=NAMED)}" for (icon, word), alike in ends.items()]
     reasons = {finding.reason for finding in findings}
-    lines += [f"  ▲ {warning}" for warning in verdict.warnings if warning not in reasons]
+    lines += [f"  ▲ {warning}" for warning in verdict.warnings if warning not in reasons and warning not in shared]
     if verdict.change and verdict.outcome != "fail":
         lines.append(f"  What would change this: {verdict.change}")
     return [visible(line) for line in lines]

@@ -222,6 +222,12 @@ MOST_TOLD = 4
 """Rules of one name that are told apart; of more, only how many there are."""
 
 
+def listed(names: Sequence[str], *, most: int = 12) -> str:
+    """Names in one line that can be read however many there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def told_apart(findings: Sequence[Finding]) -> list[str]:
     """What to call these findings in one line, so that those of one name say what they differ by: the metric, the items, what is
     asked for, or the other side."""

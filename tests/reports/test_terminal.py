@@ -52,6 +52,21 @@ def test_the_terminal_keeps_the_reasons_for_the_report_and_the_warnings_for_the_
     assert not any("a loss is proven." in line for line in told)
 
 
+def test_sixty_candidates_and_two_hundred_rules_can_still_be_read() -> None:
+    one = concluded(*(finding(name=f"rule {number}") for number in range(200))).verdicts[0]
+    worn = ("the items are worn",)
+    verdicts = tuple(msgspec.structs.replace(one, candidate=f"c{number}", warnings=worn) for number in range(60))
+    passing = msgspec.structs.replace(one, candidate="last", outcome="pass", findings=(finding("pass"),), warnings=worn)
+    lines = terminal(msgspec.structs.replace(concluded(finding()), verdicts=(*verdicts, passing)))
+    assert lines[0].startswith("Ship last. Don’t ship c0, c1, ")
+    assert lines[0].endswith(" and 48 more.")
+    assert any(line.startswith("✓ last: ") for line in lines), "who may ship is among those who get a sentence"
+    assert "… and 51 more candidates, each with its reasons in report.html." in lines
+    assert sum("rule 0, rule 1, " in line and line.endswith(" and 170 more") for line in lines) == 9
+    assert [line for line in lines if "worn" in line] == ["▲ of all candidates: the items are worn"]
+    assert len(lines) < 120
+
+
 def test_terminal_lines_are_single_lines_without_control_characters() -> None:
     for line in terminal(concluded(finding(name=HOSTILE_NAME), candidate=HOSTILE_NAME + "\n::error::x")):
         assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", line)
@@ -68,4 +83,4 @@ def test_a_conclusion_without_candidates_has_words_everywhere() -> None:
     empty = Conclusion(created="", baseline="b", outcome="no_baseline", exit_code=12)
     assert "no candidate" in markdown(empty)
     assert "no candidate" in terminal(empty)[0]
-    assert b"<testcase" not in junit(empty)
+    assert b"<error" in junit(empty), "no test case at all would be green"
