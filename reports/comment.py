@@ -15,8 +15,11 @@ from reports.figures import alone_p, deciding_p_text
 from reports.fitting import Block, fitted
 from reports.forgotten import cost_lines
 from reports.hostile import escaped
+from reports.language import Lang
 from reports.looks import why
 from reports.quarrel import quarrel
+from reports.saying import Say
+from reports.sentences import names_of
 from reports.slices import worst_rows
 from reports.speed import speed_lines
 from reports.standing import Gain, Standing, standings
@@ -71,74 +74,92 @@ def markdown(
     readings: Mapping[str, Reading] | None = None,
     *,
     budget: int = BUDGET,
+    lang: Lang = "en",
 ) -> str:
     """A comment for a pull request: a hidden marker to find it again by, one alert with the verdict, a table of the candidates, the
     rules that did not pass, the rest folded. Never longer than ``budget`` characters: details go first, and it says so.
 
     ``measured``: the runs behind it, which say what each suite is for, as in the report. ``readings``: what the page found
-    that lost items have in common."""
+    that lost items have in common. ``lang``: of our own words and of the gate's sentences; what has no other form stays English."""
+    say = Say(lang, names_of(conclusion) if lang != "en" else ())
     ranked = standings(conclusion, measured or {})
     blocks = [
-        ("candidates", _candidates(conclusion, ranked)),
-        *((f"rules of {verdict.candidate}", _unhappy(verdict)) for verdict in conclusion.verdicts),
-        ("warnings", _warned(conclusion)),
-        ("what the fine-tune cost", _cost(conclusion)),
-        ("who answers better", _winning(conclusion)),
-        ("speed and tokens", _speed(conclusion)),
-        ("what was asked look by look", _looks(conclusion)),
-        *((f"rules passed by {verdict.candidate}", _passed(verdict)) for verdict in conclusion.verdicts),
-        ("what was not equal", _unequal(conclusion)),
-        ("items", _items(conclusion)),
-        ("slices", _slices(conclusion)),
-        ("what lost items have in common", _failures(readings or {})),
+        ("candidates", _candidates(conclusion, ranked, say)),
+        *((f"rules of {verdict.candidate}", _unhappy(verdict, say)) for verdict in conclusion.verdicts),
+        ("warnings", _warned(conclusion, say)),
+        ("what the fine-tune cost", _cost(conclusion, say)),
+        ("who answers better", _winning(conclusion, say)),
+        ("speed and tokens", _speed(conclusion, say)),
+        ("what was asked look by look", _looks(conclusion, say)),
+        *((f"rules passed by {verdict.candidate}", _passed(verdict, say)) for verdict in conclusion.verdicts),
+        ("what was not equal", _unequal(conclusion, say)),
+        ("items", _items(conclusion, say)),
+        ("slices", _slices(conclusion, say)),
+        ("what lost items have in common", _failures(readings or {}, say)),
     ]
     return fitted(
-        [marker(conclusion), *_alert(conclusion, ranked), ""],
+        [marker(conclusion), *_alert(conclusion, ranked, say), ""],
         [Block(about=about, lines=tuple(lines)) for about, lines in blocks if lines],
-        ["", _footer(conclusion)],
+        ["", _footer(conclusion, say)],
         budget,
     )
 
 
-def _alert(conclusion: Conclusion, ranked: Sequence[Standing]) -> list[str]:
+def _alert(conclusion: Conclusion, ranked: Sequence[Standing], say: Say) -> list[str]:
     said = hero(conclusion, ranked)
     mixed = conclusion.outcome != "pass" and bool(said.badge.outcome == "pass")
     lines = [
         f"> [!{'WARNING' if mixed else _ALERT[conclusion.outcome]}]",
-        f"> **{escaped(said.headline)}.** {escaped(said.sentence)}",
+        f"> **{escaped(_call(said.verb, said.about, say))}** {escaped(say.told(said.sentence))}",
     ]
     if said.also:
-        lines += [">", f"> May ship too: {escaped(', '.join(said.also))}."]
-    lines += [line for other in said.others for line in (">", f"> {escaped(other)}.")]
+        lines += [">", f"> {say('May ship too: {0}.', escaped(', '.join(said.also)))}"]
+    lines += [line for verb, names in said.calls for line in (">", f"> {escaped(_call(verb, names, say))}")]
     if said.caution:
-        lines += [">", f"> {escaped(said.caution)}"]
+        lines += [">", f"> {escaped(say('A leaderboard of the target alone would have shipped {0}.', said.trap))}"]
     if said.change:
-        lines += [">", f"> What would change this: {escaped(said.change)}"]
+        lines += [">", f"> {say('What would change this: {0}', escaped(say.told(said.change)))}"]
     return lines
 
 
-def _candidates(conclusion: Conclusion, ranked: Sequence[Standing]) -> list[str]:
+def _call(verb: str, about: str, say: Say) -> str:
+    """What to do, with whom."""
+    return say("{0} {1}.", say(verb), about) if about else say("{0}.", say(verb))
+
+
+def _table(say: Say, columns: Sequence[str], align: str) -> list[str]:
+    return ["| " + " | ".join(say(column) if column else "" for column in columns) + " |", align]
+
+
+def _fold(title: str, lines: Sequence[str]) -> list[str]:
+    """Lines behind their title; nothing where there are none."""
+    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"] if lines else []
+
+
+def _candidates(conclusion: Conclusion, ranked: Sequence[Standing], say: Say) -> list[str]:
     if not ranked:
         return []
-    lines = ["| | Candidate | Target gain | Worst retained | Rules that did not pass |", "|---|---|---:|---:|---|"]
+    columns = ("", "Candidate", "Target gain", "Worst retained", "Rules that did not pass")
+    lines = _table(say, columns, "|---|---|---:|---:|---|")
     verdicts = {verdict.candidate: verdict for verdict in conclusion.verdicts}
     for each in ranked:
         unhappy = [finding for finding in verdicts[each.candidate].findings if finding.outcome != "pass"]
         names = told_apart(unhappy)
-        listed = ", ".join(escaped(name) for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        said = f"{_ICON[each.outcome]} {each.outcome.replace('_', ' ')}"
+        listed = ", ".join(escaped(name) for name in names[:4]) + (say(" and {0} more", len(names) - 4) if len(names) > 4 else "")
+        said = f"{_ICON[each.outcome]} {say(each.outcome.replace('_', ' '))}"
         lines.append(
-            f"| {said} | {escaped(each.candidate)} | {_gain(each.target)} | {_gain(each.worst)}{_beside(each)} | {listed or '–'} |"
+            f"| {said} | {escaped(each.candidate)} | {_gain(each.target, say)} | {_gain(each.worst, say)}{_beside(each, say)} | "
+            f"{listed or '–'} |"
         )
     return lines
 
 
-def _beside(standing: Standing) -> str:
+def _beside(standing: Standing, say: Say) -> str:
     text = beside_text(standing.beside)
-    return f"<br>{escaped(text)}" if text else ""
+    return f"<br>{escaped(say.told(text))}" if text else ""
 
 
-def _gain(gain: Gain | None) -> str:
+def _gain(gain: Gain | None, say: Say) -> str:
     if gain is None:
         return "–"
     inside = (
@@ -146,34 +167,34 @@ def _gain(gain: Gain | None) -> str:
         if gain.low is None and gain.high is None
         else f" ({interval_text(gain.low, gain.high, gain.kind, gain.unit, like=gain.baseline)})"
     )
-    return f"**{gain_text(gain.gain, gain.kind, gain.unit, like=gain.baseline)}**{inside}<br>{escaped(gain.metric)}"
+    return (
+        say.number(f"**{gain_text(gain.gain, gain.kind, gain.unit, like=gain.baseline)}**{inside}") + f"<br>{escaped(gain.metric)}"
+    )
 
 
-_COLUMNS = (
-    "| | Rule | Baseline | Candidate | Gain (interval) | Margin | p | Items (−/+) |",
-    "|---|---|---:|---:|---|---:|---:|---:|",
-)
+_COLUMNS = ("", "Rule", "Baseline", "Candidate", "Gain (interval)", "Margin", "p", "Items (−/+)")
+_ALIGN = "|---|---|---:|---:|---|---:|---:|---:|"
 
 
-def _unhappy(verdict: Verdict) -> list[str]:
+def _unhappy(verdict: Verdict, say: Say) -> list[str]:
     findings = [finding for finding in verdict.findings if finding.outcome != "pass"]
     if not findings:
         return []
-    lines = ["", f"**{escaped(verdict.candidate)}**: {escaped(spoken(verdict))}", "", *_COLUMNS]
-    return [*lines, *(_row(finding) for finding in findings), *_corrected(findings), *_quarrels(findings)]
+    lines = ["", f"**{escaped(verdict.candidate)}**: {escaped(say.told(spoken(verdict)))}", "", *_table(say, _COLUMNS, _ALIGN)]
+    return [*lines, *(_row(finding, say) for finding in findings), *_corrected(findings, say), *_quarrels(findings, say)]
 
 
-def _corrected(findings: Sequence[Finding]) -> list[str]:
+def _corrected(findings: Sequence[Finding], say: Say) -> list[str]:
     """What p is where it is not that of the rule alone."""
     if all(alone_p(finding) is None for finding in findings):
         return []
-    return ["", "p is the one that decided: corrected (Holm) for how many rules are tested; in brackets what it is alone."]
+    return ["", say("p is the one that decided: corrected (Holm) for how many rules are tested; in brackets what it is alone.")]
 
 
-def _quarrels(findings: Sequence[Finding]) -> list[str]:
+def _quarrels(findings: Sequence[Finding], say: Say) -> list[str]:
     """Why an interval and the test beside it seem to disagree."""
     told = [(rule_name(finding.rule), finding.metric, quarrel(finding)) for finding in findings]
-    lines = [f"- † {_named(name, metric, ', ')}: {escaped(said)}" for name, metric, said in told if said]
+    lines = [f"- † {_named(name, metric, ', ')}: {escaped(say.told(said))}" for name, metric, said in told if said]
     return ["", *lines] if lines else []
 
 
@@ -182,7 +203,7 @@ def _named(name: str, metric: str, between: str) -> str:
     return escaped(name) if metric in ("", name) else f"{escaped(name)}{between}{escaped(metric)}"
 
 
-def _warned(conclusion: Conclusion) -> list[str]:
+def _warned(conclusion: Conclusion, say: Say) -> list[str]:
     """What every verdict warns of beside its rules: those of all candidates alike once."""
     reasons = {finding.reason for verdict in conclusion.verdicts for finding in verdict.findings}
     said: dict[str, list[str]] = {}
@@ -190,94 +211,82 @@ def _warned(conclusion: Conclusion) -> list[str]:
         for warning in verdict.warnings:
             if warning not in reasons:
                 said.setdefault(warning, []).append(verdict.candidate)
-    lines = [f"- ⚠️ {escaped(', '.join(names))}: {escaped(warning)}" for warning, names in said.items()]
+    lines = [f"- ⚠️ {escaped(', '.join(names))}: {escaped(say.told(warning))}" for warning, names in said.items()]
     return ["", *lines] if lines else []
 
 
-def _cost(conclusion: Conclusion) -> list[str]:
+def _cost(conclusion: Conclusion, say: Say) -> list[str]:
     """What training cost: the price of the gain, what was known and is lost, by everybody, and over several stages."""
-    lines = [f"- {escaped(line)}" for line in cost_lines(conclusion)]
-    return ["", "<details><summary>What the fine-tune cost</summary>", "", *lines, "", "</details>"] if lines else []
+    return _fold(say("What the fine-tune cost"), [f"- {escaped(say.told(line))}" for line in cost_lines(conclusion)])
 
 
-def _winning(conclusion: Conclusion) -> list[str]:
+def _winning(conclusion: Conclusion, say: Say) -> list[str]:
     """Win rates beside what explains them, and what people and judges say together."""
-    lines = [f"- {escaped(line)}" for line in winning_lines(conclusion)]
-    return ["", "<details><summary>Who answers better</summary>", "", *lines, "", "</details>"] if lines else []
+    return _fold(say("Who answers better"), [f"- {escaped(say.told(line))}" for line in winning_lines(conclusion)])
 
 
-def _speed(conclusion: Conclusion) -> list[str]:
+def _speed(conclusion: Conclusion, say: Say) -> list[str]:
     """How long answers take, and what they cost."""
-    lines = [f"- {escaped(line)}" for line in speed_lines(conclusion)]
-    return ["", "<details><summary>Speed and tokens</summary>", "", *lines, "", "</details>"] if lines else []
+    return _fold(say("Speed and tokens"), [f"- {escaped(say.told(line))}" for line in speed_lines(conclusion)])
 
 
-def _failures(readings: Mapping[str, Reading]) -> list[str]:
+def _failures(readings: Mapping[str, Reading], say: Say) -> list[str]:
     """What lost items have in common, for reading."""
-    lines = [f"- {escaped(line)}" for line in failure_lines(readings)]
-    return (
-        ["", "<details><summary>What lost items have in common, for reading</summary>", "", *lines, "", "</details>"]
-        if lines
-        else []
-    )
+    lines = [f"- {escaped(say.told(line))}" for line in failure_lines(readings)]
+    return _fold(say("What lost items have in common, for reading"), lines)
 
 
-def _looks(conclusion: Conclusion) -> list[str]:
+def _looks(conclusion: Conclusion, say: Say) -> list[str]:
     """Where asking ended for those who were asked look by look, and why."""
     parts = [each for each in conclusion.health if each.looks is not None]
-    if not parts:
-        return []
-    asked, planned = sum(each.asked for each in parts), sum(each.planned for each in parts)
-    title = f"Asked look by look: {count_text(asked)} of {count_text(planned)} items were enough"
-    lines = [f"- {escaped(each.suite)}, {escaped(each.candidate)}: {escaped(why(each))}" for each in parts]
-    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
+    asked, planned = (say.number(count_text(sum(counts))) for counts in ([p.asked for p in parts], [p.planned for p in parts]))
+    lines = [f"- {escaped(each.suite)}, {escaped(each.candidate)}: {escaped(say.told(why(each)))}" for each in parts]
+    return _fold(say("Asked look by look: {0} of {1} items were enough", asked, planned), lines)
 
 
-def _passed(verdict: Verdict) -> list[str]:
+def _passed(verdict: Verdict, say: Say) -> list[str]:
     passed = [finding for finding in verdict.findings if finding.outcome == "pass"]
     if not passed:
         return []
-    title = f"{len(passed)} rules passed by {escaped(verdict.candidate)}"
-    rows = [*(_row(finding) for finding in passed), *_corrected(passed), *_quarrels(passed)]
-    return ["", f"<details><summary>{title}</summary>", "", *_COLUMNS, *rows, "", "</details>"]
+    rows = [*(_row(finding, say) for finding in passed), *_corrected(passed, say), *_quarrels(passed, say)]
+    title = say("{0} rules passed by {1}", len(passed), escaped(verdict.candidate))
+    return _fold(title, [*_table(say, _COLUMNS, _ALIGN), *rows])
 
 
-def _unequal(conclusion: Conclusion) -> list[str]:
+def _unequal(conclusion: Conclusion, say: Say) -> list[str]:
     differing = list(dict.fromkeys((each.what, each.candidate) for each in conclusion.parity if not each.equal and each.required))
-    lines = [f"- {escaped(what)} of {escaped(candidate)}" for what, candidate in differing]
-    return ["", "<details><summary>What was not equal</summary>", "", *lines, "", "</details>"] if lines else []
+    lines = [f"- {say('{0} of {1}', escaped(say.told(what)), escaped(candidate))}" for what, candidate in differing]
+    return _fold(say("What was not equal"), lines)
 
 
-def _items(conclusion: Conclusion) -> list[str]:
-    title = "Items: what was left out, and how worn they are"
-    lines = [f"- {escaped(line)}" for line in worn_lines(conclusion)]
-    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"] if lines else []
+def _items(conclusion: Conclusion, say: Say) -> list[str]:
+    return _fold(
+        say("Items: what was left out, and how worn they are"), [f"- {escaped(say.told(line))}" for line in worn_lines(conclusion)]
+    )
 
 
-def _slices(conclusion: Conclusion) -> list[str]:
+def _slices(conclusion: Conclusion, say: Say) -> list[str]:
     """The slices that lost most, for reading."""
     if not conclusion.slices:
         return []
-    title = f"Slices, for reading (no rule is about them): {count_text(len(conclusion.slices))} looked at"
-    lines = ["", f"<details><summary>{title}</summary>", ""]
+    title = say("Slices, for reading (no rule is about them): {0} looked at", say.number(count_text(len(conclusion.slices))))
     rows = worst_rows(conclusion)
-    if rows:
-        lines += ["| Candidate | Metric | Slice | Items | Gain (interval) | p, corrected |", "|---|---|---|---:|---|---:|"]
-        lines += ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in rows]
-        lines += ["", "The surest losses; p is corrected over all slices of the candidate (Benjamini–Hochberg)."]
-    else:
-        lines.append("No slice with enough items scored worse than before.")
-    return [*lines, "", "</details>"]
+    if not rows:
+        return _fold(title, [say("No slice with enough items scored worse than before.")])
+    lines = _table(say, ("Candidate", "Metric", "Slice", "Items", "Gain (interval)", "p, corrected"), "|---|---|---|---:|---|---:|")
+    lines += ["| " + " | ".join(escaped(say.number(cell)) for cell in row) + " |" for row in rows]
+    said = "The surest losses; p is corrected over all slices of the candidate (Benjamini–Hochberg)."
+    return _fold(title, [*lines, "", say(said)])
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, say: Say) -> str:
     found = finding.comparison
     name = _named(rule_name(finding.rule), finding.metric, "<br>")
-    word = f"{_ICON[finding.outcome]}" if finding.rule.severity == "block" else f"⚠️ {finding.rule.severity}"
+    word = f"{_ICON[finding.outcome]}" if finding.rule.severity == "block" else f"⚠️ {say(finding.rule.severity)}"
     if finding.outcome == "pass":
         word = _ICON["pass"]
     if found is None:
-        return f"| {word} | {name} | – | – | {escaped(finding.reason)} | – | – | – |"
+        return f"| {word} | {name} | – | – | {escaped(say.told(finding.reason))} | – | – | – |"
     bound = bound_of(finding.rule, found)
     bounds = () if bound is None else (bound,)
     gain = gain_text(found.gain, found.kind, found.unit, bounds=bounds, like=found.baseline_value)
@@ -287,15 +296,15 @@ def _row(finding: Finding) -> str:
         name,
         score_text(found.baseline_value, found.kind, found.unit),
         score_text(found.candidate_value, found.kind, found.unit),
-        f"{gain} ({inside}){' †' if quarrel(finding) else ''}",
-        margin_text(finding.rule, found.kind, found.unit),
-        deciding_p_text(finding),
-        f"{count_text(found.items)} ({found.lost}/{found.won})",
+        say.number(f"{gain} ({inside})") + (" †" if quarrel(finding) else ""),
+        say.number(say(margin_text(finding.rule, found.kind, found.unit))),
+        say.told(deciding_p_text(finding)),
+        f"{say.number(count_text(found.items))} ({found.lost}/{found.won})",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _footer(conclusion: Conclusion) -> str:
+def _footer(conclusion: Conclusion, say: Say) -> str:
     when = f", {moment(conclusion.created)}" if conclusion.created else ""
-    said = f"Baseline {escaped(called(conclusion.baseline, conclusion.pins))}, seed {conclusion.seed}{escaped(when)}."
-    return f"<sub>{said} Exit code {conclusion.exit_code}.</sub>"
+    said = say("Baseline {0}, seed {1}{2}.", escaped(called(conclusion.baseline, conclusion.pins)), conclusion.seed, escaped(when))
+    return f"<sub>{said} {say('Exit code {0}.', conclusion.exit_code)}</sub>"

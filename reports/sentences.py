@@ -18,7 +18,7 @@ from harness.gate.policy import titled, which_items
 from harness.records import Conclusion
 from reports.language import HERE, Lang
 
-MOST_SIGNS, MOST_STEPS, MOST_NESTED = 4_000, 20_000, 60
+MOST_SIGNS, MOST_STEPS, MOST_NESTED, MOST_WORDS = 4_000, 20_000, 60, 4
 """Longer sentences, and such as cannot be read in so many steps or are nested deeper, stay English."""
 
 _HOLE = re.compile(r"\{(\d)\}")
@@ -33,7 +33,7 @@ _WHY = re.compile(rf"([^\uE000-\uF8FF]+?)\. ({_NAME}: .+)", re.S)
 _MEETING = re.compile(r"[A-Za-z0-9%][\u4e00-\u9fff]|[\u4e00-\u9fff][A-Za-z0-9]")
 _AS_IT_IS = re.compile(
     rf"[−+]?\d+(?:[.,]\d+)*(?:e[-−+]\d+)?%?(?: {_NAME})?"  # a number, and what it is in
-    r"|p [=<>] \S+"
+    r"|(?:p )?[=<>] \S+"
     r"|'[^']*'|\"[^\"]*\""  # what a user wrote
     rf"|[^\s(){{}};,]*[A-Z/_=@#\d\uE000-\uF8FF][^\s(){{}};,]*"  # no word of English
     r"|[^A-Za-z\s]+"
@@ -128,18 +128,23 @@ class Teller:
 
     def _told(self, text: str) -> str | None:
         present = [name for name in self.names if name in text][: _LAST - _FIRST]
-        for names in (present, [name for name in present if name not in _ours(self.lang)]):
+        words = [name for name in present if name in _ours(self.lang)]
+        for apart in dict.fromkeys([(), *((word,) for word in words[:MOST_WORDS]), tuple(words)]):
+            names = [name for name in present if name not in apart]
             masked = _bare(_masked(text, names))
             for start in dict.fromkeys((masked, masked[:1].lower() + masked[1:])):
                 shapes = [shape for shape in _shapes(self.lang) if all(piece in start for piece in shape.pieces)]
                 found = _Reader(self.lang, shapes).read(start)
                 if found is not None:
-                    found += "。" if text.endswith(".") else ""
-                    shown = re.sub(_NAME, lambda match, names=names: names[ord(match[0]) - _FIRST], found)  # type: ignore[misc]
-                    return shown if sorted(_NUMBER.findall(shown)) == sorted(_NUMBER.findall(text)) else None
-            if len(names) == len(present) and not set(present) & _ours(self.lang):
-                return None
+                    return _finished(found, names, text)
         return None
+
+
+def _finished(found: str, names: Sequence[str], text: str) -> str | None:
+    """What was read, with its names and its full stop; nothing where it does not hold the numbers of ``text``."""
+    found += "。" if text.endswith(".") else ""
+    shown = re.sub(_NAME, lambda match: names[ord(match[0]) - _FIRST], found)
+    return shown if sorted(_NUMBER.findall(shown)) == sorted(_NUMBER.findall(text)) else None
 
 
 def _masked(text: str, names: list[str]) -> str:

@@ -147,7 +147,7 @@ def write_outputs(
     page = build(conclusion, measured, read_training(loaded))
     made: dict[str, bytes | str] = {
         **files(page, loaded.config.lang),
-        "summary.md": markdown(conclusion, measured, page.readings),
+        "summary.md": markdown(conclusion, measured, page.readings, lang=loaded.config.lang),
         "junit.xml": junit(conclusion),
         "verdict.json": sealed(msgspec.json.encode(conclusion)),
     }

@@ -57,7 +57,7 @@ def tell(
     from reports.github import SUMMARY_BUDGET, outputs, workflow_commands
 
     _say([f"::{_TOKEN}::", *workflow_commands(conclusion, file=_from_root(Path(loaded.file))), f"::stop-commands::{_TOKEN}"])
-    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, measured, readings, budget=SUMMARY_BUDGET))
+    _append("GITHUB_STEP_SUMMARY", markdown(conclusion, measured, readings, budget=SUMMARY_BUDGET, lang=loaded.config.lang))
     _append("GITHUB_OUTPUT", outputs(conclusion, report=str(report)))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.records import Conclusion
+from reports import comment, language
 from reports.comment import BUDGET, markdown, marker
 from reports.github import SUMMARY_BUDGET
 from tests.reports import fixtures
@@ -119,3 +121,20 @@ def test_names_and_reasons_cannot_become_html_links_mentions_or_table_borders() 
 def test_every_policy_has_a_comment_of_its_own(policy: str, name: str) -> None:
     said = msgspec.structs.replace(concluded(finding()), policy=policy)
     assert markdown(said).splitlines()[0] == f"<!-- sftgate:gate:{name} -->"
+
+
+def test_a_chinese_comment_says_the_same_with_the_same_numbers() -> None:
+    conclusion, measured, _ = fixtures.small()
+    english, chinese = markdown(conclusion, measured), markdown(conclusion, measured, lang="zh")
+    assert english.split("\n", 1)[0] == chinese.split("\n", 1)[0]
+    digits = [sorted(re.findall(r"\d+(?:\.\d+)?", re.sub("[ ,](?=\\d{3})", "", text))) for text in (english, chinese)]
+    assert digits[0] == digits[1]
+    lines = [line for line in chinese.split("\n") if re.search("[A-Za-z]{3,} [a-z]{2,} [a-z]{2,} [a-z]{2,}", line)]
+    assert lines == []
+
+
+def test_every_word_of_ours_in_it_is_in_the_catalogue() -> None:
+    source = Path(comment.__file__).read_text(encoding="utf-8")
+    words = {text for text in re.findall(r'\bsay\(\s*[\'"]([^\'"]+)[\'"]', source) if re.search("[A-Za-z]{2}", text)}
+    assert len(words) > 12
+    assert [text for text in sorted(words) if text not in language.catalogue("zh")] == []
