@@ -13,6 +13,7 @@ from harness.records import Concern, Record, Training, Written
 from reports.axes import height_axis, named_lines, small_panel, step_axis
 from reports.checkpoints import CheckpointCard, checkpoint_card
 from reports.checkpoints import shown as shown_checkpoints
+from reports.diagnostics import DiagnosticsCard, by_heart, diagnostics_card, norms
 from reports.figures import Figure, count_figure, pointer
 from reports.series_table import Numbers, look_numbers, step_numbers
 from reports.svg import Scale, broken, picture, tag, thinned
@@ -55,6 +56,7 @@ class TrainingCard(Record, frozen=True, kw_only=True):
     losses: tuple[LastLoss, ...]
     best_step: int | None
     checkpoints: CheckpointCard | None
+    diagnostics: DiagnosticsCard | None
     concerns: tuple[Concern, ...] = ()
     written: tuple[Written, ...] = ()
     trained_text: tuple[str, ...]
@@ -126,6 +128,7 @@ def _card(index: int, name: str, training: Training) -> TrainingCard:
         losses=tuple(losses),
         best_step=training.best_step,
         checkpoints=checkpoint_card(index, name, training),
+        diagnostics=diagnostics_card(name, training),
         concerns=training.concerns,
         written=_last_written(training),
         trained_text=_shortened(training.trained_text),
@@ -168,6 +171,8 @@ def embedded(training: Mapping[str, Training]) -> dict[str, dict[str, object]]:
             },
             "concerns": each.concerns,
             "written": _last_written(each),
+            "flows": norms(each.flows),
+            "heart": by_heart(each),
         }
         for name, each in training.items()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -83,7 +84,12 @@ def axis(scale: Scale, kind: MetricKind = "real", *, both: bool = False) -> Mark
     """The numbers below the rows; without signs where ``both`` sides count upwards from 0."""
     places = ticks(scale.low, scale.high, 5)
     said = [text.lstrip(MINUS) if both else text for text in tick_texts(places, kind)]
-    while len(places) > 2 and any(map(_touching, _ends(places, said, scale), _ends(places, said, scale)[1:])):
+    return numbered(scale, places, said)
+
+
+def numbered(scale: Scale, places: Sequence[float], said: Sequence[str]) -> Markup:
+    """Ticks with these texts, as many as do not touch each other."""
+    while len(places) > 2 and any(_touching(*two) for two in pairwise(_ends(places, said, scale))):
         places, said = places[::2], said[::2]
     parts = []
     for value, text, (left, _) in zip(places, said, _ends(places, said, scale), strict=True):

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from harness.records import Concern, Evaluation, Speed, Training, TrainingPoint, ValidationPoint, Written
+from harness.records import Concern, Evaluation, Flow, Speed, Training, TrainingPoint, ValidationPoint, Verbatim, Written
 from tests.reports.answered import CANDIDATES
 
 
@@ -74,6 +74,11 @@ def _training(name: str) -> Training:
         supervised_tokens=steps * 512,
         concerns=concerns,
         written=written,
+        flows=tuple(_flow(step, steps) for step in range(0, steps + 1, 20)),
+        verbatims=tuple(
+            Verbatim(step=step, trained=round(forgets * 40 * step / steps), tried=48, validation=step // 60, validation_tried=32)
+            for step in range(0, steps + 1, 60)
+        ),
         speed=Speed(
             tokens_per_second=41_200.0,
             supervised_tokens_per_second=9_000.0,
@@ -88,3 +93,9 @@ def _training(name: str) -> Training:
         parameters_trained=65_536 if lora else 1_042_048,
         parameters_total=1_042_048,
     )
+
+
+def _flow(step: int, steps: int) -> Flow:
+    """The lower layers learn less and less."""
+    shares = {f"layer {layer} {part}": 10.0 ** (layer - 3) for layer in range(4) for part in ("attention", "mlp")}
+    return Flow(step=step, norms={"embeddings": 0.0, **{name: share * (1.1 - step / steps) for name, share in shares.items()}})
