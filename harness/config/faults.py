@@ -19,6 +19,7 @@ Fault = tuple[str, str]
 """Where in the file, and the sentence."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST = 200
 
 
 def check(config: Config, file: str) -> None:
@@ -29,8 +30,8 @@ def check(config: Config, file: str) -> None:
 
 
 def is_name(text: str) -> bool:
-    """Whether a candidate or a suite can be called so."""
-    return _NAME.fullmatch(text) is not None
+    """Whether a candidate or a suite can be called so; also as a folder, of which most disks take 255 bytes."""
+    return len(text) <= _LONGEST and _NAME.fullmatch(text) is not None
 
 
 def _names(config: Config) -> Iterator[Fault]:
@@ -40,7 +41,10 @@ def _names(config: Config) -> Iterator[Fault]:
             yield where, f"no {what} is declared. Expected at least one."
         for index, name in enumerate(names):
             if not is_name(name):
-                yield f"{where}[{index}].name", f"{name!r} cannot be a name. Use letters, digits, '.', '_' and '-'."
+                yield (
+                    f"{where}[{index}].name",
+                    f"{name!r} cannot be a name. Use letters, digits, '.', '_' and '-', at most {_LONGEST}.",
+                )
             if name in names[:index]:
                 yield where, f"two {what}s are named {name!r} (entries {names.index(name)} and {index}). Names must differ."
     if any(suite.name == "human" for suite in config.suites):

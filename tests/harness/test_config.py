@@ -67,6 +67,7 @@ rules: [{metric: domain/*/exact_match, require: superior}]
         (('baseline = "prod"', 'baseline = "prd"'), ["baseline", "'prd'", "Did you mean 'prod'"]),
         (('name = "week47"', 'name = "prod"'), ["two candidates are named 'prod'"]),
         (('name = "week47"', 'name = "week 47"'), ["candidates[1].name", "cannot be a name"]),
+        (('name = "week47"', f'name = "{"w" * 201}"'), ["candidates[1].name", "cannot be a name", "at most 200"]),
         (('require = "superior"', 'require = "better"'), ["rules[0].require", "'better'", "non_inferior, not_regressed, superior"]),
         (('require = "superior"', 'require = "superor"'), ["rules[0].require", "Did you mean 'superior'"]),
         (
