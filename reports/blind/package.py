@@ -53,9 +53,9 @@ HANDING_OUT = ("label-studio", "argilla", "potato")
 
 class Plan(Record, frozen=True, kw_only=True):
     """What a review is to be. ``checks``: how many attention checks to plant, of the authored ones or those of ``check_file``;
-    ``duplicates``: how many items to show twice. ``metric``: of the suite's, above 0 where an item is disputed.
-    ``leaks``: of answers that may name an arm (flagged in the key): show them, mask the names, or leave the items out.
-    ``formats``: of ``FORMATS``."""
+    ``duplicates``: how many items to show twice (of items picked by hand, no more than there are). ``metric``: of the suite's,
+    above 0 where an item is disputed. ``leaks``: of answers that may name an arm (flagged in the key): show them, mask the names,
+    or leave the items out. ``formats``: of ``FORMATS``."""
 
     seed: int = 0
     sampling: Sampling = Sampling()
@@ -84,7 +84,8 @@ def export(baseline: Measured, candidate: Measured, *, folder: Path, plan: Plan 
     _require_any(found, baseline, candidate)
     draw = random.Random(int(digest([plan.seed, baseline.run.graded, candidate.run.graded]), 16))
     drawn, strata = draw_pairs(found.pairs, plan.sampling, draw)
-    entries = rows(drawn, _chosen_checks(plan, draw), plan.duplicates, draw)
+    duplicates = min(plan.duplicates, len(drawn)) if plan.sampling.picked else plan.duplicates
+    entries = rows(drawn, _chosen_checks(plan, draw), duplicates, draw)
     key = Key(
         suite=baseline.run.suite,
         seed=plan.seed,

@@ -185,7 +185,7 @@
     const asked = new URLSearchParams(location.hash.slice(1)), item = asked.get("item");
     if (!item) return false;
     const row = index.key.findIndex((_, place) => JSON.stringify([index.suites[index.suite[place]], index.tasks[index.task[place]], index.key[place]]) === item);
-    if (row < 0) { told.textContent = say("gone", item); return false; }
+    if (row < 0) { told.textContent = say("gone", item); find("items").scrollIntoView(); return false; }
     open(row, asked.get("candidate"), asked.get("tab"));
     find("items").scrollIntoView();
     return true;

@@ -163,12 +163,13 @@ def test_items_picked_in_the_report_are_shown_all_of_them_and_the_key_says_that_
     gate = tmp_path / "gate.yaml"
     config = json.loads(gate.read_text())
     config["candidates"].append({**config["candidates"][1], "name": "newer"})
-    gate.write_text(json.dumps({**config, "review": {"items": 5, "by": "topic"}}))
+    gate.write_text(json.dumps({**config, "review": {"items": 5, "by": "topic", "duplicates": 4}}))
     assert main(["measure", str(gate)]) == 0
     file = tmp_path / "review-items.jsonl"
     file.write_text(picked("q13", "q3", "q13", "q1") + "\n" + picked("q0", candidate="newer"))
     assert "there are several to choose from; name one with --of: new, newer" in does("--items-file", str(file), code=2)
-    said = does("--items-file", str(file), "--of", "new", "--duplicates", "1")
+    said = does("--items-file", str(file), "--of", "new")
+    assert "planted: 0 attention checks, 3 duplicates" in said, "no more than there are items"
     (path,) = (tmp_path / "review").glob("key-*.json")
     key = read_key(path)
     assert {entry.item for entry in key.items} == {"q1", "q3", "q13"}
