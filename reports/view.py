@@ -14,6 +14,7 @@ from reports import (
     charts,
     contamination,
     curves,
+    differing,
     explorer,
     fits,
     forgotten,
@@ -91,6 +92,8 @@ class Page(Record, frozen=True, kw_only=True):
     looks: tuple[looks.LookLine, ...]
     lost: tuple[LostTable, ...]
     comparability: panels.Comparability
+    changed: tuple[differing.ChangedCard, ...]
+    changed_left: Figure | None
     tainted: tuple[contamination.Tainted, ...]
     beside: dict[str, tuple[gists.Gist, ...]]
     worn: Worn
@@ -159,6 +162,7 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
     data["spread"] = spreads
     data["fits"] = answered = fits.answers(measured, conclusion.paces)
     data["held"] = {table.candidate: table.held.value for table in gates}
+    data["differing"] = apart = differing.differing(conclusion, measured)
     data["gists"] = gists.counted(conclusion, kept, latency, trainings, same)
     named = {places[id(each)] for items in lost.values() for each in items} | _examples(failures)
     pack = packing.pack(pairings, conclusion.baseline, names, named=named, rest=_size(data))
@@ -176,6 +180,8 @@ def build(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], 
         looks=looks.look_lines(conclusion),
         lost=_lost_tables(pairings, places, lost, conclusion.baseline, badges),
         comparability=same,
+        changed=differing.changed_cards(apart),
+        changed_left=count_figure(apart.left, pointer("differing", "left")) if apart.left else None,
         tainted=contamination.tainted(conclusion),
         beside=gists.gists(data["gists"]),
         worn=worn(conclusion),

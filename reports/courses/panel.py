@@ -28,6 +28,7 @@ class ShiftLine(Record, frozen=True, kw_only=True):
     """``last`` and ``graded``: the runs before and after, as their folders name them."""
 
     candidate: str
+    day: str
     last: str
     graded: str
     otherwise: tuple[str, ...]
@@ -92,6 +93,7 @@ def course_card(found: Course, history: History, at: str) -> CourseCard:
     lines = tuple(
         ShiftLine(
             candidate=each.candidate,
+            day=each.created[:10],
             last=each.last,
             graded=each.graded,
             otherwise=each.otherwise,

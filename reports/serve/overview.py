@@ -57,7 +57,7 @@ class SuiteLine(Record, frozen=True, kw_only=True):
     held_score: Figure | None
     now: tuple[NowLine, ...]
     more: Figure | None
-    shift: tuple[str, Figure] | None
+    shift: tuple[str, Figure, str] | None
     down: bool
     slope: Figure | None
     spark: Markup | None
@@ -133,7 +133,7 @@ def _line(place: int, each: Stand) -> SuiteLine:
         more=count_figure(len(each.now) - MOST_NOW, f"{at}/more") if len(each.now) > MOST_NOW else None,
         shift=None
         if each.shift is None
-        else (each.shift.candidate, gain_figure(each.shift.gain, f"{at}/shift", metric.kind, metric.unit)),
+        else (each.shift.candidate, gain_figure(each.shift.gain, f"{at}/shift", metric.kind, metric.unit), each.shift.created[:10]),
         down=each.shift is not None and each.shift.gain < 0,
         slope=None if slope is None else gain_figure(slope, f"{at}/slope", metric.kind, metric.unit),
         spark=None if each.history is None else _spark(each.history),
