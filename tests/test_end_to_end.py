@@ -90,10 +90,10 @@ def test_of_every_answer_the_prompt_is_kept_as_the_model_saw_it_and_what_is_comm
             continue
         for sample in measured.samples:
             found = sample.seen(measured.run.frames)
-            assert found is not None, (path, sample.key)
-            if suite == "facts":
+            assert found is not None or sample.error is not None, (path, sample.key)
+            if suite == "facts" and found is not None:
                 assert sample.prompt in found[0].text(found[1])
-                assert isinstance(sample.rendered.frame, int) or sample is measured.samples[0]
+                assert len(measured.run.frames) == 1
             seen += 1
     assert seen > 5000
     with sqlite3.connect(f"file:{demo / 'runs' / 'journal.sqlite'}?mode=ro", uri=True) as connection:
