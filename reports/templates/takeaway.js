@@ -86,11 +86,15 @@
     })];
   }
 
+  /* The title and what is to be known of the method; a forest's legend stands above all of them. */
   function heading(box) {
-    const caption = box.querySelector("figcaption, caption");
-    const title = caption && (caption.querySelector("b") || caption.firstChild);
-    const notes = caption ? [...caption.querySelectorAll(".small"), ...box.querySelectorAll(":scope > p.small")] : [];
-    return [title ? plain(title.textContent) : box.dataset.plot, plain(notes.map((each) => each.textContent).join(" "))];
+    const caption = box.querySelector("figcaption, caption"), drawn = box.querySelector("svg > title");
+    const named = caption && (caption.tagName === "CAPTION" ? caption.firstChild : caption.querySelector("b"));
+    const legend = box.querySelector("table.forest") && box.closest("section").querySelector(".legend");
+    const notes = [...(caption ? caption.querySelectorAll(".small") : []), ...box.querySelectorAll(":scope > p.small")].map(said);
+    if (caption && !named) notes.unshift(said(caption));
+    if (legend) notes.push(Array.from(legend.children).map(said).join(", "));
+    return [plain((named || drawn || { textContent: box.dataset.plot }).textContent), notes.filter((each, place) => each && notes.indexOf(each) === place).join(" ")];
   }
 
   function drawing(box) {
