@@ -18,6 +18,9 @@ from reports.texts import target_text
 
 MOST = 5
 """Examples of a kind."""
+ANSWERED = "other answer"
+SCORED = "same answer, scored otherwise"
+RESCORED = f"{SCORED} (another version of the suite, or of a judge)"
 ABOUT = ("who", "questions", "engine", "machine")
 
 _ITEMS = ("items", "prompts", "suite", "judge", "draws", "metrics", "task settings", "request options", "template date")
@@ -174,10 +177,10 @@ def _items(old: Measured, new: Measured) -> Iterator[ItemDifference]:
         "other slices, cluster or weight", [(key, _place(a), _place(b)) for key, a, b in pairs if _place(a) != _place(b)]
     )
     yield _differing(
-        "same answer, scored otherwise (another version of the suite, or of a judge)",
+        RESCORED if (old.run.suite_hash, old.run.judge_hash) != (new.run.suite_hash, new.run.judge_hash) else SCORED,
         [(key, _scores(a), _scores(b)) for key, a, b in pairs if a.outputs == b.outputs and a.outputs and _scores(a) != _scores(b)],
     )
-    yield _differing("other answer", [(key, *_answers(a, b)) for key, a, b in pairs if a.outputs != b.outputs])
+    yield _differing(ANSWERED, [(key, *_answers(a, b)) for key, a, b in pairs if a.outputs != b.outputs])
 
 
 def _differing(what: str, found: list[tuple[str, str, str]]) -> ItemDifference:

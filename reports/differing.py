@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from harness.compare import broken
 from harness.records import Conclusion, Measured, Record, Sample
-from reports.changes import Changes, ItemDifference, changes, same_weights
+from reports.changes import ANSWERED, SCORED, Changes, ItemDifference, changes, same_weights
 from reports.figures import Figure, count_figure, pointer
 
 MOST = 6
@@ -28,7 +28,8 @@ class ChangedCard(Record, frozen=True, kw_only=True):
 
 
 def differing(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> Differing:
-    """Of every suite that a candidate and the baseline have: with one example of a kind."""
+    """Of every suite that a candidate and the baseline have: with one example of a kind. That other weights answer otherwise, or
+    win against the baseline, is no change in what was asked."""
     refused = {(line.suite, line.candidate) for line in conclusion.parity if broken(line)}
     pairs = []
     for (suite, name), new in measured.items():
@@ -36,7 +37,8 @@ def differing(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measure
         if old is not None and name != conclusion.baseline and ((suite, name) in refused or _unsteady(old, new)):
             pairs.append((old, new))
     pairs.sort(key=lambda pair: (pair[1].run.suite, pair[1].run.candidate.name) not in refused)
-    return Differing(pairs=tuple(_short(changes(*pair)) for pair in pairs[:MOST]), left=max(0, len(pairs) - MOST))
+    told = [each for each in (_short(changes(*pair)) for pair in pairs) if each.items]
+    return Differing(pairs=tuple(told[:MOST]), left=max(0, len(told) - MOST))
 
 
 def changed_cards(found: Differing) -> tuple[ChangedCard, ...]:
@@ -63,6 +65,6 @@ def _answers(samples: Sequence[Sample]) -> dict[tuple[str, str], tuple[str, ...]
 
 
 def _short(found: Changes) -> Changes:
-    return replace(
-        found, differences=(), items=tuple(replace(each, examples=each.examples[:1]) for each in found.items if each.count)
-    )
+    expected = () if found.same_weights else (ANSWERED, SCORED)
+    kept = [each for each in found.items if each.count and each.what not in expected]
+    return replace(found, differences=(), items=tuple(replace(each, examples=each.examples[:1]) for each in kept))

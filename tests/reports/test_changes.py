@@ -13,7 +13,7 @@ from harness.errors import ComparabilityError
 from harness.records import Fingerprints, Measured
 from harness.store import Store
 from reports.apart import apart, plain
-from reports.changes import changes
+from reports.changes import RESCORED, SCORED, changes
 from tests.harness.runs import measured, right, samples
 
 PROMPTS = [f"Answer briefly. How much is {n} plus {n}?" for n in range(10)]
@@ -104,9 +104,8 @@ def test_texts_are_cut_to_where_they_differ_and_what_differs_is_marked() -> None
 def test_the_words_that_both_have_between_two_differences_are_cut_as_well() -> None:
     middle = " ".join(f"word{n}" for n in range(60))
     old, _ = apart(f"a {middle} b", f"c {middle} d")
-    assert marked(old) == "[a] word0 word1 word2 word3 word4 word5 word6 word7 … word52 word53 word54 word55 word56 word57 word58 word59 [b]".replace(
-        "[a] ", "[a] "
-    )
+    start, end = (" ".join(f"word{n}" for n in numbers) for numbers in (range(8), range(52, 60)))
+    assert marked(old) == f"[a] {start} … {end} [b]"
 
 
 def test_texts_of_any_length_and_kind_are_told_apart_in_linear_time() -> None:
@@ -131,6 +130,12 @@ def test_what_forbids_comparing_says_whether_a_policy_may_allow_it() -> None:
     assert set(found.forbids) == {"template", "suite", "prompts"}
     assert next(each.what for each in found.about("questions")) in {"suite", "prompts"}
     assert not found.same_weights
+
+
+def test_a_score_that_differs_names_another_version_only_where_there_is_one() -> None:
+    rescored = touched(made("w2", suite_hash="suite 2"), 3, scores={"acc": 0.25})
+    assert [each.what for each in changes(made(), rescored).items if each.count] == [RESCORED]
+    assert [each.what for each in changes(made(), touched(made(), 3, scores={"acc": 0.25})).items if each.count] == [SCORED]
 
 
 def test_the_second_of_several_answers_and_an_error_are_shown_where_they_differ() -> None:

@@ -43,6 +43,14 @@ def test_the_same_weights_that_answer_otherwise_are_told_and_other_weights_are_n
     assert differing(*concluded(side("base", "a"), endpoint)).pairs == (), "nobody knows an endpoint's weights"
 
 
+def test_that_other_weights_answer_otherwise_is_no_change_in_what_was_asked() -> None:
+    new = side("w1", "b", engine={"name": "fake", "version": "2", "dtype": "float32"})
+    answered = replace(new, samples=tuple(replace(each, outputs=("otherwise",)) for each in new.samples))
+    conclusion, found = concluded(side("base", "a"), answered)
+    assert conclusion.outcome == "not_comparable"
+    assert differing(conclusion, found).pairs == ()
+
+
 def test_more_pairs_than_anybody_reads_are_counted() -> None:
     many = [side(f"w{n}", "b", f"Other {n}?") for n in range(MOST + 2)]
     told = differing(*concluded(side("base", "a"), *many))
