@@ -51,6 +51,50 @@ def test_every_picture_is_wellformed_and_has_no_style_or_handler(built: view.Pag
             assert not [name for name in element.attrib if name.startswith("on") or name == "style"]
 
 
+def middle(element: ElementTree.Element) -> float:
+    """Where a disc, a cross or a diamond stands, from left to right."""
+    if element.tag == "circle":
+        return float(element.get("cx") or "nan")
+    places = [float(pair) for pair in re.findall(r"[ML](-?[\d.]+) ", element.get("d") or "")]
+    return (min(places) + max(places)) / 2
+
+
+def test_a_mark_stands_at_its_gain_and_its_whisker_at_its_interval(built: view.Page) -> None:
+    checked = 0
+    for forest in built.forests:
+        axis = ElementTree.fromstring(str(forest.axis))
+        ticks = [(float(each.get("x") or 0), float((each.text or "").replace("−", "-"))) for each in axis.iter("text")]
+        (left, low), (right, high) = ticks[0], ticks[-1]
+        for row in (row for metric in forest.metrics for row in metric.rows):
+            root = ElementTree.fromstring(str(row.mark))
+            scale = 100 if "pp" in row.gain.text else 1
+
+            def at(
+                value: float, scale: float = scale, left: float = left, low: float = low, right: float = right, high: float = high
+            ) -> float:
+                return left + (value * scale - low) / (high - low) * (right - left)
+
+            (point,) = [each for each in root.iter() if (each.get("class") or "").startswith("point")]
+            assert middle(point) == pytest.approx(at(row.gain.value or 0.0), abs=1), row.gain
+            whisker = next(each for each in root.iter("line") if (each.get("class") or "").startswith("whisker"))
+            for name, end in (("x1", row.span and row.span.low), ("x2", row.span and row.span.high)):
+                if end:
+                    assert float(whisker.get(name) or 0) == pytest.approx(at(end.value or 0.0), abs=1), end
+                    checked += 1
+    assert checked > 40
+
+
+def test_in_the_plane_of_target_and_general_gain_better_is_right_and_up(built: view.Page) -> None:
+    root = ElementTree.fromstring(str(built.tradeoff))
+    points = [each for each in root.iter() if (each.get("class") or "").startswith("point")]
+    assert len(points) == len(built.scatter)
+    places = [middle(each) for each in points]
+    gains = [target.value or 0.0 for _, target, _ in built.scatter]
+    for one in range(len(gains)):
+        for other in range(len(gains)):
+            assert gains[one] <= gains[other] or places[one] > places[other]
+
+
 def test_marks_stay_inside_their_row(built: view.Page) -> None:
     for forest in built.forests:
         for metric in forest.metrics:

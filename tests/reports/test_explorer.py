@@ -66,6 +66,16 @@ def test_the_order_of_an_addition_loses_no_item_and_wins_no_comparison() -> None
     assert [(wins.win, wins.tie, wins.loss) for wins in judging.wins(sides, "b", ["c"])] == [(0, 1, 0)]
 
 
+def test_the_four_fields_of_lost_and_gained_items_are_counted_each_for_itself() -> None:
+    kinds = [(1, 1)] * 5 + [(1, 0)] * 4 + [(0, 1)] * 3 + [(0, 0)] * 2 + [(1, None)]
+    sides = {
+        ("s", name): run_of("s", name, [sample(str(place), values[side]) for place, values in enumerate(kinds)])
+        for side, name in enumerate(("b", "c"))
+    }
+    (flip,) = retained.flips(explorer.pair(sides, "b", ["c"]), sides, "b", ["c"])
+    assert (flip.both, flip.lost, flip.gained, flip.neither, flip.binary) == (5, 4, 3, 2, True)
+
+
 def test_what_is_zero_is_held_against_the_mean_and_nothing_is_lost_where_there_is_no_size_at_all() -> None:
     metrics = {"acc": Metric(kind="real", direction="lower")}
     for before, expected in (((0.0, 0.0), [explorer.UNCOMPARED] * 2), ((0.0, 4.0), [explorer.SAME, explorer.LOST])):
