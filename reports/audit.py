@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from harness.records import Audit, Check, Exposure, Level, Record, Spread, Tally, Touched
+from reports.lettering import tick_texts, width_of
 from reports.page import asset, environment, policy
+from reports.strips import THINNEST
 from reports.svg import Scale, picture, tag, ticks
 from reports.wording import Badge, count_text
 
@@ -158,20 +160,26 @@ def _short(value: float) -> str:
 
 def histogram(spread: Spread, name: str) -> Markup:
     """Bars of equal width; under them the edges where they stand."""
-    width, height, left, low, top = 520.0, 150.0, 44.0, 120.0, 10.0
+    width, height, left, low, top = 520.0, 150.0, 50.0, 120.0, 10.0
     bars = len(spread.counts)
-    x = Scale((0.0, float(bars)), (left, width - 10))
+    x = Scale((0.0, float(bars)), (left, width - 24))
     y = Scale((0.0, float(max(spread.counts))), (low, top))
     parts: list[Markup] = []
-    for value in ticks(0, max(spread.counts), 4):
-        parts.append(tag("line", x1=left, x2=width - 10, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
-        parts.append(tag("text", count_text(int(value)), x=left - 6, y=y(value) + 4, text_anchor="end"))
+    places = [value for value in ticks(0, max(spread.counts), 4) if value == int(value)]
+    for value, text in zip(places, tick_texts(places), strict=True):
+        parts.append(tag("line", x1=left, x2=width - 24, y1=y(value), y2=y(value), class_="zero" if value == 0 else "grid"))
+        parts.append(tag("text", text, x=left - 6, y=y(value) + 4, text_anchor="end"))
     for place, count in enumerate(spread.counts):
         if count:
-            parts.append(
-                tag("rect", x=x(place) + 1, y=y(count), width=x(place + 1) - x(place) - 2, height=low - y(count), class_="bar")
-            )
-    parts += [tag("text", _short(spread.edges[at]), x=x(at), y=low + 16, text_anchor="middle") for at in _some(bars)]
+            tall = max(THINNEST, low - y(count))
+            parts.append(tag("rect", x=x(place) + 1, y=low - tall, width=x(place + 1) - x(place) - 2, height=tall, class_="bar"))
+    end = -99.0
+    for at in _some(bars):
+        text = _short(spread.edges[at])
+        half = width_of(text) / 2
+        if x(at) - half > end + 6 and x(at) + half < width:
+            parts.append(tag("text", text, x=x(at), y=low + 16, text_anchor="middle"))
+            end = x(at) + half
     words = f"{spread.name} in {spread.unit}: median {_short(spread.quantiles[3])}, largest {_short(spread.quantiles[-1])}"
     return picture(width, height, spread.name, words, parts, name=name)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable
 
 import pytest
 
-from harness.records import Evaluation, MetricKind, Training, TrainingPoint, ValidationPoint
+from harness.records import Evaluation, MetricKind, Spread, Training, TrainingPoint, ValidationPoint
 from reports import charts, curves
+from reports.audit import histogram
 from reports.lettering import fitted, tick_texts, width_of
 from reports.spread import Quantiles, spread_cards
 from reports.standing import Gain, Standing
@@ -124,6 +126,27 @@ def test_no_axis_says_one_thing_twice(low: float, wide: float, kind: MetricKind,
     for gain in (True, False):
         said = [write(text) for text in tick_texts(places, kind, gain=gain)]
         assert len(set(said)) == len(said), said
+
+
+@pytest.mark.parametrize("largest", [1, 2, 3, 14_400, 10**9])
+@pytest.mark.parametrize("edge", [0.001, 1.0, 1234.0, 1e9])
+def test_a_histogram_counts_in_whole_numbers_and_shows_a_single_row(largest: int, edge: float) -> None:
+    counts = (largest, 0, 1, *([0] * 12), 1)
+    spread = Spread(
+        name="length",
+        unit="tokens",
+        rows=9,
+        mean=1.0,
+        quantiles=(1.0,) * 7,
+        counts=counts,
+        edges=tuple(edge * 2**at for at in range(17)),
+    )
+    drawn = histogram(spread, "x")
+    assert faults(drawn) == []
+    counted = [text for *_, right, _, text in texts(drawn)[2] if right == pytest.approx(44)]
+    assert len(counted) == len(set(counted)) > 1, counted
+    talls = [float(each) for each in re.findall(r'height="([\d.]+)" class="bar"', str(drawn))]
+    assert (len(talls), min(talls) >= 1.5) == (3, True)
 
 
 def test_a_text_is_cut_where_it_no_longer_fits() -> None:
