@@ -292,7 +292,7 @@ def _scores(pairing: explorer.Pairing, *names: str) -> list[int | float]:
 def _lost_item(pairing: explorer.Pairing, row: int, candidate: str, baseline: str, at: str) -> LostItem:
     before, after = pairing.samples[baseline], pairing.samples[candidate]
     figures = [
-        Figure(text=f"{pairing.metric} {value:g}".replace("-", MINUS), value=value, at=f"{at}/{place}")
+        Figure(text=f"{pairing.metric} {f'{value:g}'.replace('-', MINUS)}", value=value, at=f"{at}/{place}")
         for place, value in enumerate(_scores(pairing, baseline, candidate))
     ]
     return LostItem(

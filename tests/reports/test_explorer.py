@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.records import Candidate, Fingerprints, Judgment, Measured, Metric, Run, Sample
-from reports import explorer, judging, retained
+from harness.records import Candidate, Conclusion, Fingerprints, Judgment, Measured, Metric, Run, Sample, Verdict
+from reports import explorer, judging, retained, view
 from tests.reports import fixtures
 
 
@@ -154,3 +154,16 @@ def test_every_item_of_every_suite_is_paired() -> None:
     names = [verdict.candidate for verdict in conclusion.verdicts]
     pairings = explorer.pair(measured, conclusion.baseline, names)
     assert len(pairings) == sum(len(each.samples) for (_, name), each in measured.items() if name == conclusion.baseline)
+
+
+def test_a_metric_keeps_the_hyphen_of_its_name_and_only_its_number_gets_a_minus() -> None:
+    metrics = {"log-likelihood": Metric(kind="real")}
+    sides = {
+        ("s", name): run_of("s", name, [sample("1", value, metric="log-likelihood")], metrics=metrics, primary="log-likelihood")
+        for name, value in (("b", -1.0), ("c", -2.5))
+    }
+    conclusion = Conclusion(
+        created="", baseline="b", outcome="pass", exit_code=0, verdicts=(Verdict(candidate="c", outcome="pass", sentence=""),)
+    )
+    (item,) = view.build(conclusion, sides, {}).lost[0].items
+    assert (item.before_score.text, item.after_score.text) == ("log-likelihood −1", "log-likelihood −2.5")
