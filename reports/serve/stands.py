@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.baselines import Pins
 from harness.compare.parity import asked_otherwise
-from harness.history import history, holds, in_order, questions, same_questions, whole
+from harness.history import history, holds, in_order, instant, questions, same_questions, whole
 from harness.records import SHARES, History, Metric, Record, Run
 from reports.courses.panel import Course, course
 from reports.courses.shifts import MOST_FAILED, Shift
@@ -28,10 +28,10 @@ Word = Literal["worse", "lower", "alike", "higher", "better", "errors", "otherwi
 
 
 class Held(Record, frozen=True, kw_only=True):
-    """What runs are held to: the promoted ``pin`` or the ``reference``, by the name that people call it; ``otherwise``: the pin is
-    of other questions, which says nothing about these."""
+    """What runs are held to: the promoted ``pin``, else the ``reference``, by the name that people call it, else the newest run
+    that is older; ``otherwise``: the pin is of other questions, which says nothing about these."""
 
-    what: Literal["pin", "reference"]
+    what: Literal["pin", "reference", "the run before"]
     name: str
     run: Listed
     score: float | None
@@ -132,7 +132,13 @@ def _held(runs: Sequence[Listed], alike: Sequence[Listed], pins: Pins, reference
             otherwise = not same_questions(pinned.run, alike[-1].run)
             return Held(what="pin", name=pins.promoted, run=pinned, score=_score(pinned.run), otherwise=otherwise)
     found = [each for each in alike if reference and each.run.candidate.name == reference and not each.run.replicate]
-    return None if not found else Held(what="reference", name=reference, run=found[-1], score=_score(found[-1].run))
+    if found:
+        return Held(what="reference", name=reference, run=found[-1], score=_score(found[-1].run))
+    whole_ones = [each for each in alike if not each.run.replicate]
+    older = [each for each in whole_ones if instant(each.run.created) < instant(whole_ones[-1].run.created) and not each.selected]
+    if not older:
+        return None
+    return Held(what="the run before", name=older[-1].run.candidate.name, run=older[-1], score=_score(older[-1].run))
 
 
 def _now(each: Listed, held: Held | None, metric: Metric, noise: float | None) -> Now:

@@ -71,7 +71,14 @@ def test_the_newest_run_is_held_to_the_promoted_pin_else_to_the_reference(store:
     found = stood(store, pinned(store, base))
     assert found.held is not None
     assert (found.held.what, found.held.name, found.held.run.name) == ("pin", "prod", base)
-    assert stood(store).now[0].word == "unknown"
+    before = stood(store)
+    assert before.held is not None
+    assert (before.held.what, before.held.name, before.now[0].gain) == ("the run before", "nightly", pytest.approx(-0.39))
+
+
+def test_the_first_run_of_all_is_held_to_nothing(store: Store) -> None:
+    put(store, "w1", 90, 0)
+    assert [(each.word, each.gain) for each in stood(store).now] == [("unknown", None)]
 
 
 def test_little_is_no_clear_change_and_without_any_measure_it_is_only_lower(store: Store) -> None:
