@@ -189,16 +189,16 @@ def _read(conclusion: Conclusion, candidate: str, measured: Mapping[tuple[str, s
         if metric_parts(each.metric)[0] not in timed
         and each.candidate == candidate
         and metric_parts(each.metric)[2] not in (*FLAGS, *KEPT_COUNTS)
-        and _headline(each.metric, measured)
+        and _headline(each.metric, conclusion)
         and each.metric.rpartition("/")[0] not in groups
     ]
     return [each for each in mine if each.baseline == conclusion.baseline] or mine
 
 
-def _headline(metric: str, measured: Mapping[tuple[str, str], Measured]) -> bool:
+def _headline(metric: str, conclusion: Conclusion) -> bool:
     """Is this the metric its suite shows first (several metrics of one suite would count one loss several times)?"""
     suite, _, name = metric_parts(metric)
-    primaries = {each.run.primary for (owner, _), each in measured.items() if owner == suite and each.run.primary}
+    primaries = {each.metric for each in conclusion.health if each.suite == suite and each.metric}
     return not primaries or any(name == metric_parts(f"/{primary}")[2] or primary == metric for primary in primaries)
 
 

@@ -44,7 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from reports.elsewhere.tracking import track
 
     report = store.outputs / "report.html"
-    for line in track(arguments.to, conclusion, folder / "tensorboard", report if report.is_file() else None):
+    for line in track(arguments.to, conclusion, measured, folder / "tensorboard", report if report.is_file() else None):
         out.print(printable(line), markup=False)
     return 0
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from harness.errors import EvaluationError, UsageError
-from harness.records import Conclusion, Verdict
+from harness.records import Conclusion, Measured, Verdict
 from reports.standing import standings
 from reports.wording import told_apart
 
@@ -25,10 +25,10 @@ _NUMBERS = ("gain", "low", "high", "p")
 _LONGEST, _LONGEST_COMPLAINT = 200, 600
 
 
-def numbers(conclusion: Conclusion) -> dict[str, dict[str, float]]:
+def numbers(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured]) -> dict[str, dict[str, float]]:
     """Candidate -> name -> number: what every rule measured, how many rules did not pass, and 1 for a pass."""
     found: dict[str, dict[str, float]] = {}
-    targets = {each.candidate: each for each in standings(conclusion, {})}
+    targets = {each.candidate: each for each in standings(conclusion, measured)}
     for verdict in conclusion.verdicts:
         told = {"gate/pass": float(verdict.outcome == "pass")}
         told["gate/rules_not_passed"] = float(sum(each.outcome != "pass" for each in verdict.findings))
@@ -71,7 +71,13 @@ def tags(verdict: Verdict, conclusion: Conclusion) -> dict[str, str]:
     }
 
 
-def track(tracker: Tracker, conclusion: Conclusion, folder: Path, report: Path | None) -> list[str]:
+def track(
+    tracker: Tracker,
+    conclusion: Conclusion,
+    measured: Mapping[tuple[str, str], Measured],
+    folder: Path,
+    report: Path | None,
+) -> list[str]:
     """Log every verdict as a run of its own; a line about each. UsageError where the tracker is not installed, EvaluationError
     where it refuses: it may lack a server, a key, or room on the disk."""
     module = {"tensorboard": "tensorboard.summary.writer.event_file_writer"}.get(tracker, tracker)
@@ -79,7 +85,7 @@ def track(tracker: Tracker, conclusion: Conclusion, folder: Path, report: Path |
         library = importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"{tracker} is not installed: pip install {tracker}") from error
-    found = numbers(conclusion)
+    found = numbers(conclusion, measured)
     lines: list[str] = []
     for verdict in conclusion.verdicts:
         values, words = found[verdict.candidate], tags(verdict, conclusion)

@@ -17,10 +17,11 @@ import pytest
 from lxml import html as lxml_html
 
 from harness.errors import EvaluationError, StoreError, UsageError
-from harness.records import Conclusion, Judgment, Measured
+from harness.records import Conclusion, Health, Judgment, Measured
 from harness.seals import sealed
 from reports.elsewhere import notebook, tables, tracking
 from reports.elsewhere.comparator import comparator
+from reports.standing import standings
 from tests.harness.runs import measured, samples
 from tests.reports import fixtures
 from tests.reports import told as telling
@@ -125,11 +126,33 @@ def test_what_has_no_score_on_the_viewers_scale_stays_out_of_it_and_is_counted(m
 def test_a_tracker_gets_every_rules_numbers_under_names_that_it_takes(made: fixtures.Made) -> None:
     conclusion = made[0]
     for verdict in conclusion.verdicts:
-        told = tracking.numbers(conclusion)[verdict.candidate]
+        told = tracking.numbers(conclusion, made[1])[verdict.candidate]
         assert told["gate/pass"] == (verdict.outcome == "pass")
         gains = sorted(each.comparison.gain for each in verdict.findings if each.comparison is not None)
         assert sorted(value for name, value in told.items() if name.endswith("/gain")) == gains
         assert all(sign.isascii() and (sign.isalnum() or sign in "_-./ ") for name in told for sign in name)
+
+
+def test_every_outlet_shows_the_gains_of_the_page() -> None:
+    conclusion, measured, _ = fixtures.full()
+    ranked = standings(conclusion, measured)
+    told = tracking.numbers(conclusion, measured)
+    assert [each.worst.gain for each in ranked if each.worst] == [
+        told[each.candidate]["gate/worst_retained_gain"] for each in ranked
+    ]
+    alone = standings(conclusion, {})
+    assert [(each.target, each.worst) for each in alone] == [(each.target, each.worst) for each in ranked], "as a notebook has it"
+
+
+def test_without_the_runs_a_suite_is_still_spoken_of_by_the_metric_that_it_shows_first() -> None:
+    seen = {f"s/t/{name}": telling.finding(metric=f"s/t/{name}").comparison for name in ("acc", "other", "lost")}
+    gains = {"s/t/acc": -0.01, "s/t/other": -0.05, "s/t/lost": -0.02}
+    comparisons = tuple(msgspec.structs.replace(each, gain=gains[name]) for name, each in seen.items() if each is not None)
+    health = Health(candidate="c", suite="s", planned=1, asked=1, failed=0, metric="acc")
+    said = msgspec.structs.replace(telling.concluded(), comparisons=comparisons, health=(health,))
+    (standing,) = standings(said, {})
+    assert standing.worst is not None
+    assert (standing.worst.metric, standing.worst.gain) == ("s/t/acc", -0.01)
 
 
 def test_mlflow_and_wandb_get_a_run_per_candidate(made: fixtures.Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -148,30 +171,30 @@ def test_mlflow_and_wandb_get_a_run_per_candidate(made: fixtures.Made, monkeypat
         SimpleNamespace(start_run=start_run, log_metrics=lambda values: logged.update(metrics=values),
                         set_tags=lambda words: logged.update(tags=words), log_artifact=lambda path: logged.update(report=path)),
     )  # fmt: skip
-    lines = tracking.track("mlflow", made[0], tmp_path, tmp_path / "report.html")
+    lines = tracking.track("mlflow", made[0], made[1], tmp_path, tmp_path / "report.html")
     names = [verdict.candidate for verdict in made[0].verdicts]
     assert (logged["runs"], len(lines), logged["report"]) == (names, len(names), str(tmp_path / "report.html"))
     assert logged["tags"]["sftgate.outcome"] == made[0].verdicts[-1].outcome
 
     run = SimpleNamespace(summary={}, config={}, finish=lambda: logged.update(finished=True))
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **kinds: run))
-    tracking.track("wandb", made[0], tmp_path, None)
+    tracking.track("wandb", made[0], made[1], tmp_path, None)
     assert logged["finished"]
-    assert run.summary == tracking.numbers(made[0])[names[-1]]
+    assert run.summary == tracking.numbers(made[0], made[1])[names[-1]]
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UsageError, match="pip install wandb"):
-        tracking.track("wandb", made[0], tmp_path, None)
+        tracking.track("wandb", made[0], made[1], tmp_path, None)
 
 
 def test_tensorboard_reads_back_what_was_logged(made: fixtures.Made, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    tracking.track("tensorboard", made[0], tmp_path, None)
+    tracking.track("tensorboard", made[0], made[1], tmp_path, None)
     name = made[0].verdicts[0].candidate
     (run,) = (tmp_path / name).iterdir()
     found = EventAccumulator(str(run))
     found.Reload()
-    told = tracking.numbers(made[0])[name]
+    told = tracking.numbers(made[0], made[1])[name]
     assert {tag: found.Scalars(tag)[0].value for tag in found.Tags()["scalars"]} == pytest.approx(told)
     assert found.Scalars("gate/pass")[0].wall_time > 1.7e9, "seconds since 1970, by which TensorBoard orders runs"
     assert "sftgate.sentence" in found.Tags()["tensors"]
@@ -179,7 +202,7 @@ def test_tensorboard_reads_back_what_was_logged(made: fixtures.Made, tmp_path: P
 
 def test_a_verdict_of_another_day_is_another_run_in_tensorboard_and_no_name_leads_out_of_its_folder(tmp_path: Path) -> None:
     for day in ("2026-11-20T09:00:00+00:00", "2026-11-21T09:00:00+00:00"):
-        tracking.track("tensorboard", msgspec.structs.replace(hostile("r"), created=day), tmp_path / "tb", None)
+        tracking.track("tensorboard", msgspec.structs.replace(hostile("r"), created=day), {}, tmp_path / "tb", None)
     assert [path.name for path in tmp_path.iterdir()] == ["tb"]
     (candidate,) = (tmp_path / "tb").iterdir()
     assert sorted(path.name for path in candidate.iterdir()) == ["2026-11-20T090000", "2026-11-21T090000"]
@@ -207,7 +230,7 @@ def test_rules_of_any_name_get_names_that_mlflow_takes_each_its_own() -> None:
         "<img>",
         "a\nb",
     )
-    told = tracking.numbers(hostile(*rules))["recipe:../../x"]
+    told = tracking.numbers(hostile(*rules), {})["recipe:../../x"]
     assert sum(name.endswith("/gain") for name in told) == len(rules)
     for name in told:  # the rules of mlflow.utils.validation, which were tried with the library
         assert re.fullmatch(r"[/\w.\- :]*", name), name
@@ -223,10 +246,10 @@ def test_what_a_tracker_complains_of_is_a_sentence(made: fixtures.Made, monkeypa
 
     monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(start_run=start_run))
     with pytest.raises(EvaluationError, match=r"mlflow did not take the verdict on '.*'\. RuntimeError: no server at http"):
-        tracking.track("mlflow", made[0], tmp_path, None)
+        tracking.track("mlflow", made[0], made[1], tmp_path, None)
     (tmp_path / "file").touch()
     with pytest.raises(EvaluationError, match="tensorboard did not take the verdict"):
-        tracking.track("tensorboard", made[0], tmp_path / "file", None)
+        tracking.track("tensorboard", made[0], made[1], tmp_path / "file", None)
 
 
 def test_a_notebook_shows_a_verdict_and_runs_nothing(made: fixtures.Made, tmp_path: Path) -> None:
