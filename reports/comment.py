@@ -81,7 +81,7 @@ def markdown(
 
     ``measured``: the runs behind it, which say what each suite is for, as in the report. ``readings``: what the page found
     that lost items have in common. ``lang``: of our own words and of the gate's sentences; what has no other form stays English."""
-    say = Say(lang, names_of(conclusion) if lang != "en" else ())
+    say = Say(lang, names_of(conclusion))
     ranked = standings(conclusion, measured or {})
     blocks = [
         ("candidates", _candidates(conclusion, ranked, say)),
@@ -98,9 +98,9 @@ def markdown(
         ("what lost items have in common", _failures(readings or {}, say)),
     ]
     return fitted(
-        [marker(conclusion), *_alert(conclusion, ranked, say), ""],
-        [Block(about=about, lines=tuple(lines)) for about, lines in blocks if lines],
-        ["", _footer(conclusion, say)],
+        [marker(conclusion), *map(say.isolated, _alert(conclusion, ranked, say)), ""],
+        [Block(about=about, lines=tuple(map(say.isolated, lines))) for about, lines in blocks if lines],
+        ["", say.isolated(_footer(conclusion, say))],
         budget,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -98,7 +98,7 @@ def environment(lang: Lang = "en", names: Collection[str] = ()) -> jinja2.Enviro
     for name, function in (("said", language.said), ("number", language.number)):
         made.filters[name] = partial(function, lang=lang)
     teller = Teller(lang, names)
-    made.filters |= {"told": partial(_told, teller), "pictured": partial(_pictured, teller)}
+    made.filters |= {"told": partial(_told, teller), "pictured": partial(_pictured, teller), "listed": partial(_listed, lang=lang)}
     return made
 
 
@@ -109,6 +109,11 @@ def _told(teller: Teller, text: str) -> Markup:
     for name in teller.leftward:
         shown = shown.replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
     return Markup('<span lang="en">{}</span>').format(shown) if found is None and text and teller.lang != "en" else shown
+
+
+def _listed(names: Iterable[str], lang: Lang) -> Markup:
+    """Names in a row, each read in its own direction."""
+    return Markup("、" if lang == "zh" else ", ").join(Markup("<bdi>{}</bdi>").format(name) for name in names)
 
 
 def _pictured(teller: Teller, picture: Markup) -> Markup:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from reports import language
+from reports.hostile import escaped
 from reports.language import Lang
 from reports.sentences import Teller
+
+_ISOLATE, _END = "\u2068", "\u2069"
 
 
 class Say:
@@ -24,6 +27,12 @@ class Say:
         """A sentence of the gate; in English where it has no other form."""
         found = self._teller.told(text)
         return self(text) if found is None else found
+
+    def isolated(self, line: str) -> str:
+        """A line of Markdown in which names that are read from the right do not pull along what stands beside them."""
+        for name in self._teller.leftward:
+            line = line.replace(escaped(name), f"{_ISOLATE}{escaped(name)}{_END}")
+        return line
 
     def number(self, text: str) -> str:
         """A number, or several, as the language writes them."""
