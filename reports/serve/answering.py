@@ -9,7 +9,7 @@ metrics were over time, its runs; also like=RUN: over the runs of that one's que
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -103,6 +103,7 @@ class Site:
             listing=found,
             damaged=damaged,
             latest=told,
+            names=() if told is None else told.names,
             lines=lines,
             counts=said,
             suites=[
@@ -192,10 +193,12 @@ class Site:
     def _refusal(self, status: int, why: str) -> Response:
         return self._drawn("serve_refusal.html.j2", status, why=why)
 
-    def _drawn(self, template: str, status: int = 200, data: Any = None, script: str = "", **shown: Any) -> Response:
+    def _drawn(
+        self, template: str, status: int = 200, data: Any = None, script: str = "", names: Collection[str] = (), **shown: Any
+    ) -> Response:
         style = "".join(map(page.asset, _STYLES))
         policy = re.sub("form-action 'none'", "form-action 'self'", page.policy(style, script)) + "; frame-ancestors 'none'"
-        drawing = page.environment(self.lang).get_template(template)
+        drawing = page.environment(self.lang, names).get_template(template)
         text = drawing.render(
             style=Markup(style),
             script=Markup(script),

@@ -10,6 +10,7 @@ from harness.history import instant
 from harness.records import Conclusion, Record
 from harness.seals import kept
 from harness.store import Store
+from reports.sentences import names_of
 from reports.serve.listing import Listing
 from reports.wording import Badge, badge, called, moment, ship
 
@@ -24,13 +25,15 @@ class Told(Record, frozen=True, kw_only=True):
 
 
 class Latest(Record, frozen=True, kw_only=True):
-    """``measured``: runs that are newer than it; ``reference``: whom it measured forgetting against, where that is one."""
+    """``measured``: runs that are newer than it; ``names``: what its sentences speak of;
+    ``reference``: whom it measured forgetting against, where that is one."""
 
     when: str
     baseline: str
     reference: str
     verdicts: tuple[Told, ...]
     measured: int
+    names: frozenset[str]
 
 
 class Verdicts:
@@ -56,6 +59,7 @@ class Verdicts:
             baseline=called(found.baseline, found.pins),
             reference=references.pop() if len(references) == 1 else "",
             verdicts=tuple(sorted(told, key=lambda each: order.get(each.badge.tone, 0))),
+            names=names_of(found),
             measured=sum(instant(each.run.created) > instant(found.created) for each in listing.runs),
         )
 

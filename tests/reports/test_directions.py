@@ -13,6 +13,7 @@ from lxml import html as lxml_html
 from harness.records import Conclusion, Measured
 from reports import page
 from reports.comment import markdown
+from reports.language import Lang
 from tests.reports import fixtures
 
 TURNED = {"careless": "מועמד (2)", "keeps facts": "حقائق 3", "general": "عام", "Which river runs through": "أي نهر يجري عبر"}
@@ -41,7 +42,7 @@ def leftward(text: str) -> bool:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_names_are_isolated_on_the_page(lang: page.Lang) -> None:
+def test_names_are_isolated_on_the_page(lang: Lang) -> None:
     tree = lxml_html.document_fromstring(page.render(*made(), lang=lang).encode(), parser=lxml_html.HTMLParser(encoding="utf-8"))
     alone = "ancestor-or-self::*[self::bdi or @dir='auto' or self::th or self::option or self::title or self::caption or self::pre]"
     named = "ancestor-or-self::*[contains(concat(' ', @class, ' '), ' name ') or contains(concat(' ', @class, ' '), ' metric ')]"
