@@ -143,7 +143,8 @@ def read_pins(file: Path) -> Pins:
         return Pins()
     raw = read(file)
     if isinstance(raw, dict) and raw.get("format", FORMAT) != FORMAT:
-        raise ConfigError(f"has format {raw['format']!r}, and this sftgate reads format {FORMAT}", file=str(file))
+        said = f"has format {raw['format']!r}, and this sftgate reads format {FORMAT}; use the sftgate that wrote it"
+        raise ConfigError(said, file=str(file))
     _convert_named(raw, str(file))
     pins = convert(raw, Pins, file=str(file))
     _check(pins, str(file))

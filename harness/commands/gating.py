@@ -160,10 +160,11 @@ def write_outputs(
 def announce(conclusion: Conclusion, measured: Mapping[tuple[str, str], Measured], report: Path | None) -> None:
     """The verdicts, for a person at a terminal; with a report, also where it is and what the exit code will say."""
     from reports.terminal import terminal
+    from reports.wording import listed
 
     for line in terminal(conclusion, measured):
         out.print(line, markup=False)
     if report is not None:
         decisive = [verdict.candidate for verdict in conclusion.verdicts if verdict.outcome == conclusion.outcome]
-        out.print(f"exit code {conclusion.exit_code} ({conclusion.outcome}: {', '.join(decisive)})", markup=False)
+        out.print(f"exit code {conclusion.exit_code} ({conclusion.outcome}: {listed(decisive)})", markup=False)
         out.print(f"report: {report}", markup=False)

@@ -92,5 +92,8 @@ def _from_root(file: Path) -> str:
 def _append(variable: str, text: str) -> None:
     place = os.environ.get(variable)
     if place:
-        with Path(place).open("a", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with Path(place).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:  # the verdict stands, and its exit code
+            print(f"sftgate: ${variable} cannot be written: {error.strerror}", file=sys.stderr)

@@ -11,13 +11,13 @@ from markupsafe import Markup, escape
 
 from harness.errors import StoreError
 from harness.formats import UnreadableError, understood
-from harness.records import Conclusion
+from harness.records import Conclusion, Finding, Verdict
 from harness.seals import kept
 from reports.answer import hero
 from reports.hostile import visible
 from reports.standing import Gain, standings
 from reports.terminal import terminal
-from reports.wording import badge, gain_text, interval_text, told_apart
+from reports.wording import badge, finding_badge, gain_text, interval_text, listed, told_apart
 
 
 class Shown:
@@ -40,25 +40,41 @@ class Shown:
                 badge(each.outcome).word,
                 _gain(each.target),
                 _gain(each.worst),
-                visible(", ".join(told_apart([f for f in verdicts[each.candidate].findings if f.outcome != "pass"])) or "–"),
+                _unhappy(verdicts[each.candidate]),
             )
             for each in ranked
         )
+        also = [f"May ship too: {listed(said.also)}."] if said.also else []
+        more = [*also, *(f"{other}." for other in said.others), *filter(None, [said.caution])]
+        more += [f"What would change this: {said.change}"] if said.change else []
+        below = Markup("").join(Markup("<p>{}</p>").format(visible(line)) for line in more)
         titles = ("Candidate", "Verdict", "Target gain", "Worst retained", "Rules that did not pass")
         head = Markup("").join(Markup("<th>{}</th>").format(title) for title in titles)
         return str(
-            Markup("<p><b>{}.</b> {}</p><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
-                visible(said.headline), visible(said.sentence), head, rows
+            Markup("<p><b>{}.</b> {}</p>{}<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
+                visible(said.headline), visible(said.sentence), below, head, rows
             )
         )
+
+
+def _unhappy(verdict: Verdict) -> Markup:
+    """The rules that did not pass, by how they ended: a warning blocks nothing."""
+    ends: dict[str, list[Finding]] = {}
+    for finding in verdict.findings:
+        if finding.outcome != "pass":
+            shown = finding_badge(finding)
+            ends.setdefault(f"{shown.icon} {shown.word}", []).append(finding)
+    lines = (visible(f"{how}: {listed(told_apart(alike))}") for how, alike in ends.items())
+    return Markup("<br>").join(lines) or Markup("–")
 
 
 def _gain(gain: Gain | None) -> Markup:
     if gain is None:
         return Markup("–")
     inside = interval_text(gain.low, gain.high, gain.kind, gain.unit, like=gain.baseline)
+    level = "" if gain.low is None and gain.high is None else f"{gain.level:.0%} interval {inside}"
     return Markup("<b>{}</b> {}<br>{}").format(
-        gain_text(gain.gain, gain.kind, gain.unit, like=gain.baseline), inside, escape(visible(gain.metric))
+        gain_text(gain.gain, gain.kind, gain.unit, like=gain.baseline), level, escape(visible(gain.metric))
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands import github
 from tests.runner import obeyed
 
 ROOT = Path(__file__).parents[2]
@@ -106,3 +107,11 @@ def test_elsewhere_nothing_is_said_to_a_runner(workspace: Path) -> None:
     assert "::stop-commands::" not in done.stdout
     assert "file=" not in done.stdout
     assert not (workspace / "step.md").exists()
+
+
+def test_a_job_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    github._append("GITHUB_STEP_SUMMARY", "text")
+    assert capsys.readouterr().err == "sftgate: $GITHUB_STEP_SUMMARY cannot be written: Is a directory\n"

@@ -263,6 +263,8 @@ def test_a_notebook_shows_a_verdict_and_runs_nothing(made: fixtures.Made, tmp_pa
     for verdict in made[0].verdicts:
         assert verdict.candidate in text
     assert made[0].verdicts[0].candidate in repr(shown)
+    assert "May ship too: " in text or "Don’t ship " in text, "whom the answer is about is not all that it says"
+    assert "90% interval" in text
     path.write_bytes(path.read_bytes().replace(b"careless", b"harmless"))
     with pytest.raises(StoreError, match="changed"):
         notebook.verdict(path)
