@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from harness.records import MetricKind
 from reports.lettering import NAME, fitted, tick_texts
+from reports.strips import SHAPES, dot
 from reports.svg import Scale, broken, tag, thinned, ticks
 from reports.wording import significant
 
@@ -40,10 +41,16 @@ def height_axis(y: Scale, left: float, edge: float, count: int, kind: MetricKind
 
 
 STYLES = 4
-"""Lines that colour and dashes tell apart; there is a class of the page's style for each."""
+"""Lines that colour and dashes tell apart; there is a class of the page's style for each. Of more, the shape of their dots does."""
 LINE_HEIGHT = 13.0
 BESIDE = 86.0
 """Pixels for the names beside a picture."""
+
+
+def looks(index: int) -> tuple[str, str]:
+    """Classes and shape of dots of the line that comes at ``index``, so that no two of sixteen look alike."""
+    turn = index // STYLES
+    return f"series-{index % STYLES}{' again' if turn else ''}", SHAPES[turn % len(SHAPES)]
 
 
 def named_lines(
@@ -54,10 +61,10 @@ def named_lines(
     parts: list[Markup] = []
     labels = list(labels)
     for index, (name, line) in enumerate(lines.items()):
-        style = f"series-{index % STYLES}"
+        style, form = looks(index)
         known = [(x(step), y(value)) for step, value in line if math.isfinite(value)]
         parts += broken([(x(step), y(value)) for step, value in line], f"line {style}")
-        parts += [tag("circle", cx=px, cy=py, r=2.2, class_=f"dot {style}") for px, py in thinned(known, 24)]
+        parts += [dot(form, px, py, 2.2, f"dot {style}") for px, py in thinned(known, 24)]
         labels += [(known[-1][1], name, style)] if known else []
     return [*parts, *names_beside(labels, edge + 6, min(y.start, y.stop), max(y.start, y.stop))]
 

@@ -9,10 +9,11 @@ from math import log2
 from markupsafe import Markup
 
 from harness.records import Record
-from reports.axes import STYLES, height_axis, names_beside
+from reports.axes import height_axis, looks, names_beside
 from reports.figures import Figure, count_figure, pointer, score_figure
 from reports.lettering import width_of
 from reports.spread import CUTS, Quantiles
+from reports.strips import dot
 from reports.svg import Scale, broken, picture, tag
 from reports.svg import span as data_range
 
@@ -89,7 +90,7 @@ def _picture(name: str, metric: str, unit: str, rows: Sequence[LadderRow]) -> Ma
     parts += _loads(loads, x)
     labels = []
     for number, candidate in enumerate(names):
-        style, shift = f"series-{number % STYLES}", apart * (number - (len(names) - 1) / 2)
+        (style, form), shift = looks(number), apart * (number - (len(names) - 1) / 2)
         own = [row for row in rows if row.candidate == candidate]
         at = [(x(log2(row.load)) + shift, y(row.middle.value or 0.0)) for row in own]
         for row, (px, _) in zip(own, at, strict=True):
@@ -97,7 +98,7 @@ def _picture(name: str, metric: str, unit: str, rows: Sequence[LadderRow]) -> Ma
                 tag("line", x1=px, x2=px, y1=y(row.lower.value or 0.0), y2=y(row.upper.value or 0.0), class_=f"reach {style}")
             )
         parts += broken(at, f"line {style}")
-        parts += [tag("circle", cx=px, cy=py, r=3, class_=f"dot {style}") for px, py in at]
+        parts += [dot(form, px, py, 3, f"dot {style}") for px, py in at]
         labels.append((at[-1][1], candidate, style))
     parts += names_beside(labels, WIDTH - RIGHT + 6, TOP, LOW)
     words = "; ".join(

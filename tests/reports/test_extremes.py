@@ -12,10 +12,11 @@ import pytest
 from harness.records import Evaluation, MetricKind, Spread, Training, TrainingPoint, ValidationPoint
 from reports import charts, curves
 from reports.audit import histogram
+from reports.axes import looks, named_lines
 from reports.lettering import fitted, tick_texts, width_of
 from reports.spread import Quantiles, spread_cards
 from reports.standing import Gain, Standing
-from reports.svg import tag, ticks
+from reports.svg import Scale, tag, ticks
 from reports.wording import badge
 from tests.reports.drawn import faults, texts
 
@@ -113,6 +114,14 @@ def test_a_spread_of_any_size_and_name_stays_in_its_picture(scale: str, name: st
     ]  # fmt: skip
     (card,) = spread_cards(found)
     assert faults(card.picture) == []
+
+
+def test_no_two_of_sixteen_lines_look_alike() -> None:
+    assert len({looks(index) for index in range(16)}) == 16
+    values = {f"set {index}": [(0, float(index)), (9, index + 1.0)] for index in range(8)}
+    drawn = "".join(map(str, named_lines(values, Scale((0, 9), (0, 90)), Scale((0, 9), (90, 0)), 90, [])))
+    assert drawn.count('class="line series-0"') == drawn.count('class="line series-0 again"') == 1
+    assert drawn.count("<circle") == 8, "the others have dots of another shape"
 
 
 @pytest.mark.parametrize("low", [-1e9, -3.0, -1e-9, 0.0, 0.9, 1.0, 1e9])
