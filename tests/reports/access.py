@@ -44,9 +44,12 @@ def pass_over(tab: Page, seen: set[int]) -> None:
     seen.update(tab.evaluate(_ALIKE, list(seen)))
 
 
-def faults(tab: Page, within: str = "html", impacts: Sequence[str] = ("minor", "moderate", *GRAVE)) -> list[str]:
-    """What axe finds wrong, with the first element of each; not in what was passed over."""
+def faults(
+    tab: Page, within: str = "html", impacts: Sequence[str] = ("minor", "moderate", *GRAVE), rules: Sequence[str] = ()
+) -> list[str]:
+    """What axe finds wrong, with the first element of each; not in what was passed over. ``rules``: these alone."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(tab, {"include": [[within]], "exclude": [["[data-alike]"]]}).response["violations"]
+    options: dict[str, object] = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    found = Axe().run(tab, {"include": [[within]], "exclude": [["[data-alike]"]]}, options).response["violations"]
     return [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in impacts]

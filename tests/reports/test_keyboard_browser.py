@@ -77,7 +77,7 @@ def test_the_way_from_the_contents_to_a_picture_its_numbers_and_its_files(tab: P
     assert press(tab, "Tab")["what"] == "a  Skip to the answer"
     reach(tab, "a  Training")
     tab.keyboard.press("Enter")
-    tab.wait_for_function("document.querySelector('#training > details').open")
+    tab.wait_for_function("() => document.querySelector('#training > details').open")
     assert press(tab, "Tab")["inside"] == "training", "the next stop is in the section that the link led to"
     reach(tab, "button  SVG: ")
     with tab.expect_download() as picture:
@@ -133,12 +133,12 @@ def test_the_way_through_the_explorer(tab: Page) -> None:
     assert tab.evaluate(position) == last, "arrows belong to the list where the list has the focus, and scroll the text here"
     reach(tab, "Copy as test case", most=2)
     press(tab, "Enter")
-    tab.wait_for_function("window.taken")
+    tab.wait_for_function("() => window.taken")
     assert json.loads(tab.evaluate("window.taken"))["task"] == "facts"
     assert tab.locator("#told").inner_text() == "Copied: one line for an items file."
     reach(tab, "Send to review", most=2)
     tab.keyboard.press("Enter")
-    tab.wait_for_function("document.activeElement.textContent === 'Take out of review'")
+    tab.wait_for_function("() => document.activeElement.textContent === 'Take out of review'")
     press(tab, "Tab")
     assert "li" not in press(tab, "Escape")["what"].split()[0]
     assert tab.evaluate("document.activeElement.closest('li') !== null"), "Escape leads back to the list"

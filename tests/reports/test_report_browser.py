@@ -182,18 +182,15 @@ def test_numbers_that_are_formulas_stay_text(page: Callable[..., Any], tmp_path:
     assert not [cell for cell in cells if cell.startswith(("=", "@"))]
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_everything_hostile_is_shown_and_nothing_runs(page: Callable[..., Any], tmp_path: Path, lang: Any) -> None:
+def test_everything_hostile_is_shown_and_nothing_runs(page: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
-    path.write_text(report.render(*hostile.build(), lang=lang), encoding="utf-8")
+    path.write_text(report.render(*hostile.build()), encoding="utf-8")
     tab = page(path)
     tab.click("#open-all")
     tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = !each.open; each.open = !each.open; })")
     assert tab.evaluate("window.hacked") is None
-    assert (
-        tab.evaluate("document.images.length + document.forms.length + document.querySelectorAll('iframe, object, embed').length")
-        == 0
-    )
+    assert tab.evaluate("document.images.length + document.forms.length") == 0
+    assert tab.locator("iframe, object, embed").count() == 0
     assert "<script>window.hacked=1</script>" in tab.locator("h1").inner_text()
 
 

@@ -8,13 +8,17 @@ import msgspec
 
 from harness.records import Conclusion, Measured
 from tests.reports import fixtures
-from tests.reports.answered import HOSTILE
+from tests.reports.attacks import ATTACKS
 from tests.reports.fixtures import Made
 from tests.reports.trained import trainings
 
 NAME = '"><script>window.hacked=1</script>'
 ARABIC = "الجواب هو (٤٢) abc, 3.5% — نهاية"
-RULES = {"target": HOSTILE[1], "keeps refusals": HOSTILE[7], "keeps facts": "a-very-long-name-without-any-place-to-break-" * 6}
+RULES = {
+    "target": ATTACKS["handler"],
+    "keeps refusals": ATTACKS["bidi"],
+    "keeps facts": "a-very-long-name-without-any-place-to-break-" * 6,
+}
 
 
 def build() -> Made:
@@ -23,8 +27,9 @@ def build() -> Made:
     for suite in ("general", "device", "instructions"):
         side = runs[suite, "careless"]
         rows = list(side.samples)
-        for number in range(min(24, len(rows))):
-            text = HOSTILE[number % len(HOSTILE)] if number % 3 else ARABIC
+        attacks = list(ATTACKS.values())
+        for number in range(min(len(attacks), len(rows))):
+            text = attacks[number] if number % 3 else ARABIC
             rows[number] = msgspec.structs.replace(
                 rows[number], outputs=(text,), scores=dict.fromkeys(rows[number].scores or {"acc": 0}, 0.0)
             )
