@@ -58,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         complain(f"{verb!r} is not a command. {did_you_mean(verb, VERBS)}")
         return EXIT_USAGE
+    for word in words:
+        if word != word.encode("utf-8", "replace").decode():
+            complain(f"{word!r} is not UTF-8, and what was asked for is kept in files that are. Rename it, or lead to it otherwise.")
+            return EXIT_USAGE
     from harness.commands.github import muted
 
     with muted():
@@ -76,6 +80,9 @@ def _execute(verb: str, words: Sequence[str]) -> int:
         complain(str(error))
         tell_error(verb, error)
         return error.exit_code
+    except PermissionError as error:  # a folder of somebody else's, whoever looked into it
+        complain(f"{str(error.filename)!r} cannot be read or written: {error.strerror}.")
+        return EXIT_EVALUATION
     except KeyboardInterrupt as error:  # what was going on may have said what is kept of it
         kept = "interrupted. Everything answered so far is in the journal; run the same command again to continue."
         complain(str(error) or kept)

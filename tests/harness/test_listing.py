@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli import main
 from harness.store import Store
+from reports.serve.answering import Site
 from tests.harness.runs import measured, right
 
 
@@ -71,3 +72,19 @@ def test_a_folder_that_is_no_store_and_a_store_without_runs(tmp_path: Path, caps
     (tmp_path / "journal.sqlite").touch()
     lines, _ = listed(capsys, Store(tmp_path))
     assert lines[-1].endswith("holds no run yet")
+
+
+def test_a_store_of_somebody_else_is_a_sentence_and_a_page(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, "w1", "1")
+
+    def locked(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    assert main(["list", str(store.root)]) == 13
+    assert "current.json' cannot be read or written: Permission denied." in capsys.readouterr().err
+    answered = Site(store).answer("/suite?name=facts")
+    assert answered.status == 503
+    assert b"Permission denied" in answered.content
