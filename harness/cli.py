@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     for word in words:
         if word != word.encode("utf-8", "replace").decode():
-            complain(f"{word!r} is not UTF-8, and what was asked for is kept in files that are. Rename it, or lead to it otherwise.")
+            complain(f"{word!r} is not UTF-8, and what is asked for is kept in files that are. Rename it, or lead to it otherwise.")
             return EXIT_USAGE
     from harness.commands.github import muted
 

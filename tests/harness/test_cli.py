@@ -134,6 +134,11 @@ def test_a_policy_without_a_rule_is_no_pass_because_bad_answers_did_not_become_m
     assert "the policy has no blocking rule" in capsys.readouterr().out.lower()
 
 
+def test_an_argument_that_no_file_of_ours_can_hold_is_refused_before_anything_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "gate.toml", "--set", "candidates.new.model=out/\udcff"]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
 def test_a_reader_that_went_away_makes_no_pass() -> None:
     code = (
         "import sys\n"

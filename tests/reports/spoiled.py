@@ -17,8 +17,9 @@ R = TypeVar("R")
 PROSE = frozenset(
     {
         "prompt", "outputs", "target", "error", "thinking", "extracted", "reason", "reasons", "raw", "sentence", "change",
-        "warnings", "note", "because", "kappa_because", "gap_because", "corrected_because", "remedy", "seen", "advice", "answer", "expected",
-        "command", "stopped", "ended", "sources", "environment", "engine", "config", "data", "remarks", "unlike", "text", "found",
+        "warnings", "note", "because", "kappa_because", "gap_because", "corrected_because", "remedy", "seen", "advice", "answer",
+        "expected", "command", "stopped", "ended", "sources", "environment", "engine", "config", "data", "remarks", "unlike",
+        "text", "found",
     }
 )  # fmt: skip
 """Fields that hold texts; all others hold names."""
