@@ -30,7 +30,8 @@ _NAME = "[\ue000-\uf8ff]"
 """Signs that no font has: each stands for a name while a sentence is read."""
 _TITLE = re.compile(rf"({_NAME}): (.+)", re.S)
 _WHY = re.compile(rf"([^\uE000-\uF8FF]+?)\. ({_NAME}: .+)", re.S)
-_MEETING = re.compile(r"[A-Za-z0-9%][\u4e00-\u9fff]|[\u4e00-\u9fff][A-Za-z0-9]")
+_BETWEEN = re.compile(r"$|[ ;:()]|[,.](?!\d)")
+_MEETING = re.compile(rf"(?:[A-Za-z0-9%]|{_NAME})[\u4e00-\u9fff]|[\u4e00-\u9fff](?:[A-Za-z0-9]|{_NAME})")
 _AS_IT_IS = re.compile(
     rf"[−+]?\d+(?:[.,]\d+)*(?:e[-−+]\d+)?%?(?: {_NAME})?"  # a number, and what it is in
     r"|(?:p )?[=<>] \S+"
@@ -229,7 +230,7 @@ def _filled(other: str, parts: tuple[str, ...]) -> str:
 def _places(text: str, piece: str, start: int) -> Iterator[int]:
     """Where a piece stands; one of no length, wherever another part of a sentence may begin."""
     if not piece:
-        yield from (place for place in range(start, len(text) + 1) if not text[place : place + 1].isalnum())
+        yield from (place for place in range(start, len(text) + 1) if _BETWEEN.match(text, place))
         return
     found = text.find(piece, start)
     while found >= 0:

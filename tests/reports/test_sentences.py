@@ -21,7 +21,7 @@ ELSEWHERE = {"checks.py", "selftest.py", "rounding.py"}
 """What is said to whoever wrote a config, or on a terminal only."""
 RAISED = {"ConfigError", "ValueError", "ComparabilityError"}
 JOINED = {
-    "split {0}", "item {0}", "missing {0}", " and ", " points", "second run of ", "; the closest call is ",
+    " {0}{1} against {2}", "split {0}", "item {0}", "missing {0}", " and ", " points", "second run of ", "; the closest call is ",
     "no suite provides", "all {0} items of suite {1} are in quarantine: nothing is left to judge by", "s are", " is", " interval",
     "{0} {1} no declared range",
 }  # fmt: skip
