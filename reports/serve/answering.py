@@ -92,7 +92,8 @@ class Site:
         found = self._shelf.listing()
         pins, damaged = self._pins()
         latest = self._verdicts.latest(found)
-        damaged = [*([latest] if isinstance(latest, str) else []), *damaged, *found.damaged]
+        gone = [f"{suite}: {_gone(name, folder)}" for suite, name, folder in found.lost]
+        damaged = [*([latest] if isinstance(latest, str) else []), *damaged, *found.damaged, *gone]
         told = latest if isinstance(latest, Latest) else None
         stands = [stand(runs, pins, told.reference if told else "") for runs in found.suites.values()]
         counts = {"damaged": len(damaged), "partial": len(found.partial), "writing": found.writing}
@@ -156,14 +157,18 @@ class Site:
     def _page(self, asked: Mapping[str, str]) -> Response:
         found = self._shelf.listing()
         if "of" in asked or "against" in asked:
-            sides = [found.of(asked.get(word, "")) for word in ("against", "of")]
+            names = [asked.get(word, "") for word in ("against", "of")]
+            sides = [found.of(name) for name in names]
             suites = [suite for suite in sides[0] if suite in sides[1]]
-            if not suites or asked.get("of") == asked.get("against"):
-                raise _NoPage("These two have no suite in common, or are one. Choose two different candidates.")
+            lost = [f"{suite} is not compared: {_gone(name, folder)}" for suite, name, folder in found.lost if name in names]
+            if not suites or names[0] == names[1]:
+                why = "These two have no suite in common, or are one. Choose two different candidates."
+                raise _NoPage(" ".join([why, *(f"{each}." for each in lost)]))
             old, new = ([side[suite] for suite in suites] for side in sides)
         else:
             old, new = ([each] for each in self._two(found, asked))
-        conclusion, measured = compared(self.store, old, new)
+            lost = []
+        conclusion, measured = compared(self.store, old, new, lost)
         return Response(status=200, content=page.render(conclusion, measured, {}, self.lang).encode())
 
     def _changed(self, asked: Mapping[str, str]) -> Response:
@@ -211,3 +216,7 @@ class Site:
             **shown,
         )
         return Response(status=status, content=text.encode("utf-8", "replace"), policy=policy)
+
+
+def _gone(candidate: str, folder: str) -> str:
+    return f"the run of {candidate} that the last measure selected ({folder}) is not there or cannot be read; no other stands in"

@@ -14,8 +14,11 @@ from harness.store import Store
 from reports.serve.listing import Listed, read
 
 
-def compared(store: Store, old: Sequence[Listed], new: Sequence[Listed]) -> tuple[Conclusion, dict[tuple[str, str], Measured]]:
-    """What would be said of ``new`` against ``old``, without rules; runs of the same suites, in the same order."""
+def compared(
+    store: Store, old: Sequence[Listed], new: Sequence[Listed], warnings: Sequence[str] = ()
+) -> tuple[Conclusion, dict[tuple[str, str], Measured]]:
+    """What would be said of ``new`` against ``old``, without rules; runs of the same suites, in the same order. ``warnings``: what
+    could not be compared."""
     names = [side[0].run.candidate.name for side in (old, new)]
     if names[0] == names[1]:
         names = [side[0].name.rpartition("/")[2] for side in (old, new)]
@@ -28,9 +31,10 @@ def compared(store: Store, old: Sequence[Listed], new: Sequence[Listed]) -> tupl
             measured[run.suite, name] = msgspec.structs.replace(found, run=run)
     policy = Policy(baseline=names[0], bad_answers=False)
     shown = Policy(baseline=names[0], bad_answers=False, rules=_shown(Measurements(measured, policy), names[0]))
-    return conclude(
-        measured, shown, created=max((each.run.created for each in (*old, *new)), key=instant), environment={}
-    ), measured
+    created = max((each.run.created for each in (*old, *new)), key=instant)
+    conclusion = conclude(measured, shown, created=created, environment={})
+    verdicts = [msgspec.structs.replace(each, warnings=(*warnings, *each.warnings)) for each in conclusion.verdicts]
+    return msgspec.structs.replace(conclusion, verdicts=tuple(verdicts)), measured
 
 
 def _shown(found: Measurements, name: str) -> tuple[Rule, ...]:

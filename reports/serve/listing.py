@@ -30,9 +30,11 @@ class Listed(Record, frozen=True, kw_only=True):
 
 class Listing(Record, frozen=True, kw_only=True):
     """All runs, oldest first. ``damaged``: why some are not among them; ``partial``: folders of runs that lack a file, and
-    ``writing`` how many are being written just now."""
+    ``writing`` how many are being written just now. ``lost``: (suite, candidate, folder) of runs that the last measure selected and
+    that are not among ``runs``."""
 
     runs: tuple[Listed, ...]
+    lost: tuple[tuple[str, str, str], ...] = ()
     damaged: tuple[str, ...] = ()
     partial: tuple[str, ...] = ()
     writing: int = 0
@@ -54,13 +56,14 @@ class Listing(Record, frozen=True, kw_only=True):
         return next((each for each in self.runs if each.name == name), None)
 
     def of(self, candidate: str) -> dict[str, Listed]:
-        """By suite, the selected run of a candidate, else its newest."""
+        """By suite, the selected run of a candidate, else its newest; none where one was selected that is lost."""
+        lost = {suite for suite, name, _ in self.lost if name == candidate}
         found: dict[str, Listed] = {}
         for each in self.runs:
-            if each.run.candidate.name == candidate and (
-                each.selected or not (old := found.get(each.run.suite)) or not old.selected
-            ):
-                found[each.run.suite] = each
+            suite = each.run.suite
+            mine = each.run.candidate.name == candidate and suite not in lost
+            if mine and (each.selected or not (old := found.get(suite)) or not old.selected):
+                found[suite] = each
         return found
 
 
@@ -73,12 +76,13 @@ class Shelf:
 
     def listing(self) -> Listing:
         """What is there now."""
+        told: list[str] = []
+        current: dict[tuple[str, str], Path] = {}
         try:
-            selected = {str(path) for path in self.store.current().values()}
+            current = self.store.current()
         except StoreError as error:
-            selected, told = set(), [str(error)]
-        else:
-            told = []
+            told.append(str(error))
+        selected = {str(path) for path in current.values()}
         runs, partial, writing = [], [], 0
         kept: dict[str, tuple[_Stamp, Run]] = {}
         for suite, folder in _folders(self.store.root):
@@ -102,7 +106,9 @@ class Shelf:
                 runs.append(Listed(name=name, run=run, selected=str(place) in selected))
         self._known = kept
         runs.sort(key=lambda each: (instant(each.run.created), each.name))
-        return Listing(runs=tuple(runs), damaged=tuple(told), partial=tuple(partial), writing=writing)
+        there = {str(self.store.root / each.name) for each in runs}
+        lost = [(*who, f"{path.parent.name}/{path.name}") for who, path in current.items() if str(path) not in there]
+        return Listing(runs=tuple(runs), lost=tuple(lost), damaged=tuple(told), partial=tuple(partial), writing=writing)
 
 
 def read(store: Store, listed: Listed) -> Measured:

@@ -151,6 +151,24 @@ def test_a_store_that_is_written_damaged_or_emptied_meanwhile_still_opens(store:
     assert "holds no run yet" in tree(empty.answer("/")).text_content()
 
 
+def test_no_other_run_stands_in_for_a_selected_one_that_is_lost(store: Store) -> None:
+    site = Site(store)
+    put(store, "w1", 20, day=8)
+    chosen = put(store, "w1", 90, day=9)
+    store.select("facts", "w1", chosen)
+    assert "facts" in tree(site.answer("/page?of=w3&against=w1")).get_element_by_id("gate").text_content()
+    (chosen / "samples.jsonl").unlink()
+    page = tree(site.answer("/page?of=w3&against=w1"))
+    gate = page.get_element_by_id("gate").text_content()
+    assert "sums" in gate
+    assert "facts" not in gate
+    why = f"the run of w1 that the last measure selected (facts/{chosen.name}) is not there or cannot be read"
+    assert f"facts is not compared: {why}" in page.xpath("string(//table[@class='candidates'])")
+    assert f"facts: {why}" in tree(site.answer("/")).text_content()
+    refused = site.answer("/page?of=w2&against=w1")
+    assert (refused.status, why.encode() in refused.content) == (404, True)
+
+
 @pytest.fixture
 def server(store: Store) -> Iterator[Loopback]:
     with Loopback(Site(store), 0) as server:
