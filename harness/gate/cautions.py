@@ -51,7 +51,17 @@ def cautions(candidate: str, findings: Sequence[Finding], measurements: Measurem
     if findings and all(finding.rule.implicit for finding in findings):
         warnings.append("no rule of the policy applies: only truncated, empty and unparsable answers were looked at")
     warnings += [finding.reason for finding in findings if finding.rule.severity == "warn" and finding.outcome != "pass"]
+    warnings += [finding.reason for finding in findings if _unproven(finding)]
     return warnings
+
+
+def _unproven(finding: Finding) -> bool:
+    """A loss that no test proved, and that its interval is sure of: few items pass a rule that asks for no proven loss."""
+    compared, rule = finding.comparison, finding.rule
+    ruled = rule.require == "not_regressed" and rule.severity == "block" and not rule.implicit and finding.outcome == "pass"
+    if not ruled or compared is None or compared.high is None:
+        return False
+    return compared.high < -float(compared.parameters.get("margin", 0.0))
 
 
 def _simulated(run: Run) -> Iterator[str]:

@@ -23,6 +23,13 @@ def test_the_verdict_can_be_acted_on() -> None:
     assert unknown.sentence.startswith("Unknown whether new may ship: the items do not decide it")
 
 
+def test_a_loss_that_few_items_cannot_prove_passes_and_is_warned_of() -> None:
+    rule = Rule(metric="facts/*/acc", require="not_regressed")
+    (lossy,) = verdict(*against(3, 0, 2, 0), rule).warnings
+    assert "a loss under 95.7 points could not have been seen" in lossy
+    assert not verdict(*against(3, 2, 40, 5), rule).warnings, "of what chance does every day nothing is said"
+
+
 def test_one_proven_failure_decides_whatever_else_went_wrong() -> None:
     order: tuple[Outcome, ...] = ("pass", "inconclusive", "insensitive", "not_comparable", "no_baseline", "invalid", "fail")
     for index in range(1, len(order) + 1):
