@@ -121,10 +121,17 @@ def said(text: str, lang: Lang) -> str:
     texts = catalogue(lang)
     if text in texts or not texts:
         return texts.get(text, text)
-    for shape, other in texts.items():
-        if "{0}" in shape and (found := re.fullmatch(re.escape(shape).replace(r"\{0\}", "(.+)"), text)):
+    for shape, other in _filled_in(lang):
+        if found := shape.fullmatch(text):
             return other.replace("{0}", found[1])
     return text
+
+
+@cache
+def _filled_in(lang: Lang) -> list[tuple[re.Pattern[str], str]]:
+    """Texts of one part, as what is to be recognised."""
+    single = [(text, other) for text, other in catalogue(lang).items() if "{0}" in text and "{1}" not in text]
+    return [(re.compile(re.escape(text).replace(r"\{0\}", "(.+)")), other) for text, other in single]
 
 
 def number(text: str, lang: Lang) -> str:
