@@ -135,9 +135,9 @@ def _filled_in(lang: Lang) -> list[tuple[re.Pattern[str], str]]:
 
 
 def number(text: str, lang: Lang) -> str:
-    """A number as it is written there: Chinese has commas between thousands, and percentage points in words."""
+    """A number as it is written there: Chinese has percentage points in words."""
     if lang == "zh":
-        return re.sub(r"(?<=\d)[ \u2009\u202f](?=\d{3}(?!\d))", ",", text).replace(" pp", " 个百分点")
+        return text.replace(" pp", " 个百分点")
     return text
 
 

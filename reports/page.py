@@ -33,6 +33,8 @@ STYLES = ("report.css", "report_items.css")
 SCRIPTS = ("frame.js", "takeaway.js", WORDS, "differences.js", "stored.js", "prompt.js", "item.js", "items.js")
 _SPOKEN = re.compile(r"(<(title|desc)\b[^>]*)>([^<]*)(</\2>)")
 _LABELLED = re.compile(r'aria-label="([^"]*)"')
+_PER_CENT = re.compile(r"(?<=\d) %")
+_P = re.compile(r"\bp (?:=|&lt;|&gt;) \d[\d.]*(?:e[-−]\d+)?")
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -103,9 +105,11 @@ def environment(lang: Lang = "en", names: Collection[str] = ()) -> jinja2.Enviro
 
 
 def _told(teller: Teller, text: str) -> Markup:
-    """A sentence of the gate in the language of the page, or marked as what it is; names that are read from the right, isolated."""
+    """A sentence of the gate in the language of the page, or marked as what it is; names that are read from the right, isolated;
+    per cent as the tables write it, and no p on two lines."""
     found = teller.told(text)
     shown = escape(text if found is None else found)
+    shown = Markup(_P.sub(r'<span class="nowrap">\g<0></span>', _PER_CENT.sub("%", shown)))
     for name in teller.leftward:
         shown = shown.replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
     return Markup('<span lang="en">{}</span>').format(shown) if found is None and text and teller.lang != "en" else shown

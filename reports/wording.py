@@ -165,8 +165,8 @@ def interval_text(
 
 
 def count_text(value: int) -> str:
-    """A count with thin spaces between thousands (12 345)."""
-    return f"{value:,}".replace(",", " ")
+    """A count as the gate's sentences write it (12,345)."""
+    return f"{value:,}"
 
 
 def bound_of(rule: Rule, comparison: Comparison | None = None) -> float | None:

@@ -7,7 +7,7 @@
   const HEIGHT = 57, MORE = 8, FAILING = 1, UNSTABLE = 2, DISPUTED = 4;
   const state = { tab: "lost", side: 1, words: [], found: [], at: -1, marking: true };
   const chosen = new Map();
-  let stored, index, hits = null, reading = 0;
+  let stored, index, hits = null, reading = 0, unsaved = false;
 
   const statusOf = (row, side) => Number(index.sides[side].status[row]);
   const marksOf = (row, side) => Number(index.sides[side].marks[row]);
@@ -231,6 +231,7 @@
   /* Items for people to look at: one line of JSON each, to be saved. */
   function review(row) {
     if (chosen.has(row)) chosen.delete(row); else chosen.set(row, index.candidates[state.side]);
+    unsaved = chosen.size > 0;
     find("tray").hidden = chosen.size === 0;
     find("chosen").textContent = say("chosen", counted(chosen.size));
     const there = list.contains(document.activeElement);
@@ -323,9 +324,10 @@
       find("items").scrollIntoView();
       back();
     }));
-    find("save-review").addEventListener("click", () => save(reviewed(), "review-items.jsonl"));
-    find("copy-review").addEventListener("click", () => copy(reviewed(), say("copiedList", counted(chosen.size))));
-    find("clear-review").addEventListener("click", () => { chosen.clear(); find("tray").hidden = true; filter(state.found[state.at]); back(); });
+    find("save-review").addEventListener("click", () => { save(reviewed(), "review-items.jsonl"); unsaved = false; });
+    find("copy-review").addEventListener("click", () => { copy(reviewed(), say("copiedList", counted(chosen.size))); unsaved = false; });
+    window.addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); }); // the list is nowhere else
+    find("clear-review").addEventListener("click", () => { chosen.clear(); unsaved = false; find("tray").hidden = true; filter(state.found[state.at]); back(); });
     const beside = find("beside");
     if (beside) beside.addEventListener("change", async () => {
       const file = beside.files[0];

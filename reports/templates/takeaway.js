@@ -131,7 +131,7 @@
   }
 
   function cell(text) {
-    const plain = text.replace(/(\d)[\u2009\u202f](?=\d{3})/g, "$1").replace(/\u2212/g, "-").trim().replace(/\s+/g, " ");
+    const said = text.replace(/\u2212/g, "-").trim().replace(/\s+/g, " "), plain = /^[+-]?\d{1,3}(,\d{3})+(\.\d+)?( ?(%|pp|s))?$/.test(said) ? said.replace(/,/g, "") : said;
     const safe = /^[\0-\x20]*[=+\-@＝＋－＠]/.test(plain) && !/^[+-]?[\d.]+( ?(%|pp|s))?( \[[-+\d., …∞%ps]*\])?$/.test(plain) ? "'" + plain : plain;
     return '"' + safe.replace(/"/g, '""') + '"';
   }

@@ -33,7 +33,7 @@ const WORDS = {
   },
 };
 const say = (name, ...values) => WORDS[name].replace(/\{(\d)\}/g, (_, place) => values[Number(place)]);
-const counted = (number) => number.toLocaleString("en").replace(/,/g, "\u2009");
+const counted = (number) => number.toLocaleString("en");
 
 function make(tag, text, style) {
   const node = document.createElement(tag);

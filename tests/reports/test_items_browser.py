@@ -409,6 +409,9 @@ def test_where_the_browser_does_not_copy_the_text_is_selected(kept: Open, odd_fi
     assert tab.evaluate("document.activeElement.id") == "copied"
 
 
+LEAVING = "() => !window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+
+
 def test_items_sent_to_review_are_saved_as_a_list(kept: Open, odd_file: Path) -> None:
     tab = fresh(kept(odd_file))
     for name in ("bad", "judged"):
@@ -416,8 +419,10 @@ def test_items_sent_to_review_are_saved_as_a_list(kept: Open, odd_file: Path) ->
         tab.click("text=Send to review")
     assert tab.locator("#chosen").inner_text() == "2 for people to review"
     assert report.REVIEW in tab.locator("#tray").inner_text()
+    assert tab.evaluate(LEAVING), "a list that stands nowhere else is not lost without a question"
     with tab.expect_download() as saved:
         tab.click("#save-review")
+    assert not tab.evaluate(LEAVING)
     assert saved.value.suggested_filename in report.REVIEW
     lines = [json.loads(line) for line in Path(saved.value.path()).read_text(encoding="utf-8").splitlines()]
     assert lines == [{"suite": "s", "task": "t", "key": name, "candidate": "c", "baseline": "b"} for name in ("bad", "judged")]

@@ -67,9 +67,8 @@ def test_what_is_filled_in_may_change_places_and_logic_stays() -> None:
 
 
 def test_numbers_are_written_as_the_language_writes_them() -> None:
-    assert language.number("12 345 678", "zh") == "12,345,678"
     assert language.number("−3.1 pp", "zh") == "−3.1 个百分点"
-    assert language.number("12 345", "en") == "12 345"
+    assert language.number("−3.1 pp", "en") == "−3.1 pp"
 
 
 def test_pictures_keep_names_and_change_words() -> None:

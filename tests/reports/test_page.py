@@ -55,9 +55,9 @@ def resolve(data: Any, pointer: str) -> Any:
 
 def said(text: str) -> tuple[float, float]:
     """The number in a text, and half a unit of its last place."""
-    found = re.search(r"[+−]?\d[\d\u2009\u202f ]*(\.\d+)?", text)
+    found = re.search(r"[+−]?\d[\d,]*(\.\d+)?", text)
     assert found, text
-    digits = re.sub(r"[\u2009\u202f ]", "", found.group()).replace("−", "-").replace("+", "")
+    digits = found.group().replace(",", "").replace("−", "-").replace("+", "")
     scale = 0.01 if "%" in text or " pp" in text else 1.0
     places = len(digits.partition(".")[2])
     return float(digits) * scale, 0.501 * 10**-places * scale
@@ -280,3 +280,10 @@ def test_a_gain_says_how_many_items_it_is_silent_about() -> None:
     assert "120 missing" in target
     assert "60 missing" in worst
     assert not any("missing" in cell.text_content() for cell in rows["full-replay"][:2])
+
+
+def test_per_cent_is_written_as_in_the_tables_and_no_p_is_broken() -> None:
+    told = page.environment("en").filters["told"]
+    assert told("99.4 % of items, p = 2e-07 < 1") == '99.4% of items, <span class="nowrap">p = 2e-07</span> &lt; 1'
+    assert told("p < 1e-16)") == '<span class="nowrap">p &lt; 1e-16</span>)'
+    assert told("<b> % p is") == "&lt;b&gt; % p is"
