@@ -10,9 +10,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -34,7 +34,8 @@ FAILING, UNSTABLE, DISPUTED = 1, 2, 4
 EXACT, AS_JSON, NO_TARGET = 1, 2, 4
 """What a test case can be made of, added up."""
 SIDE_FILE = "report-texts.jsonl.gz"
-_TOGETHER = 8
+_AHEAD = 4
+"""Chunks that wait for the budget while others are written."""
 
 
 class Pack(Record, frozen=True, kw_only=True):
@@ -72,20 +73,17 @@ def pack(
     cut = 0
     left = order
     with ThreadPoolExecutor(2) as pool:
-        waiting = _chunks(pairings, names, prompts, order, chunk)
-        while group := list(islice(waiting, _TOGETHER)):
-            for rows, content in zip(group, pool.map(lambda each: _packed(each.content), group), strict=True):
-                spent += embedded(len(content))
-                if spent > budget:
-                    break
-                for row, place in rows.places.items():
-                    places[row] = [len(chunks), *place]
-                shortened += rows.shortened
-                cut += rows.cut
-                chunks.append(content)
-                left = left[len(rows.places) :]
+        for rows, packing in _ahead(pool, _chunks(pairings, names, prompts, order, chunk)):
+            content = packing.result()
+            spent += embedded(len(content))
             if spent > budget:
                 break
+            for row, place in rows.places.items():
+                places[row] = [len(chunks), *place]
+            shortened += rows.shortened
+            cut += rows.cut
+            chunks.append(content)
+            left = left[len(rows.places) :]
     index["mark"] = mark = hashlib.sha256(b"".join(chunks) + msgspec.json.encode(index)).hexdigest()[:16]
     index["places"] = places
     apart = sorted([*left, *shortened])
@@ -147,6 +145,16 @@ def _chunks(
             parts, places, shortened, start, cut = [], {}, [], 0, 0
     if places:
         yield _Chunk(content="".join(parts).encode(), places=places, shortened=shortened, cut=cut)
+
+
+def _ahead(pool: Executor, chunks: Iterable[_Chunk]) -> Iterator[tuple[_Chunk, Future[bytes]]]:
+    """Chunks in order; some are being compressed while the next are written."""
+    waiting: deque[tuple[_Chunk, Future[bytes]]] = deque()
+    for each in chunks:
+        waiting.append((each, pool.submit(_packed, each.content)))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _index(pairings: Sequence[Pairing], names: Sequence[str], prompts: Prompts) -> dict[str, Any]:

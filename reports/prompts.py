@@ -16,15 +16,13 @@ class Prompts:
     a prompt the whole text is taken for a content."""
 
     def __init__(self, pairings: Sequence[Pairing]) -> None:
-        rows: Counter[Frame] = Counter()
-        for each in pairings:
-            rows.update({seen[0] for name in each.samples if (seen := each.seen(name))})
+        seen = {(id(each), name): found for each in pairings for name in each.samples if (found := each.seen(name))}
+        rows = Counter(frame for _, frame in {(item, found[0]) for (item, _), found in seen.items()})
+        common = {frame for frame, count in rows.items() if count > 1 and not frame.left_out}
+        self._told = {place: found if found[0] in common else _apart(*found) for place, found in seen.items()}
         self._numbers: dict[Frame, int] = {}
-        self._common = {frame for frame, count in rows.items() if count > 1 and not frame.left_out}
-        for each in pairings:
-            for name in each.samples:
-                if found := self._told(each, name):
-                    self._numbers.setdefault(found[0], len(self._numbers))
+        for frame, _ in self._told.values():
+            self._numbers.setdefault(frame, len(self._numbers))
 
     @property
     def frames(self) -> list[tuple[tuple[str | int, ...], tuple[str, ...]]]:
@@ -33,20 +31,17 @@ class Prompts:
 
     def number(self, pairing: Pairing, name: str) -> int:
         """That of the frame; −1 where the prompt is not known."""
-        found = self._told(pairing, name)
+        found = self._told.get((id(pairing), name))
         return -1 if found is None else self._numbers[found[0]]
 
     def contents(self, pairing: Pairing, name: str) -> tuple[str, ...] | None:
         """What stands in the frame; None where the prompt is not known."""
-        found = self._told(pairing, name)
+        found = self._told.get((id(pairing), name))
         return None if found is None else found[1]
 
-    def _told(self, pairing: Pairing, name: str) -> tuple[Frame, tuple[str, ...]] | None:
-        seen = pairing.seen(name)
-        if seen is None or seen[0] in self._common:
-            return seen
-        frame, contents = seen
-        return Frame(parts=(0,), special=frame.special), (whole(frame, contents),)
+
+def _apart(frame: Frame, contents: Sequence[str]) -> tuple[Frame, tuple[str, ...]]:
+    return Frame(parts=(0,), special=frame.special), (whole(frame, contents),)
 
 
 def whole(frame: Frame, contents: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from msgspec.structs import replace
@@ -86,18 +87,25 @@ class _Group(Record, frozen=True, kw_only=True):
 def readings(pairings: Sequence[Pairing], candidates: Sequence[str]) -> dict[str, Reading]:
     """By candidate."""
     lost = {name: [row for row, each in enumerate(pairings) if each.statuses.get(name) == LOST] for name in candidates}
-    groups = list(_groups(pairings)) if any(len(rows) >= FEWEST for rows in lost.values()) else []
+    many = {name: rows for name, rows in lost.items() if len(rows) >= FEWEST}
+    with ThreadPoolExecutor(2) as pool:  # numpy and scipy work side by side
+        answers = {name: pool.submit(_answers, pairings, name, rows) for name, rows in many.items()}
+        groups = list(_groups(pairings)) if many else []
     suites: Mapping[str, list[int]] = defaultdict(list)
     for row, each in enumerate(pairings):
         suites[each.suite].append(row)
-    return {name: _reading(pairings, name, rows, groups, suites) for name, rows in lost.items()}
+    told = {name: _reading(pairings, name, rows, groups, suites, answers[name].result()) for name, rows in many.items()}
+    return {name: told.get(name, Reading(lost=len(rows))) for name, rows in lost.items()}
 
 
 def _reading(
-    pairings: Sequence[Pairing], name: str, lost: Sequence[int], groups: Sequence[_Group], suites: Mapping[str, Sequence[int]]
+    pairings: Sequence[Pairing],
+    name: str,
+    lost: Sequence[int],
+    groups: Sequence[_Group],
+    suites: Mapping[str, Sequence[int]],
+    answers: Sequence[Looks],
 ) -> Reading:
-    if len(lost) < FEWEST:
-        return Reading(lost=len(lost))
     gone = set(lost)
     tested: list[tuple[Found, _Group, list[int]]] = []
     wholes = {suite: [row for row in rows if name in pairings[row].gains] for suite, rows in suites.items()}
@@ -128,7 +136,7 @@ def _reading(
     named = [
         found if group.name else replace(found, name=_named(pairings, group, suites[group.suite])) for found, group, _ in shown
     ]
-    return Reading(lost=len(lost), looked=len(tested), groups=tuple(named), answers=tuple(_answers(pairings, name, lost)))
+    return Reading(lost=len(lost), looked=len(tested), groups=tuple(named), answers=tuple(answers))
 
 
 def _cluster(pairing: Pairing) -> tuple[str, ...]:
