@@ -42,7 +42,7 @@ def comparable(lines: Collection[Parity]) -> bool:
 
 
 def asked_otherwise(left: Run, right: Run) -> tuple[str, ...]:
-    """In what the candidates of two runs were asked otherwise, of what must be alike on both sides of a comparison; a phrase each."""
+    """In what the candidates of two runs were asked otherwise, of what must be alike in a comparison; a phrase each."""
     before, after = _settings(left), _settings(right)
     return tuple(f"{what} {before[what]} → {after[what]}" for what in after if before.get(what, after[what]) != after[what])
 
