@@ -258,7 +258,9 @@ def powerless(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         folder = Path(name)
         monkeypatch.setenv(DIARY, str(folder / "diary"))
         monkeypatch.setenv("HF_HOME", str(folder / "hub"))  # ours may be closed to others
-        assert main(["measure", str(write(folder, "old", "new", name="as_before.yaml"))]) == 0
+        config = write(folder, "old", "new", name="as_before.yaml")
+        assert main(["measure", str(config)]) == 0
+        assert main(["gate", str(config)]) == 11, "no rule: there is a report, of which nothing may be lost"
         write(folder, "old", "new", "newer")
         (folder / "diary").unlink()
         os.chmod(folder, 0o755)
@@ -284,8 +286,11 @@ def test_a_store_that_may_only_be_read_is_found_out_before_anything_is_asked(
 
 
 def test_a_verdict_that_cannot_be_written_is_an_error(powerless: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in (powerless / "runs").iterdir() if path.is_file()}
     assert main(["gate", str(powerless / "as_before.yaml")]) == 13
-    assert "verdict.json' cannot be written" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "cannot be written: Permission denied. Nothing that was there is lost." in said
+    assert {path: path.read_bytes() for path in (powerless / "runs").iterdir() if path.is_file()} == before, "nor a part of it new"
 
 
 def test_a_store_below_a_file_is_an_error(
