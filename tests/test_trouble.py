@@ -101,7 +101,7 @@ def test_ctrl_c_keeps_every_answer_and_leaves_at_once(tmp_path: Path) -> None:
     until(lambda: answered(diary) >= 20, running)
     running.send_signal(signal.SIGINT)
     code, said = end(running, diary)
-    assert code == 130
+    assert code == 130, said
     assert "interrupted. Everything answered so far is in the journal" in said
     kept = len(journalled(tmp_path / "runs"))
     assert 20 <= kept == answered(diary) < ITEMS, "what the engine had answered, to the last one"
