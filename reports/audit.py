@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from harness.records import Audit, Check, Exposure, Level, Record, Spread, Tally, Touched
-from reports.lettering import tick_texts, width_of
+from reports.drawing.lettering import tick_texts, width_of
+from reports.drawing.strips import THINNEST
+from reports.drawing.svg import Scale, picture, tag, ticks
 from reports.page import asset, environment, policy
-from reports.strips import THINNEST
-from reports.svg import Scale, picture, tag, ticks
 from reports.wording import Badge, count_text
 
 SHOWN = 200

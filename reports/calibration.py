@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from harness.records import Calibrated, Conclusion, Record
+from reports.drawing.strips import Mark, axis, marks, shared, stacked
 from reports.figures import Figure, Span, count_figure, pointer, score_figure
-from reports.strips import Mark, axis, marks, shared, stacked
 from reports.wording import fixed
 
 EVEN = 0.5

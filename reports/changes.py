@@ -14,7 +14,7 @@ from harness.compare.parity import ALLOWABLE, parity
 from harness.errors import ComparabilityError
 from harness.records import Measured, Record, Run, Sample
 from reports.apart import Piece, apart
-from reports.texts import target_text
+from reports.items.texts import target_text
 
 MOST = 5
 """Examples of a kind."""

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from markupsafe import Markup
 
 from harness.records import SHARES, Conclusion, Finding, Measured, MetricKind, Outcome, Record
-from reports.axes import height_axis
+from reports.drawing.axes import height_axis
+from reports.drawing.lettering import tick_texts
+from reports.drawing.naming import named_points
+from reports.drawing.strips import stacked
+from reports.drawing.svg import Scale, picture, tag, ticks
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, span
 from reports.front import front_line
 from reports.judging import Wins
-from reports.lettering import tick_texts
-from reports.naming import named_points
 from reports.quarrel import quarrel
 from reports.standing import Roles, Standing, metric_of
-from reports.strips import stacked
-from reports.svg import Scale, picture, tag, ticks
-from reports.svg import span as data_range
 from reports.wording import Badge, bound_of, finding_badge, gain_text, metric_parts, rule_name
 
 FOREST_WIDTH = 400

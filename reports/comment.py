@@ -17,11 +17,11 @@ from reports.forgotten import cost_lines
 from reports.hostile import escaped
 from reports.language import Lang
 from reports.looks import why
+from reports.pace.speed import speed_lines
 from reports.quarrel import quarrel
 from reports.saying import Say
 from reports.sentences import names_of
 from reports.slices import worst_rows
-from reports.speed import speed_lines
 from reports.standing import Gain, Standing, standings
 from reports.winning import winning_lines
 from reports.wording import (

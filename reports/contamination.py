@@ -5,8 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from harness.records import Comparison, Conclusion, Record
+from reports.drawing.strips import stacked
 from reports.figures import Figure, count_figure, pointer
-from reports.strips import stacked
 from reports.wording import rule_name
 
 

@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from harness.records import Conclusion, Forgotten, LostByAll, Record, Stages, Tax
 from reports.beside import uncounted_text
+from reports.drawing.strips import axis, lost_and_gained, shared
+from reports.drawing.svg import Scale
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure
-from reports.strips import axis, lost_and_gained, shared
-from reports.svg import Scale
 from reports.wording import count_text, fixed, gain_text, interval_text, score_text
 
 MOST = 40

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from reports.svg import Scale, tag
+from reports.drawing.svg import Scale, tag
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from harness.records import Conclusion, Record
 from reports import panels
-from reports.curves import TrainingCard
 from reports.figures import Figure, count_figure, pointer
 from reports.retained import KeptLine
+from reports.trained.curves import TrainingCard
 
 SURE = 0.05
 """A corrected p up to which a slice is counted."""

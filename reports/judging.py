@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.records import Admission, Measured, Record
-from reports.explorer import HALF, ROUNDING
 from reports.figures import Figure, count_figure, pointer, score_figure
+from reports.items.explorer import HALF, ROUNDING
 from reports.wording import fixed
 
 

@@ -21,8 +21,8 @@ from markupsafe import Markup, escape
 
 from harness.records import Conclusion, Measured, Training
 from reports import language, view
+from reports.items.packing import SIDE_FILE
 from reports.language import Lang
-from reports.packing import SIDE_FILE
 from reports.sentences import Teller, names_of
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import Comparison, Conclusion, Measured, Record
-from reports.explorer import GAINED, LOST, Pairing, oriented
 from reports.figures import Figure, Span, count_figure, gain_figure, pointer, score_figure, span
+from reports.items.explorer import GAINED, LOST, Pairing, oriented
 from reports.standing import FLAGS, KEPT_COUNTS, Roles, metric_of
 from reports.wording import metric_parts
 

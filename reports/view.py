@@ -15,33 +15,29 @@ from reports import (
     answer,
     charts,
     contamination,
-    curves,
     differing,
-    explorer,
-    fits,
     forgotten,
     gate_rows,
     gists,
     health,
     history,
     judging,
-    ladder,
     looks,
-    packing,
     panels,
     retained,
     slices,
-    speed,
-    spread,
     winning,
 )
 from reports.courses.panel import course, reference_of
 from reports.failures.panel import FailureCard, failure_cards
 from reports.failures.reading import Reading, readings
 from reports.figures import Figure, count_figure, gain_figure, pointer
+from reports.items import explorer, packing
+from reports.items.texts import target_text
+from reports.pace import fits, ladder, speed, spread
 from reports.people.panel import PeopleCard, people_cards
 from reports.standing import Roles, Standing, roles, standings
-from reports.texts import target_text
+from reports.trained import curves
 from reports.wording import MINUS, Badge, badge, called, moment
 from reports.worn import Worn, worn
 

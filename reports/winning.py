@@ -6,9 +6,9 @@ from markupsafe import Markup
 
 from harness.records import Conclusion, Record, Strengths, WinRate
 from reports.calibration import EVEN, CalibratedCard, calibrated_cards, plain, shown_span, simulated
+from reports.drawing.strips import SHAPES, Mark, axis, marks, shared, stacked
+from reports.drawing.svg import Scale
 from reports.figures import Figure, Span, count_figure, pointer, score_figure
-from reports.strips import SHAPES, Mark, axis, marks, shared, stacked
-from reports.svg import Scale
 from reports.wording import fixed, score_text
 
 MOST = 40

@@ -138,8 +138,8 @@ def write_outputs(
     All of them are made before the first is written, and they are written together: what stands in the store is of one conclusion,
     also where the disk is full."""
     from reports.comment import markdown
+    from reports.items.packing import SIDE_FILE
     from reports.junit import junit
-    from reports.packing import SIDE_FILE
     from reports.page import files
     from reports.view import build
 

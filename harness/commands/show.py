@@ -131,7 +131,7 @@ def _print(suite: str, key: str, sides: Mapping[str, Mapping[str, Sample]]) -> N
 
 def _print_seen(key: str, sides: Mapping[str, Mapping[str, Sample]], frames: Mapping[str, Sequence[Frame]]) -> None:
     """The prompt with the chat template around it, once for all who saw the same; nothing of those of whom it is not known."""
-    from reports.prompts import whole
+    from reports.items.prompts import whole
 
     texts: dict[str, list[str]] = {}
     for name, side in sides.items():

@@ -11,9 +11,9 @@ from harness.records import History, HistoryPoint
 from reports.courses.panel import Course
 from reports.courses.shifts import torn
 from reports.courses.weeks import STEP
-from reports.lettering import fitted, tick_texts, width_of
-from reports.svg import Scale, picture, tag, ticks
-from reports.svg import span as data_range
+from reports.drawing.lettering import fitted, tick_texts, width_of
+from reports.drawing.svg import Scale, picture, tag, ticks
+from reports.drawing.svg import span as data_range
 from reports.wording import gain_text, score_text
 
 WIDTH, HEIGHT, LOW = 1160.0, 300.0, 210.0

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from harness.records import Judgment, Measured, Sample
-from reports.explorer import Pairing, pair
-from reports.texts import encodable, target_text
+from reports.items.explorer import Pairing, pair
+from reports.items.texts import encodable, target_text
 
 
 def comparator(measured: Mapping[tuple[str, str], Measured], baseline: str, candidate: str) -> tuple[bytes, int]:

@@ -16,7 +16,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.records import Comparison, Conclusion, Finding, Measured, Sample
 from reports.blind.sheets import inert_cell
-from reports.texts import encodable, target_text
+from reports.items.texts import encodable, target_text
 
 Cell = str | int | float | bool | None
 Table = list[dict[str, Cell]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.records import Record
-from reports.explorer import Pairing
 from reports.failures.reading import FEWEST, Found, Looks, Reading
 from reports.figures import Figure, count_figure, pointer, score_figure
+from reports.items.explorer import Pairing
 
 SHORT = 120
 

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from harness.records import Record
 from harness.stats import holm
-from reports.explorer import LOST, Pairing
 from reports.failures.alike import alike
 from reports.failures.chance import chances
 from reports.failures.words import shared
+from reports.items.explorer import LOST, Pairing
 
 FEWEST = 5
 """Lost items below which nothing is grouped; also the smallest group."""

@@ -8,9 +8,9 @@ from markupsafe import Markup
 from msgspec import structs
 
 from harness.records import Agreed, People, Rater, Record, Share
+from reports.drawing.strips import Mark, axis, marks, shared, stacked
+from reports.drawing.svg import Scale
 from reports.figures import Figure, Span, count_figure, p_figure, pointer, score_figure
-from reports.strips import Mark, axis, marks, shared, stacked
-from reports.svg import Scale
 from reports.votes.vote import FATES
 from reports.wording import fixed
 

@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from harness.records import History, Record
 from reports.courses.shifts import torn
+from reports.drawing.svg import Scale, tag
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, count_figure, gain_figure, pointer, score_figure
 from reports.serve.stands import Now, Stand, Word
-from reports.svg import Scale, tag
-from reports.svg import span as data_range
 from reports.wording import moment
 
 MOST_NOW = 6

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.store import Store
-from reports import packing
 from reports import page as report
+from reports.items import packing
 from reports.serve.answering import Site
 from tests.reports import fixtures
 from tests.reports.access import faults, pass_over

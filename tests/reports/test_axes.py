@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from reports.axes import LETTER, compact, small_panel, step_axis
-from reports.svg import Scale
+from reports.drawing.axes import LETTER, compact, small_panel, step_axis
+from reports.drawing.svg import Scale
 
 
 @pytest.mark.parametrize("last", [3, 20, 180, 9000, 123_456, 9_999_999])

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from harness.records import Training, TrainingPoint, ValidationPoint
-from reports import charts, curves, strips, svg, view
+from reports import charts, view
+from reports.drawing import strips, svg
 from reports.judging import Wins
+from reports.trained import curves
 from tests.reports import fixtures
 
 

@@ -6,8 +6,8 @@ import random
 from xml.etree import ElementTree
 
 from harness.records import Evaluation, Reading, Training
-from reports.checkpoints import checkpoint_card
 from reports.front import front
+from reports.trained.checkpoints import checkpoint_card
 from tests.reports import fixtures
 from tests.reports.trained import trainings
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from harness.records import Flow, Training, Verbatim
-from reports.diagnostics import MOST, diagnostics_card, norms
+from reports.trained.diagnostics import MOST, diagnostics_card, norms
 from tests.reports.drawn import faults
 
 

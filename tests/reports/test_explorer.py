@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.records import Candidate, Conclusion, Fingerprints, Judgment, Measured, Metric, Run, Sample, Verdict
-from reports import explorer, judging, retained, view
+from reports import judging, retained, view
+from reports.items import explorer
 from tests.reports import fixtures
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import pytest
 
 from harness.records import Evaluation, MetricKind, Spread, Training, TrainingPoint, ValidationPoint
-from reports import charts, curves
+from reports import charts
 from reports.audit import histogram
-from reports.axes import looks, named_lines
-from reports.lettering import fitted, tick_texts, width_of
-from reports.spread import Quantiles, spread_cards
+from reports.drawing.axes import looks, named_lines
+from reports.drawing.lettering import fitted, tick_texts, width_of
+from reports.drawing.svg import Scale, tag, ticks
+from reports.pace.spread import Quantiles, spread_cards
 from reports.standing import Gain, Standing
-from reports.svg import Scale, tag, ticks
+from reports.trained import curves
 from reports.wording import badge
 from tests.reports.drawn import faults, texts
 

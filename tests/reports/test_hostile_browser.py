@@ -17,8 +17,8 @@ import pytest
 from msgspec.structs import replace
 
 from harness.store import Store
-from reports import packing
 from reports import page as report
+from reports.items import packing
 from reports.serve.answering import Site
 from reports.serve.loopback import Loopback
 from tests.harness.runs import measured, right, samples

@@ -14,9 +14,10 @@ import pytest
 
 from harness.gate import Policy, conclude
 from harness.records import Conclusion, Judgment, Measured, Metric
-from reports import explorer, packing, view
 from reports import page as report
+from reports import view
 from reports.blind.reviewable import disputed
+from reports.items import explorer, packing
 from tests.reports import fixtures
 from tests.reports.test_explorer import run_of, sample
 

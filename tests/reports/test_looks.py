@@ -10,7 +10,7 @@ import pytest
 from harness.gate import Policy, conclude
 from harness.records import Conclusion, Looks, Measured, Rule, Sequential
 from reports.comment import markdown
-from reports.explorer import ABSENT
+from reports.items.explorer import ABSENT
 from reports.page import render
 from reports.terminal import terminal
 from reports.view import build

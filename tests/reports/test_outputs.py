@@ -14,7 +14,7 @@ from harness.commands import gating
 from harness.errors import StoreError
 from harness.records import Conclusion
 from reports import page
-from reports.packing import SIDE_FILE
+from reports.items.packing import SIDE_FILE
 from tests.reports.told import concluded, finding
 
 NAMES = ["report.html", SIDE_FILE, "summary.md", "junit.xml", "verdict.json"]

@@ -15,7 +15,8 @@ import pytest
 
 from harness.commands import gating
 from harness.records import Judgment, Metric
-from reports import explorer, packing, page, texts, view
+from reports import page, view
+from reports.items import explorer, packing, texts
 from tests.reports import fixtures
 from tests.reports.test_explorer import run_of, sample
 from tests.reports.unpacked import beside_of, blocks, index_of, texts_of

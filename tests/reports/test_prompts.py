@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.records import Frame, Measured, Rendered, Sample
-from reports import explorer, packing
+from reports.items import explorer, packing
 from tests.reports.test_explorer import run_of, sample
 from tests.reports.unpacked import beside_of, index_of, texts_of
 

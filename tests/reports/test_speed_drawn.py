@@ -10,9 +10,9 @@ import pytest
 
 from harness.records import Pace
 from reports import page
-from reports.fits import MOST_LINES, MOST_POINTS, Answers, answers, fit_cards
-from reports.ladder import ladder_cards, load_of
-from reports.spread import Quantiles, quantiles
+from reports.pace.fits import MOST_LINES, MOST_POINTS, Answers, answers, fit_cards
+from reports.pace.ladder import ladder_cards, load_of
+from reports.pace.spread import Quantiles, quantiles
 from tests.reports import fixtures
 from tests.reports.drawn import faults, texts
 from tests.reports.screens import loaded

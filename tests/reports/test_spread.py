@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.records import Candidate, Fingerprints, Measured, Metric, Run, Sample
-from reports.spread import quantiles, spread_cards
+from reports.pace.spread import quantiles, spread_cards
 
 
 def timed(name: str, seconds: list[float], use: str = "latency") -> Measured:

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from msgspec import structs
 
 from harness.records import Calibrated, Conclusion, Forgotten, WinRate
-from reports import forgotten, strips, winning
+from reports import forgotten, winning
 from reports.contamination import tainted
+from reports.drawing import strips
 from tests.reports.drawn import faults, texts
 from tests.reports.told import concluded, finding
 

@@ -12,11 +12,11 @@ from lxml import html as lxml_html
 from harness.records import SHARES, Sample
 from reports import page, view
 from reports.comment import markdown
-from reports.explorer import GAINED, LOST, SAME, Pairing
 from reports.failures import reading
 from reports.failures.alike import alike
 from reports.failures.reading import readings
 from reports.failures.words import shared
+from reports.items.explorer import GAINED, LOST, SAME, Pairing
 from tests.reports import fixtures
 
 assert "binary" in SHARES

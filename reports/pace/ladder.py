@@ -9,13 +9,13 @@ from math import log2
 from markupsafe import Markup
 
 from harness.records import Record
-from reports.axes import height_axis, looks, names_beside
+from reports.drawing.axes import height_axis, looks, names_beside
+from reports.drawing.lettering import width_of
+from reports.drawing.strips import dot
+from reports.drawing.svg import Scale, broken, picture, tag
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, count_figure, pointer, score_figure
-from reports.lettering import width_of
-from reports.spread import CUTS, Quantiles
-from reports.strips import dot
-from reports.svg import Scale, broken, picture, tag
-from reports.svg import span as data_range
+from reports.pace.spread import CUTS, Quantiles
 
 WIDTH, LEFT, RIGHT, TOP, LOW = 620.0, 60.0, 104.0, 14.0, 210.0
 TOKENS = "tokens"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.records import Frame
-from reports.explorer import Pairing
+from reports.items.explorer import Pairing
 
 
 class Prompts:

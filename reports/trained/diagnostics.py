@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from harness.records import Flow, Record, Training, Verbatim
+from reports.drawing.strips import EDGE, WIDTH, Mark, axis, marks, numbered, shared
+from reports.drawing.svg import Scale, thinned
 from reports.figures import Figure, count_figure, pointer
-from reports.strips import EDGE, WIDTH, Mark, axis, marks, numbered, shared
-from reports.svg import Scale, thinned
 from reports.wording import MINUS, significant
 
 MOST = 40

@@ -10,14 +10,14 @@ from pathlib import PurePath
 from markupsafe import Markup
 
 from harness.records import Concern, Record, Training, Written
-from reports.axes import height_axis, named_lines, small_panel, step_axis
-from reports.checkpoints import CheckpointCard, checkpoint_card
-from reports.checkpoints import shown as shown_checkpoints
-from reports.diagnostics import DiagnosticsCard, by_heart, diagnostics_card, norms
+from reports.drawing.axes import height_axis, named_lines, small_panel, step_axis
+from reports.drawing.svg import Scale, broken, picture, tag, thinned
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, count_figure, pointer
-from reports.series_table import Numbers, look_numbers, step_numbers
-from reports.svg import Scale, broken, picture, tag, thinned
-from reports.svg import span as data_range
+from reports.trained.checkpoints import CheckpointCard, checkpoint_card
+from reports.trained.checkpoints import shown as shown_checkpoints
+from reports.trained.diagnostics import DiagnosticsCard, by_heart, diagnostics_card, norms
+from reports.trained.series_table import Numbers, look_numbers, step_numbers
 from reports.wording import fixed, significant
 
 MOST_POINTS = 400

@@ -10,9 +10,9 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from harness.records import MetricKind, Record
-from reports.lettering import tick_texts, width_of
-from reports.svg import Scale, tag, ticks
-from reports.svg import span as data_range
+from reports.drawing.lettering import tick_texts, width_of
+from reports.drawing.svg import Scale, tag, ticks
+from reports.drawing.svg import span as data_range
 from reports.wording import MINUS
 
 WIDTH = 240.0

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from reports.lettering import NAME, SMALL, fitted, width_of
-from reports.svg import tag
+from reports.drawing.lettering import NAME, SMALL, fitted, width_of
+from reports.drawing.svg import tag
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from harness.records import Judgment, Sample
-from reports.explorer import Pairing, compact
-from reports.prompts import Prompts
+from reports.items.explorer import Pairing, compact
+from reports.items.prompts import Prompts
 
 LONGEST_TEXT = 16_000
 """Of a longer one the page keeps the beginning and the end."""

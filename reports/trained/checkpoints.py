@@ -8,13 +8,13 @@ from typing import Literal
 from markupsafe import Markup
 
 from harness.records import SHARES, Evaluation, MetricKind, Record, Training
-from reports.axes import height_axis, named_lines, step_axis
 from reports.charts import frame, shape
+from reports.drawing.axes import height_axis, named_lines, step_axis
+from reports.drawing.naming import named_points
+from reports.drawing.svg import Scale, picture, tag
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, count_figure, gain_figure, pointer
 from reports.front import front, front_line
-from reports.naming import named_points
-from reports.svg import Scale, picture, tag
-from reports.svg import span as data_range
 from reports.wording import gain_text
 
 Bound = Literal["kept", "not proven", "broken"]

@@ -9,9 +9,9 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from harness.records import MetricKind
-from reports.lettering import NAME, fitted, tick_texts
-from reports.strips import SHAPES, dot
-from reports.svg import Scale, broken, tag, thinned, ticks
+from reports.drawing.lettering import NAME, fitted, tick_texts
+from reports.drawing.strips import SHAPES, dot
+from reports.drawing.svg import Scale, broken, tag, thinned, ticks
 from reports.wording import significant
 
 LETTER = 6.4

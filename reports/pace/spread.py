@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from harness.records import Measured, Record
+from reports.drawing.lettering import fitted, tick_texts
+from reports.drawing.svg import Scale, picture, tag, ticks
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, count_figure, pointer, score_figure
-from reports.lettering import fitted, tick_texts
 from reports.standing import TIMED
-from reports.svg import Scale, picture, tag, ticks
-from reports.svg import span as data_range
 from reports.wording import significant
 
 CUTS = (5, 25, 50, 75, 95)

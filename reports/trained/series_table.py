@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from harness.records import Record
+from reports.drawing.svg import thinned
 from reports.figures import Figure, count_figure, pointer
-from reports.svg import thinned
 from reports.wording import significant
 
 MOST_ROWS = 40

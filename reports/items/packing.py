@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from harness.records import Record, Sample
-from reports.explorer import ABSENT, ERROR, GAINED, LOST, Pairing, compact
-from reports.prompts import Prompts
-from reports.texts import LONGEST_TEXT, Written, encodable, target_text, units
+from reports.items.explorer import ABSENT, ERROR, GAINED, LOST, Pairing, compact
+from reports.items.prompts import Prompts
+from reports.items.texts import LONGEST_TEXT, Written, encodable, target_text, units
 
 PAGE_BUDGET = 17_000_000
 """Bytes of the page for items, as they stand in it, at most."""

@@ -9,12 +9,12 @@ from itertools import zip_longest
 from markupsafe import Markup
 
 from harness.records import Measured, Pace, Record
-from reports.axes import height_axis, names_beside
+from reports.drawing.axes import height_axis, names_beside
+from reports.drawing.lettering import tick_texts
+from reports.drawing.strips import SHAPES, dot
+from reports.drawing.svg import Scale, picture, tag, thinned, ticks
+from reports.drawing.svg import span as data_range
 from reports.figures import Figure, count_figure, pointer
-from reports.lettering import tick_texts
-from reports.strips import SHAPES, dot
-from reports.svg import Scale, picture, tag, thinned, ticks
-from reports.svg import span as data_range
 from reports.wording import fixed, significant
 
 WIDTH, LEFT, RIGHT, TOP, LOW = 620.0, 60.0, 104.0, 14.0, 230.0

@@ -1,0 +1,1 @@
+"""Speed, for reading: seconds taken apart, spread, loads, and tokens."""

@@ -1,0 +1,1 @@
+"""How candidates were trained: curves, what was watched, and checkpoints."""
