@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from lxml import html as lxml_html
+from msgspec.structs import replace
 
 from harness.records import Conclusion, Finding, Measured, Metric, Rule, Sample, Verdict
 from reports import page, view
@@ -287,3 +288,14 @@ def test_per_cent_is_written_as_in_the_tables_and_no_p_is_broken() -> None:
     assert told("99.4 % of items, p = 2e-07 < 1") == '99.4% of items, <span class="nowrap">p = 2e-07</span> &lt; 1'
     assert told("p < 1e-16)") == '<span class="nowrap">p &lt; 1e-16</span>)'
     assert told("<b> % p is") == "&lt;b&gt; % p is"
+
+
+def test_a_suite_without_a_value_is_not_inside_of_what_was_expected() -> None:
+    conclusion, measured, training = fixtures.small()
+    whole = [
+        replace(each, value=None, in_band=None) if each.expect and each.suite == "general" else each for each in conclusion.health
+    ]
+    tree = parsed(page.render(replace(conclusion, health=tuple(whole)), measured, training))
+    chips = {chip.xpath("string(.//bdi)"): chip for chip in tree.xpath("//*[contains(@class, 'chip ')]")}
+    assert "no value expected: 95.0%" in " ".join(chips["general"].text_content().split())
+    assert "bad" in chips["general"].get("class")
