@@ -107,8 +107,12 @@ class Key(Record, frozen=True, kw_only=True):
 
     @property
     def commitment(self) -> str:
-        """Digest of everything in the key but the package's name, which is its beginning."""
-        return digest(msgspec.structs.replace(self, package=""))
+        """Digest of everything in the key but the package's name, which is its beginning, and the frames of its runs, which keys of
+        this format did not have."""
+        plain = msgspec.to_builtins(msgspec.structs.replace(self, package=""), str_keys=True)
+        for side in (plain["baseline"], plain["candidate"]):
+            del side["frames"]
+        return digest(plain)
 
     @property
     def picked(self) -> bool:

@@ -89,8 +89,8 @@ def export(baseline: Measured, candidate: Measured, *, folder: Path, plan: Plan 
     key = Key(
         suite=baseline.run.suite,
         seed=plan.seed,
-        baseline=baseline.run,
-        candidate=candidate.run,
+        baseline=msgspec.structs.replace(baseline.run, frames=()),
+        candidate=msgspec.structs.replace(candidate.run, frames=()),
         form=plan.form,
         entries=tuple(assigned(entries, plan.panel, draw)),
         strata=strata,

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from harness.errors import ComparabilityError, UsageError
+from harness.fingerprint import digest
 from reports.blind.key import Key, key_path, package_path, package_paths, read_key
 from reports.blind.package import Plan, export
 from reports.blind.page import TEMPLATES, inert_json
@@ -47,6 +48,16 @@ def test_nothing_in_the_package_names_an_arm(tmp_path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         for name in ("prod", "week47", "graded-", "asked-", "weights-", "item0", "baseline", "candidate"):
             assert name not in text, f"{path.name} says {name!r}"
+
+
+def test_a_key_that_was_written_before_runs_had_frames_is_still_what_was_committed_to(tmp_path: Path) -> None:
+    package, key = packed(tmp_path)
+    written = json.loads(key_path(package).read_text())
+    for side in ("baseline", "candidate"):
+        assert written[side].pop("frames") == [], "no part of a review"
+    assert digest({**written, "package": ""}) == key.commitment
+    key_path(package).write_text(json.dumps(written))
+    assert read_key(key_path(package)) == key
 
 
 def test_sides_are_balanced_drawn_by_the_seed_and_unknown_without_the_runs(tmp_path: Path) -> None:
