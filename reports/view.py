@@ -239,7 +239,7 @@ def _examples(found: Mapping[str, Reading]) -> set[int]:
 
 def _run(run: Run) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.structs.asdict(run)
-    return {name: value for name, value in fields.items() if name not in ("environment", "groups")}
+    return {name: value for name, value in fields.items() if name not in ("environment", "groups", "frames")}
 
 
 def _retained_margin(conclusion: Conclusion, role: Roles) -> float | None:
